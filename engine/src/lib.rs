@@ -1,1 +1,4 @@
 //! Every decision, no I/O.
+#![forbid(unsafe_code)]
+
+pub mod interpret;
