@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod events;
+pub mod mysql;
 pub mod node;
 pub mod tasks;
