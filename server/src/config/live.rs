@@ -182,11 +182,11 @@ impl LiveConfig {
 
 fn differences(running: &Config, next: &Config) -> Vec<Change> {
     Config::keys()
-        .filter(|key| running.read(key.name, Secrets::Reveal) != next.read(key.name, Secrets::Reveal))
+        .filter(|key| in_force(running, key.name, Secrets::Reveal) != in_force(next, key.name, Secrets::Reveal))
         .map(|key| Change {
             key: key.name,
-            from: running.read(key.name, Secrets::Redact).unwrap_or_default(),
-            to: next.read(key.name, Secrets::Redact).unwrap_or_default(),
+            from: in_force(running, key.name, Secrets::Redact),
+            to: in_force(next, key.name, Secrets::Redact),
             takes_effect: match key.reload {
                 Reload::Live => TakesEffect::Now,
                 Reload::Start => TakesEffect::AfterRestart,
@@ -194,6 +194,15 @@ fn differences(running: &Config, next: &Config) -> Vec<Change> {
             },
         })
         .collect()
+}
+
+/// The value that counts. The listener's address follows from more than its own variable, for instance from whether
+/// that one is in the file at all.
+fn in_force(config: &Config, name: &str, secrets: Secrets) -> Value {
+    if name == "ListenAddress" {
+        return Value::from(config.effective_listen().address);
+    }
+    config.read(name, secrets).unwrap_or_default()
 }
 
 /// The next configuration with the running values of what is used at start only.

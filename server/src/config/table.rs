@@ -1,6 +1,6 @@
 //! The one table of all variables, a part of it per section.
 //!
-//! Each section is written once, by [`section!`]: name, field, type, default, effect of a reload, whether the feature
+//! Each section is written once, by the macro `section!`: name, field, type, default, effect of a reload, whether the feature
 //! behind it exists. Parsing, defaults, unknown names, the list of names without effect, the dump and the reference in
 //! the documentation all come from there, so they cannot disagree.
 
@@ -48,7 +48,7 @@ pub struct KeySpec {
 }
 
 impl KeySpec {
-    /// For [`section!`] only.
+    /// For the macro `section!` only.
     pub(crate) const fn new(
         name: &'static str,
         kind: Kind,
@@ -84,7 +84,7 @@ pub trait Section {
     fn complaints(&self) -> Vec<(&'static str, String)>;
 }
 
-/// Declares a section: its struct, defaults and [`Section`].
+/// Declares a section: its struct, defaults and `Section`.
 macro_rules! section {
     (
         $(#[$outer:meta])*
