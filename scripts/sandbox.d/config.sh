@@ -32,7 +32,10 @@ flavor_options() {
         'performance-schema-events-waits-history-long-size=0' \
         'performance-schema-events-transactions-history-long-size=0' \
         'performance-schema-session-connect-attrs-size=512' \
-        'performance-schema-max-table-instances=500' 'performance-schema-max-table-handles=500' ;;
+        'performance-schema-max-table-instances=500' 'performance-schema-max-table-handles=500' \
+        'performance-schema-error-size=0' 'performance-schema-accounts-size=10' 'performance-schema-hosts-size=10' \
+        'performance-schema-users-size=10' 'performance-schema-max-thread-instances=150' \
+        'performance-schema-max-index-stat=200' 'performance-schema-max-table-lock-stat=200' ;;
     esac
 }
 
@@ -40,14 +43,13 @@ flavor_options() {
 replication_options() {
     cat <<EOT
 log-bin=binlog
-binlog-format=ROW
 log-slave-updates=ON
 relay-log=relay
 sync-binlog=0
 innodb-flush-log-at-trx-commit=2
 EOT
     case "$1" in
-    mariadb) printf '%s\n' 'slave-net-timeout=4' ;;
+    mariadb) printf '%s\n' 'binlog-format=ROW' 'slave-net-timeout=4' ;;
     mysql) printf '%s\n' 'replica-net-timeout=4' 'gtid-mode=ON' 'enforce-gtid-consistency=ON' ;;
     esac
 }

@@ -80,8 +80,9 @@ create_server() {
 
 # In a session of its own, so that a Ctrl-C in the terminal is not for it.
 launch_server() {
-    local folder="$DIR/$1" program
-    program="$(server_program "$(flavor_of "$1")")"
+    local folder="$DIR/$1" flavor program
+    flavor="$(flavor_of "$1")"
+    program="$(server_program "$flavor")"
     : >>"$folder/server.log"
     stat -c %s "$folder/server.log" >"$folder/log-offset"
     setsid "$program" --defaults-file="$folder/my.cnf" </dev/null >>"$folder/server.log" 2>&1 &

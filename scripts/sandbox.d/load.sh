@@ -38,8 +38,9 @@ run_load() {
 # answers each id on the other: the answer comes only after the insert was acknowledged, for an insert
 # that fails ends the client.
 write_to() {
-    local port="$1" client to from id answer
-    client="$(client_program "$(flavor_of "$port")")"
+    local port="$1" flavor client to from id answer
+    flavor="$(flavor_of "$port")"
+    client="$(client_program "$flavor")"
     cd "$DIR/$port/data" 2>/dev/null || return 1
     coproc CLIENT { exec "$client" --no-defaults --user=app --password=app_password --socket=mysqld.sock \
         --batch --skip-column-names --unbuffered app 2>>"$DIR/loads/log"; }

@@ -3,9 +3,10 @@
 
 # run_client PORT [CLIENT OPTION...] : as root through the socket, which is named from the data folder.
 run_client() {
-    local port="$1" client
+    local port="$1" flavor client
     shift
-    client="$(client_program "$(flavor_of "$port")")"
+    flavor="$(flavor_of "$port")"
+    client="$(client_program "$flavor")"
     cd "$DIR/$port/data" || return
     exec "$client" --no-defaults --user=root --socket=mysqld.sock "$@"
 }
@@ -62,7 +63,9 @@ point_mysql() {
 
 # source_of PORT -> the port of its source; nothing when it has none.
 source_of() {
-    case "$(flavor_of "$1")" in
+    local flavor
+    flavor="$(flavor_of "$1")"
+    case "$flavor" in
     mariadb) query "$1" 'SHOW SLAVE STATUS' | cut -f 4 ;;
     mysql) query "$1" 'SHOW REPLICA STATUS' | cut -f 4 ;;
     esac
