@@ -1,0 +1,148 @@
+//! Records of recoveries: what was found, decided and done, kept for as long as `AuditPurgeDays`.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::InstanceKey;
+use crate::finding::Finding;
+use crate::plan::{Step, StepState};
+
+/// The four kinds of recovery (`spec/api.md` 3.6, `Type`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum RecoveryKind {
+    /// A dead source.
+    #[serde(rename = "MasterRecovery")]
+    Source,
+    /// A dead co-source.
+    #[serde(rename = "CoMasterRecovery")]
+    CoSource,
+    /// A dead intermediate source.
+    #[serde(rename = "IntermediateMasterRecovery")]
+    IntermediateSource,
+    /// A dead group member with replicas.
+    #[serde(rename = "ReplicationGroupMemberRecovery")]
+    GroupMember,
+    /// A planned takeover: nothing is dead.
+    #[serde(rename = "PlannedTakeover")]
+    Takeover,
+}
+
+/// Where a recovery stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum RecoveryState {
+    /// At work, or its node is gone and another one will take it up.
+    Running,
+    /// Done; `Recovery::successor` says with whom.
+    Succeeded,
+    /// Ended without a successor, or rolled back.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A server that was considered as successor and what was found, best first; the page's "why not?".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Considered {
+    /// The server.
+    pub key: InstanceKey,
+    /// It was chosen.
+    pub chosen: bool,
+    /// Why, or why not.
+    pub reason: String,
+}
+
+/// One step that was recorded for a recovery, with its outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// The step.
+    pub step: Step,
+    /// How it stands.
+    pub state: StepState,
+    /// It began.
+    pub started: Option<DateTime<Utc>>,
+    /// It ended.
+    pub ended: Option<DateTime<Utc>>,
+}
+
+/// A line of a recovery's story, in the words a person reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoryLine {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub message: String,
+}
+
+/// One recovery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// Number in this node's backend; 0 before it is stored.
+    pub id: i64,
+    /// Identity across nodes: `<Unix nanoseconds>:<64 hex>`.
+    pub uid: String,
+    /// What was found, with its facts, when the recovery began.
+    pub finding: Finding,
+    /// Kind.
+    pub kind: RecoveryKind,
+    /// Cluster name when it began.
+    pub cluster: String,
+    /// Cluster alias when it began.
+    pub cluster_alias: String,
+    /// Who started it: `orchestrator` for an automatic one, else the actor.
+    pub actor: String,
+    /// Where it stands.
+    pub state: RecoveryState,
+    /// The promoted server, or the one that took the replicas.
+    pub successor: Option<InstanceKey>,
+    /// Alias of the successor.
+    pub successor_alias: String,
+    /// Replicas that could not be kept.
+    pub lost_replicas: Vec<InstanceKey>,
+    /// Servers that took part.
+    pub participants: Vec<InstanceKey>,
+    /// Errors met, whether or not they ended the recovery.
+    pub errors: Vec<String>,
+    /// Who was considered, and why not.
+    pub considered: Vec<Considered>,
+    /// Steps, in order of their number.
+    pub steps: Vec<StepRecord>,
+    /// The story so far.
+    pub story: Vec<StoryLine>,
+    /// Begin.
+    pub started: DateTime<Utc>,
+    /// End; `None` while running.
+    pub ended: Option<DateTime<Utc>>,
+    /// Host name of the node that runs it.
+    pub node: String,
+    /// Token of the process that runs it.
+    pub node_token: String,
+    /// Acknowledged by a person (or by itself, for planned ones).
+    pub acknowledged: Option<Acknowledgement>,
+    /// Number of the detection it belongs to; 0 without one.
+    pub detection_id: i64,
+}
+
+/// An acknowledgement of a recovery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub comment: String,
+}
+
+impl Recovery {
+    /// Still at work (or waiting to be taken up).
+    pub fn is_running(&self) -> bool {
+        matches!(self.state, RecoveryState::Running)
+    }
+
+    /// Ended well.
+    pub fn is_successful(&self) -> bool {
+        matches!(self.state, RecoveryState::Succeeded)
+    }
+}
