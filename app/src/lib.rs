@@ -8,6 +8,7 @@
 pub mod coordinates;
 pub mod event;
 pub mod finding;
+pub mod gtid;
 pub mod key;
 pub mod plan;
 pub mod recovery;
