@@ -1,0 +1,360 @@
+//! The contract of `/api/v2`: what the page, `curl` and the OpenAPI document agree on.
+//!
+//! Bodies are JSON with `snake_case` fields. Servers are named `host:port` in paths. Errors have
+//! the one form [`ErrorBody`] and a fitting status (400 bad input, 401, 403, 404, 409 the world has changed
+//! or something is in the way, 422 a rule forbids it, 429, 500, 503 not the leader or not ready).
+//!
+//! | method and path | body → answer |
+//! |---|---|
+//! | `GET /api/v2/session` | [`Session`] |
+//! | `GET /api/v2/status` | [`NodeStatus`] |
+//! | `GET /api/v2/clusters` | list of [`ClusterSummary`] |
+//! | `GET /api/v2/clusters/{name or alias}` | [`ClusterView`] |
+//! | `GET /api/v2/servers?search=` | list of [`ServerView`] |
+//! | `POST /api/v2/servers` | [`DiscoverRequest`] → 201 [`ServerView`] |
+//! | `GET /api/v2/servers/{key}` | [`ServerView`] |
+//! | `DELETE /api/v2/servers/{key}` | 204 (forget) |
+//! | `POST /api/v2/servers/{key}/refresh` | [`ServerView`] |
+//! | `PUT /api/v2/servers/{key}/downtime` | [`DowntimeRequest`] → 204 |
+//! | `DELETE /api/v2/servers/{key}/downtime` | 204 |
+//! | `PUT /api/v2/servers/{key}/promotion-rule` | [`PromotionRuleRequest`] → 204 |
+//! | `GET /api/v2/findings` | list of [`Finding`] |
+//! | `POST /api/v2/plans` | [`Operation`] → [`Plan`]: nothing is changed |
+//! | `POST /api/v2/operations` | [`ApplyRequest`] → 202 [`OperationView`]; 409 when the world has changed since |
+//! | `GET /api/v2/operations/{id}` | [`OperationView`] |
+//! | `GET /api/v2/recoveries?cluster=&page=` | list of [`Recovery`], newest first |
+//! | `GET /api/v2/recoveries/{id or uid}` | [`Recovery`] |
+//! | `POST /api/v2/recoveries` | [`RecoverRequest`] → 202 [`Recovery`] |
+//! | `PUT /api/v2/recoveries/{id or uid}/acknowledgement` | [`AcknowledgeRequest`] → 204 |
+//! | `PUT /api/v2/settings/recoveries` | [`RecoveriesSwitch`] → 204 |
+//! | `GET /api/v2/audit?page=&server=` | list of [`AuditRow`], newest first |
+//! | `GET /api/v2/events` | server-sent events of [`crate::event::Event`]; resumes after `Last-Event-ID` |
+//! | `GET /api/v2/openapi.json` | this contract |
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::InstanceKey;
+use crate::finding::{Finding, Severity};
+use crate::plan::{Plan, Refusal, StepState};
+use crate::recovery::Recovery;
+use crate::topology::{Downtime, Instance, PromotionRule};
+
+/// What a caller may do. Each right includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Sees everything.
+    Viewer,
+    /// Changes topology, downtime, acknowledges.
+    Operator,
+    /// Changes the service itself: switches, reload, tokens.
+    Admin,
+}
+
+/// Who is calling.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// User name; empty without authentication.
+    pub user: String,
+    /// What the caller may do.
+    pub role: Role,
+    /// `AuthenticationMethod` in force, lower case; empty for none.
+    pub method: String,
+    /// Why the caller may not change anything, for people; empty when they may.
+    pub read_only_because: String,
+}
+
+/// The state of the node that answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Version of this program.
+    pub version: String,
+    /// Host name.
+    pub hostname: String,
+    /// Token of this process.
+    pub token: String,
+    /// Started at.
+    pub started: DateTime<Utc>,
+    /// This node acts (it is the only one, or the leader).
+    pub is_leader: bool,
+    /// `sqlite` or `mysql`.
+    pub backend: String,
+    /// Why the backend does not answer; `None` when it does.
+    pub backend_error: Option<String>,
+    /// Since when it does not.
+    pub backend_down_since: Option<DateTime<Utc>>,
+    /// Writes waiting for the backend.
+    pub pending_writes: u64,
+    /// Recoveries are switched on.
+    pub recoveries_enabled: bool,
+    /// Servers known.
+    pub servers: u64,
+    /// Clusters known.
+    pub clusters: u64,
+    /// Background loops.
+    pub tasks: Vec<TaskStatus>,
+}
+
+/// A background loop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskStatus {
+    /// Name.
+    pub name: String,
+    /// `idle`, `busy`, `stopped`.
+    pub state: String,
+    /// Last failure, if any.
+    pub last_error: Option<String>,
+    /// Last time round.
+    pub last_run: Option<DateTime<Utc>>,
+}
+
+/// One cluster on the dashboard.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusterSummary {
+    /// Name: the key text of its topmost server.
+    pub name: String,
+    /// Alias; the name when it has none.
+    pub alias: String,
+    /// Domain; empty when it has none.
+    pub domain: String,
+    /// Servers.
+    pub servers: u64,
+    /// Servers with a problem, downtimed ones left out, count by problem.
+    pub problems: BTreeMap<String, u64>,
+    /// The primary, when there is one.
+    pub primary: Option<InstanceKey>,
+    /// Servers in downtime.
+    pub downtimed: u64,
+    /// Worst finding.
+    pub severity: Severity,
+    /// Code and warnings of the worst finding, for people; empty when nothing is wrong.
+    pub finding: String,
+    /// A recovery is running.
+    pub recovering: bool,
+    /// A dead source is recovered automatically.
+    pub auto_source_recovery: bool,
+    /// A dead intermediate source is recovered automatically.
+    pub auto_intermediate_recovery: bool,
+}
+
+/// One server as the page shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerView {
+    /// As last probed.
+    pub instance: Instance,
+    /// `ok`, `lag`, `nonreplicating`, `unchecked` or `invalid` (`spec/discovery.md` 22).
+    pub status: String,
+    /// Problems (`spec/discovery.md` 21).
+    pub problems: Vec<String>,
+    /// Promotion rule.
+    pub promotion_rule: PromotionRule,
+    /// Downtime in effect.
+    pub downtime: Option<Downtime>,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// Family name.
+    pub flavor: String,
+}
+
+/// One cluster with its servers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusterView {
+    /// Summary.
+    pub summary: ClusterSummary,
+    /// Servers in key order.
+    pub servers: Vec<ServerView>,
+    /// Findings other than `NoProblem`.
+    pub findings: Vec<Finding>,
+    /// Latest recoveries, newest first, at most ten.
+    pub recoveries: Vec<Recovery>,
+    /// The moment of this picture by the server's clock; ages are reckoned from it.
+    pub at: DateTime<Utc>,
+    /// What the page needs to know to judge moves and lag by itself.
+    pub settings: ClusterSettings,
+}
+
+/// Settings that decide what the page lights up.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ClusterSettings {
+    /// `InstancePollSeconds`.
+    pub instance_poll_seconds: u64,
+    /// `ReasonableReplicationLagSeconds`.
+    pub reasonable_lag_seconds: u64,
+    /// `LowerReplicaVersionAllowed`.
+    pub lower_replica_version_allowed: bool,
+    /// `VerifyReplicationFilters`.
+    pub verify_replication_filters: bool,
+}
+
+/// Body of a discovery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiscoverRequest {
+    /// `host`, `host:port` or `[ipv6]:port`.
+    pub server: String,
+}
+
+/// Body of a downtime.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DowntimeRequest {
+    /// Who; the caller when empty or missing.
+    #[serde(default)]
+    pub owner: String,
+    /// Why; must not be empty.
+    pub reason: String,
+    /// How long, seconds; must be positive.
+    pub duration_seconds: u64,
+}
+
+/// Body of a promotion rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromotionRuleRequest {
+    /// `prefer`, `neutral`, `prefer_not` or `must_not`.
+    pub rule: String,
+}
+
+/// An operation that can be planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "operation", rename_all = "kebab-case")]
+pub enum Operation {
+    /// Move a server, with everything below it.
+    Relocate {
+        /// The server that moves.
+        server: InstanceKey,
+        /// Its new source.
+        below: InstanceKey,
+    },
+    /// Move the replicas of a server.
+    RelocateReplicas {
+        /// The server whose replicas move.
+        server: InstanceKey,
+        /// Their new source.
+        below: InstanceKey,
+        /// Only replicas whose `host:port` matches this regular expression; all when empty.
+        #[serde(default)]
+        pattern: String,
+    },
+    /// Start both threads.
+    StartReplication {
+        /// The server.
+        server: InstanceKey,
+    },
+    /// Stop both threads.
+    StopReplication {
+        /// The server.
+        server: InstanceKey,
+    },
+    /// Stop, then start both threads.
+    RestartReplication {
+        /// The server.
+        server: InstanceKey,
+    },
+    /// Make read-only.
+    SetReadOnly {
+        /// The server.
+        server: InstanceKey,
+    },
+    /// Make writeable.
+    SetWriteable {
+        /// The server.
+        server: InstanceKey,
+    },
+    /// Break the source's host name so that replication cannot resume by itself.
+    DetachReplica {
+        /// The server.
+        server: InstanceKey,
+    },
+    /// Undo the detaching.
+    ReattachReplica {
+        /// The server.
+        server: InstanceKey,
+    },
+}
+
+/// Body of an application: the same operation, and the fingerprint of the plan that was shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApplyRequest {
+    /// The operation.
+    #[serde(flatten)]
+    pub operation: Operation,
+    /// `Plan::fingerprint` as shown.
+    pub fingerprint: String,
+}
+
+/// An operation that is or was applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationView {
+    /// Name of the application.
+    pub id: String,
+    /// Its plan.
+    pub plan: Plan,
+    /// State of each step, by number.
+    pub steps: BTreeMap<u32, StepState>,
+    /// Who.
+    pub actor: String,
+    /// Begin.
+    pub started: DateTime<Utc>,
+    /// End; `None` while at work.
+    pub ended: Option<DateTime<Utc>>,
+    /// What went wrong and what has been left changed; `None` when nothing did.
+    pub error: Option<String>,
+}
+
+/// What to recover, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoverRequest {
+    /// `recover`, `graceful-takeover`, `graceful-takeover-auto`, `force-failover`, `force-takeover`.
+    pub kind: String,
+    /// The dead server (`recover`), or any name of the cluster (the others).
+    pub target: String,
+    /// The designated successor, if any.
+    #[serde(default)]
+    pub designated: Option<InstanceKey>,
+}
+
+/// Body of an acknowledgement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcknowledgeRequest {
+    /// Why; must not be empty.
+    pub comment: String,
+}
+
+/// Body of the global switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveriesSwitch {
+    /// Recoveries act.
+    pub enabled: bool,
+}
+
+/// One row of the audit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRow {
+    /// Number.
+    pub id: i64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Kind, as in the compatible API.
+    pub kind: String,
+    /// The server; null for global events.
+    pub server: InstanceKey,
+    /// The cluster; empty when none.
+    pub cluster: String,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub message: String,
+}
+
+/// The one form of an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// Stable, machine readable, e.g. `not-found`, `bad-input`, `refused`, `world-changed`.
+    pub code: String,
+    /// What was given and what was expected, for people.
+    pub message: String,
+    /// The rule that forbids it, with code `refused`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+}
