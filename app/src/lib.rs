@@ -9,6 +9,7 @@ pub mod api;
 pub mod coordinates;
 pub mod event;
 pub mod finding;
+pub mod gtid;
 pub mod key;
 pub mod plan;
 pub mod recovery;
