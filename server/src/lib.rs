@@ -1,1 +1,6 @@
-//! The server.
+//! The service: everything that touches the world. Decisions are made in `engine`, carried out here.
+#![forbid(unsafe_code)]
+
+pub mod events;
+pub mod node;
+pub mod tasks;
