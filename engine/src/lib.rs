@@ -2,4 +2,5 @@
 //! (`docs/ARCHITECTURE.md`, rule 1).
 #![forbid(unsafe_code)]
 
+pub mod interpret;
 pub mod policy;
