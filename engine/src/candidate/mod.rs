@@ -1,0 +1,5 @@
+//! Who is promoted, and why not the others.
+
+mod settings;
+
+pub use settings::ChoiceSettings;
