@@ -3,5 +3,6 @@
 
 pub mod config;
 pub mod events;
+pub mod mysql;
 pub mod node;
 pub mod tasks;
