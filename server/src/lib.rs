@@ -4,4 +4,5 @@
 pub mod config;
 pub mod events;
 pub mod node;
+pub mod store;
 pub mod tasks;
