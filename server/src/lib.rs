@@ -1,6 +1,8 @@
 //! The service: everything that touches the world. Decisions are made in `engine`, carried out here.
 #![forbid(unsafe_code)]
 
+pub mod config;
 pub mod events;
+pub mod mysql;
 pub mod node;
 pub mod tasks;
