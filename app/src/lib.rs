@@ -13,6 +13,7 @@ pub mod gtid;
 pub mod key;
 pub mod plan;
 pub mod recovery;
+pub mod rules;
 pub mod topology;
 
 pub use coordinates::BinlogCoordinates;
