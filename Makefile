@@ -1,6 +1,6 @@
 # Two commands do everything, each with all its own set-up: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kill demo-start demo-status demo-stop test check build release page fmt lint unit servers-test e2e bench setup
+.PHONY: help demo demo-kill demo-start demo-status demo-stop test check build release page fmt lint unit servers-test e2e setup
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -49,9 +49,6 @@ servers-test: ## Tests against real MySQL and MariaDB servers
 
 e2e: ## Browser tests
 	@scripts/test.sh servers browser end2end
-
-bench: ## Measure, and print what was measured
-	@scripts/bench.sh
 
 setup: ## Install what the rest needs, and nothing else
 	@scripts/setup-wasm.sh && scripts/setup-servers.sh all && scripts/setup-browser.sh

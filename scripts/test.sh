@@ -39,10 +39,10 @@ run_tests() {
 
 phase_test() { run_tests; }
 
-# Tests against real servers are the test programs named real_*.
+# Tests against real servers are the test programs named *_servers.
 phase_unit() {
     if cargo nextest --version >/dev/null 2>&1; then
-        run_tests -E 'not binary(/^real_/)'
+        run_tests -E 'not binary(/_servers$/)'
     else
         cargo test --locked --no-fail-fast --lib --bins
     fi
@@ -50,9 +50,9 @@ phase_unit() {
 
 phase_real_servers() {
     if cargo nextest --version >/dev/null 2>&1; then
-        run_tests --package orchestrator -E 'binary(/^real_/)' --no-tests pass
+        run_tests --package orchestrator -E 'binary(/_servers$/)' --no-tests pass
     else
-        cargo test --locked --no-fail-fast --package orchestrator --test 'real_*'
+        cargo test --locked --no-fail-fast --package orchestrator --test '*_servers'
     fi
 }
 
