@@ -4,6 +4,7 @@
 
 pub mod candidate;
 pub mod interpret;
+pub mod plan;
 pub mod policy;
 pub mod recovery;
 pub mod statements;
