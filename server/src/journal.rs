@@ -188,7 +188,7 @@ impl Shared {
 /// The background loop that writes: entries as they come, servers' rows every `interval`.
 pub async fn write_behind(
     task: Task,
-    mut queue: Queue,
+    queue: &mut Queue,
     store: Store,
     node: NodeIdentity,
     fleet: Arc<Fleet>,
@@ -210,7 +210,7 @@ pub async fn write_behind(
             queue.waiting.push_back(job);
         }
         task.busy();
-        let result = round(&mut queue, &store, &node, &fleet, &on_recovery_id).await;
+        let result = round(queue, &store, &node, &fleet, &on_recovery_id).await;
         task.idle(result.as_ref().map(|()| ()).map_err(ToString::to_string));
         if stopping {
             return;
