@@ -2,5 +2,9 @@
 //! (`docs/ARCHITECTURE.md`, rule 1).
 #![forbid(unsafe_code)]
 
+pub mod candidate;
 pub mod interpret;
+pub mod plan;
 pub mod policy;
+pub mod recovery;
+pub mod statements;
