@@ -336,6 +336,8 @@ async fn put_down_command(store: &Store, command: &Command, actor: &Actor) -> Re
         Command::RegisterCandidate { key, candidate } => {
             store.register_candidate(key, candidate.rule, candidate.last_suggested).await?;
         }
+        // The backend's own retention removes the row.
+        Command::ExpireCandidate { .. } => {}
         Command::SetClusterAlias { cluster, alias } => {
             store.set_cluster_alias_override(cluster, alias).await?;
             store.set_cluster_alias(cluster, alias, now).await?;

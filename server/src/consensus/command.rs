@@ -94,6 +94,11 @@ pub enum Command {
         /// Rule and moment.
         candidate: Candidate,
     },
+    /// Drop a promotion rule that was not suggested again in time.
+    ExpireCandidate {
+        /// The server.
+        key: InstanceKey,
+    },
     /// Set a cluster's alias by hand.
     SetClusterAlias {
         /// Cluster name.
@@ -173,6 +178,7 @@ impl Command {
             | Self::BeginMaintenance { key, .. }
             | Self::EndMaintenance { key }
             | Self::RegisterCandidate { key, .. }
+            | Self::ExpireCandidate { key }
             | Self::PutTag { key, .. }
             | Self::DeleteTag { key, .. } => key.clone(),
             _ => InstanceKey::default(),
@@ -188,6 +194,7 @@ impl Command {
             Self::BeginMaintenance { .. } => "begin-maintenance",
             Self::EndMaintenance { .. } => "end-maintenance",
             Self::RegisterCandidate { .. } => "register-candidate",
+            Self::ExpireCandidate { .. } => "expire-candidate",
             Self::SetClusterAlias { .. } | Self::SuggestClusterAlias { .. } => "set-cluster-alias",
             Self::SetClusterDomain { .. } => "set-cluster-domain",
             Self::RenameCluster { .. } => "replace-cluster-name",
@@ -213,6 +220,7 @@ impl Command {
             }
             Self::EndMaintenance { key } => format!("maintenance of {key} ended"),
             Self::RegisterCandidate { candidate, .. } => format!("promotion rule: {}", candidate.rule),
+            Self::ExpireCandidate { key } => format!("the promotion rule of {key} expired"),
             Self::SetClusterAlias { cluster, alias } | Self::SuggestClusterAlias { cluster, alias } => {
                 format!("alias of {cluster}: {alias}")
             }
@@ -273,6 +281,9 @@ impl Command {
             }
             Self::RegisterCandidate { key, candidate } => {
                 annotations.candidates.insert(key.clone(), candidate.clone());
+            }
+            Self::ExpireCandidate { key } => {
+                annotations.candidates.remove(key);
             }
             Self::SetClusterAlias { cluster, alias } => {
                 put(&mut annotations.cluster_alias_overrides, cluster, alias);
