@@ -92,6 +92,7 @@ impl Store {
         };
         let store = Self { connections };
         migrate::deploy(&store, deployment).await?;
+        migrate::normalise_timestamps(&store).await?;
         Ok(store)
     }
 
