@@ -6,6 +6,7 @@ pub mod analysis;
 pub mod attribution;
 pub mod candidate;
 pub mod interpret;
+pub mod plan;
 pub mod policy;
 pub mod recovery;
 pub mod statements;

@@ -1,6 +1,8 @@
 //! Talking to watched servers: the only importer of the MySQL driver.
 
 mod connect;
+mod control;
+mod drain;
 mod error;
 mod probe;
 mod questions;
@@ -9,9 +11,11 @@ mod settings;
 mod user_queries;
 
 pub use connect::{Connector, Lease};
+pub use control::{Control, MysqlControl};
+pub use drain::{DrainProgress, Drained};
 pub use error::MysqlError;
 pub use probe::{
-    MysqlProbe, Pending, Probe, ProbeContext, ProbeError, ProbeOutcome, ProbeResult, ProbeSettings, SLOW_CADENCE, Seen,
+    MysqlProbe, Probe, ProbeContext, ProbeError, ProbeOutcome, ProbeResult, ProbeSettings, SLOW_CADENCE, Seen,
 };
 pub use session::Session;
 pub use settings::{ConnectSettings, TlsMode, TlsSettings};
