@@ -47,7 +47,7 @@ async fn a_source_and_its_replica(family: Family, source: u16, replica: u16) {
     let top = look_until(&probe, source, "the source lists its replica", |i| i.replicas == [key(replica)]).await;
     assert_eq!(top.flavor(), if family == Family::MariaDb { Flavor::MariaDb } else { Flavor::MySql });
     assert_eq!(top.server_id, u64::from(source));
-    assert!(top.log_bin && top.log_replica_updates && !top.read_only && top.uptime > 0);
+    assert!(top.log_bin && top.log_replica_updates && !top.read_only);
     assert_eq!(top.binlog_format, "ROW");
     assert!(!top.binlog.is_empty() && top.binlog.position > 4);
     assert!(!top.is_replica() && top.replication.receiver == ThreadState::NoThread);
@@ -56,6 +56,7 @@ async fn a_source_and_its_replica(family: Family, source: u16, replica: u16) {
 
     let below = look_until(&probe, replica, "the replica has caught up", |i| {
         i.replication.is_running() && i.executed_gtid == top.executed_gtid
+            && i.replication.read == i.replication.exec && i.uptime > 0 && i.replication.heartbeat_age_ms.is_some() == (family == Family::MySql)
     })
     .await;
     let channel = &below.replication;
