@@ -13,6 +13,7 @@ pub mod key;
 pub mod plan;
 pub mod recovery;
 pub mod topology;
+pub mod ui;
 
 pub use coordinates::BinlogCoordinates;
 pub use key::InstanceKey;
