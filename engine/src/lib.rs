@@ -1,1 +1,5 @@
-//! Every decision, no I/O.
+//! Every decision, no I/O: time, configuration and topology come in as arguments
+//! (`docs/ARCHITECTURE.md`, rule 1).
+#![forbid(unsafe_code)]
+
+pub mod policy;

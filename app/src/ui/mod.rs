@@ -1,5 +1,8 @@
 //! The page: every view and component, and (without feature `ui`) the pure view models behind them.
 
+pub mod model;
+pub mod tree;
+
 #[cfg(feature = "ui")]
 mod app;
 

@@ -5,7 +5,6 @@ pub mod age;
 pub mod camera;
 pub mod data_centre;
 pub mod fleet;
-pub mod move_targets;
 pub mod plan;
 pub mod reaction;
 pub mod recovery;

@@ -1,0 +1,311 @@
+//! Whether a finding is acted upon now, and why not: opt-in, downtime, switch, grace, anti-flapping.
+//!
+//! "Why did it not fail over?" is the question users ask most, so every way of not acting is a value with its
+//! reason, and the same function answers the page, the API and the recovery loop (`spec/recovery.md` 3.1 to 3.3).
+
+use app::InstanceKey;
+use app::finding::{AnalysisCode, Finding};
+use app::recovery::RecoveryKind;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+/// Settings that decide whether to act.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// `RecoveryPeriodBlockSeconds`: a finished recovery blocks another one of its cluster for this long.
+    pub block_period: TimeDelta,
+    /// How long a problem must last before it is acted upon.
+    pub grace: TimeDelta,
+    /// Nothing is done before this time: the picture is not complete yet after a start.
+    pub hold_off_until: DateTime<Utc>,
+}
+
+/// A recovery that matters for the decision: one at work, or one that ended lately.
+#[derive(Debug, Clone)]
+pub struct Recent {
+    /// Number, for people.
+    pub uid: String,
+    /// Cluster name when it began.
+    pub cluster: String,
+    /// Cluster alias when it began.
+    pub cluster_alias: String,
+    /// The failed server.
+    pub failed: InstanceKey,
+    /// The promoted server.
+    pub successor: Option<InstanceKey>,
+    /// Still at work.
+    pub running: bool,
+    /// Begin.
+    pub started: DateTime<Utc>,
+    /// Acknowledged: blocks nothing any more.
+    pub acknowledged: bool,
+}
+
+/// What stands in the way of acting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "hold", rename_all = "snake_case")]
+pub enum Hold {
+    /// No recovery exists for this code.
+    NotActionable,
+    /// The server, or all of its replicas, are in downtime.
+    Downtime,
+    /// The cluster did not opt in (`RecoverMasterClusterFilters`, `RecoverIntermediateMasterClusterFilters`).
+    NotOptedIn {
+        /// The configuration key that would.
+        key: String,
+    },
+    /// Recoveries are switched off for the whole group.
+    SwitchedOff,
+    /// This node must not act.
+    NotLeader,
+    /// The service started a moment ago.
+    JustStarted {
+        /// From then on it acts.
+        until: DateTime<Utc>,
+    },
+    /// The problem has not lasted long enough.
+    Grace {
+        /// From then on it acts.
+        until: DateTime<Utc>,
+    },
+    /// Another recovery of this cluster is at work.
+    InProgress {
+        /// Its identity.
+        uid: String,
+    },
+    /// A recovery of this cluster, or one that promoted this very server, ended lately and nobody acknowledged it.
+    Blocked {
+        /// Its identity.
+        uid: String,
+        /// The block ends by itself then.
+        until: DateTime<Utc>,
+    },
+}
+
+impl Hold {
+    /// The reason for people: what stands in the way and what would remove it.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::NotActionable => "there is no recovery for this kind of problem".to_owned(),
+            Self::Downtime => "the server or all of its replicas are in downtime".to_owned(),
+            Self::NotOptedIn { key } => format!("the cluster matches no entry of {key}"),
+            Self::SwitchedOff => "recoveries are switched off globally (enable-global-recoveries)".to_owned(),
+            Self::NotLeader => "another node is the leader and acts".to_owned(),
+            Self::JustStarted { until } => {
+                format!("the service has just started and acts from {}", until.format("%H:%M:%S"))
+            }
+            Self::Grace { until } => format!("grace time: acts from {}", until.format("%H:%M:%S")),
+            Self::InProgress { uid } => format!("recovery {uid} of this cluster is at work"),
+            Self::Blocked { uid, until } => format!(
+                "recovery {uid} ended lately; acknowledge it, or wait until {}",
+                until.format("%Y-%m-%d %H:%M:%S")
+            ),
+        }
+    }
+}
+
+/// The situation a finding is judged in.
+#[derive(Debug)]
+pub struct Situation<'a> {
+    /// Now.
+    pub now: DateTime<Utc>,
+    /// The problem has been seen without a break since then.
+    pub since: DateTime<Utc>,
+    /// This node acts.
+    pub is_leader: bool,
+    /// The global switch.
+    pub recoveries_enabled: bool,
+    /// The cluster opted in to recovery of dead sources.
+    pub source_opt_in: bool,
+    /// The cluster opted in to recovery of dead intermediate sources.
+    pub intermediate_opt_in: bool,
+    /// Recoveries at work or ended lately, of any cluster.
+    pub recent: &'a [Recent],
+    /// A person asked for it: opt-in, downtime, switch, grace and blocks do not apply; a recovery at work does.
+    pub forced: bool,
+}
+
+/// The recovery that exists for a code; `None` when nothing acts on it.
+pub fn recovery_for(code: AnalysisCode) -> Option<RecoveryKind> {
+    use AnalysisCode as C;
+    match code {
+        C::DeadSource | C::DeadSourceAndSomeReplicas => Some(RecoveryKind::Source),
+        C::DeadIntermediateSource
+        | C::DeadIntermediateSourceAndSomeReplicas
+        | C::DeadIntermediateSourceWithSingleReplicaFailingToConnect
+        | C::AllIntermediateSourceReplicasFailingToConnectOrDead => Some(RecoveryKind::IntermediateSource),
+        _ => None,
+    }
+}
+
+/// Decides whether a finding is acted upon now.
+///
+/// # Errors
+/// [`Hold`]: what stands in the way.
+pub fn decide(finding: &Finding, policy: &Policy, situation: &Situation<'_>) -> Result<RecoveryKind, Hold> {
+    let kind = recovery_for(finding.code).ok_or(Hold::NotActionable)?;
+    if let Some(running) = situation.recent.iter().find(|r| r.running && same_cluster(r, finding)) {
+        return Err(Hold::InProgress { uid: running.uid.clone() });
+    }
+    if situation.forced {
+        return Ok(kind);
+    }
+    if finding.is_skippable() {
+        return Err(Hold::Downtime);
+    }
+    let (opted_in, key) = match kind {
+        RecoveryKind::Source | RecoveryKind::CoSource | RecoveryKind::Takeover => {
+            (situation.source_opt_in, "RecoverMasterClusterFilters")
+        }
+        RecoveryKind::IntermediateSource | RecoveryKind::GroupMember => {
+            (situation.intermediate_opt_in, "RecoverIntermediateMasterClusterFilters")
+        }
+    };
+    if !opted_in {
+        return Err(Hold::NotOptedIn { key: key.to_owned() });
+    }
+    if !situation.recoveries_enabled {
+        return Err(Hold::SwitchedOff);
+    }
+    if !situation.is_leader {
+        return Err(Hold::NotLeader);
+    }
+    if situation.now < policy.hold_off_until {
+        return Err(Hold::JustStarted { until: policy.hold_off_until });
+    }
+    if let Some(block) = blocking(finding, policy, situation) {
+        return Err(block);
+    }
+    let grace_until = situation.since + policy.grace;
+    if situation.now < grace_until {
+        return Err(Hold::Grace { until: grace_until });
+    }
+    Ok(kind)
+}
+
+/// Anti-flapping (`spec/recovery.md` 3.3.3): a recovery of the cluster within the block period, or one that promoted
+/// the server that failed now. A takeover that people asked for acknowledges itself and so never blocks.
+fn blocking(finding: &Finding, policy: &Policy, situation: &Situation<'_>) -> Option<Hold> {
+    situation
+        .recent
+        .iter()
+        .filter(|r| !r.acknowledged && !r.running)
+        .filter(|r| r.successor.as_ref() == Some(&finding.key) || same_cluster(r, finding))
+        .map(|r| (r, r.started + policy.block_period))
+        .filter(|(_, until)| *until > situation.now)
+        .max_by_key(|(_, until)| *until)
+        .map(|(r, until)| Hold::Blocked { uid: r.uid.clone(), until })
+}
+
+/// A cluster's name changes with its primary, so the alias counts too where there is one.
+fn same_cluster(recent: &Recent, finding: &Finding) -> bool {
+    let has_alias = !finding.cluster_alias.is_empty() && finding.cluster_alias != finding.cluster;
+    recent.cluster == finding.cluster || (has_alias && recent.cluster_alias == finding.cluster_alias)
+}
+
+#[cfg(test)]
+mod tests {
+    use app::finding::{Facts, Severity};
+
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(seconds, 0).expect("in range")
+    }
+
+    fn finding() -> Finding {
+        Finding {
+            key: InstanceKey::new("db1", 3306),
+            source: InstanceKey::default(),
+            cluster: "db1:3306".into(),
+            cluster_alias: "orders".into(),
+            cluster_domain: String::new(),
+            code: AnalysisCode::DeadSource,
+            description: String::new(),
+            structure: vec![],
+            severity: Severity::Broken,
+            actionable: true,
+            downtime_end: None,
+            replicas_downtimed: false,
+            facts: Facts::default(),
+            evidence: vec![],
+        }
+    }
+
+    fn policy() -> Policy {
+        Policy { block_period: TimeDelta::seconds(3600), grace: TimeDelta::zero(), hold_off_until: at(0) }
+    }
+
+    fn situation(recent: &[Recent]) -> Situation<'_> {
+        Situation {
+            now: at(10_000),
+            since: at(9_999),
+            is_leader: true,
+            recoveries_enabled: true,
+            source_opt_in: true,
+            intermediate_opt_in: false,
+            recent,
+            forced: false,
+        }
+    }
+
+    fn recent(started: i64) -> Recent {
+        Recent {
+            uid: "1:ab".into(),
+            cluster: "db0:3306".into(),
+            cluster_alias: "orders".into(),
+            failed: InstanceKey::new("db0", 3306),
+            successor: Some(InstanceKey::new("db1", 3306)),
+            running: false,
+            started: at(started),
+            acknowledged: false,
+        }
+    }
+
+    #[test]
+    fn a_dead_source_of_a_cluster_that_opted_in_is_recovered() {
+        assert_eq!(decide(&finding(), &policy(), &situation(&[])), Ok(RecoveryKind::Source));
+    }
+
+    #[test]
+    fn each_way_of_not_acting_has_its_reason() {
+        let mut downtimed = finding();
+        downtimed.downtime_end = Some(at(20_000));
+        assert_eq!(decide(&downtimed, &policy(), &situation(&[])), Err(Hold::Downtime));
+        let mut reachable = finding();
+        reachable.code = AnalysisCode::UnreachableSource;
+        assert_eq!(decide(&reachable, &policy(), &situation(&[])), Err(Hold::NotActionable));
+        let off = Situation { recoveries_enabled: false, ..situation(&[]) };
+        assert_eq!(decide(&finding(), &policy(), &off), Err(Hold::SwitchedOff));
+        let stranger = Situation { source_opt_in: false, ..situation(&[]) };
+        let hold = decide(&finding(), &policy(), &stranger).expect_err("not opted in");
+        assert!(hold.reason().contains("RecoverMasterClusterFilters"), "{}", hold.reason());
+        let early = Policy { hold_off_until: at(10_001), ..policy() };
+        assert_eq!(decide(&finding(), &early, &situation(&[])), Err(Hold::JustStarted { until: at(10_001) }));
+        let patient = Policy { grace: TimeDelta::seconds(15), ..policy() };
+        assert_eq!(decide(&finding(), &patient, &situation(&[])), Err(Hold::Grace { until: at(10_014) }));
+    }
+
+    #[test]
+    fn a_recovery_that_ended_lately_blocks_until_acknowledged_or_over() {
+        let lately = [recent(8_000)];
+        assert_eq!(
+            decide(&finding(), &policy(), &situation(&lately)),
+            Err(Hold::Blocked { uid: "1:ab".into(), until: at(11_600) })
+        );
+        let long_ago = [recent(6_000)];
+        assert!(decide(&finding(), &policy(), &situation(&long_ago)).is_ok());
+        let acknowledged = [Recent { acknowledged: true, ..recent(8_000) }];
+        assert!(decide(&finding(), &policy(), &situation(&acknowledged)).is_ok());
+    }
+
+    #[test]
+    fn one_at_work_blocks_even_what_people_ask_for() {
+        let at_work = [Recent { running: true, ..recent(9_990) }];
+        let forced = Situation { forced: true, ..situation(&at_work) };
+        assert_eq!(decide(&finding(), &policy(), &forced), Err(Hold::InProgress { uid: "1:ab".into() }));
+        let lately = [recent(8_000)];
+        let forced = Situation { forced: true, recoveries_enabled: false, ..situation(&lately) };
+        assert_eq!(decide(&finding(), &policy(), &forced), Ok(RecoveryKind::Source));
+    }
+}

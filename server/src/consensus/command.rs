@@ -1,0 +1,362 @@
+//! The commands, each complete in itself: applying one needs no clock and no look at the world.
+
+use std::collections::BTreeMap;
+
+use app::InstanceKey;
+use app::topology::{Annotations, Candidate, Downtime, Maintenance, PromotionRule, Snapshot};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// Who asked for something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// User name; `orchestrator` for what the service does by itself, `cli:<user>` for one-shot commands,
+    /// `anonymous` where there is no authentication.
+    pub name: String,
+    /// Address of the caller; empty for the service itself.
+    pub address: String,
+}
+
+impl Actor {
+    /// The service itself.
+    pub fn system() -> Self {
+        Self { name: "orchestrator".to_owned(), address: String::new() }
+    }
+}
+
+/// Which recoveries an acknowledgement means (`spec/recovery.md` 3.3.4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum AcknowledgeWhat {
+    /// One, by number in the backend.
+    Id {
+        /// Number.
+        id: i64,
+    },
+    /// One, by identity.
+    Uid {
+        /// Identity.
+        uid: String,
+    },
+    /// All of a cluster.
+    Cluster {
+        /// Cluster name.
+        cluster: String,
+    },
+    /// All of a failed server.
+    Instance {
+        /// The server.
+        key: InstanceKey,
+    },
+    /// All.
+    All,
+}
+
+/// One change that belongs to the whole group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Forget a server and keep it out for a while.
+    Forget {
+        /// The server.
+        key: InstanceKey,
+        /// Until then it is not discovered again.
+        barred_until: DateTime<Utc>,
+    },
+    /// Begin (or replace) a downtime.
+    BeginDowntime {
+        /// The server.
+        key: InstanceKey,
+        /// The downtime.
+        downtime: Downtime,
+    },
+    /// End a downtime.
+    EndDowntime {
+        /// The server.
+        key: InstanceKey,
+    },
+    /// Begin maintenance.
+    BeginMaintenance {
+        /// The server.
+        key: InstanceKey,
+        /// The maintenance.
+        maintenance: Maintenance,
+    },
+    /// End maintenance.
+    EndMaintenance {
+        /// The server.
+        key: InstanceKey,
+    },
+    /// Register a promotion rule.
+    RegisterCandidate {
+        /// The server.
+        key: InstanceKey,
+        /// Rule and moment.
+        candidate: Candidate,
+    },
+    /// Set a cluster's alias by hand.
+    SetClusterAlias {
+        /// Cluster name.
+        cluster: String,
+        /// Alias.
+        alias: String,
+    },
+    /// Record the alias that a cluster's servers suggest.
+    SuggestClusterAlias {
+        /// Cluster name.
+        cluster: String,
+        /// Alias.
+        alias: String,
+    },
+    /// Record a cluster's domain name.
+    SetClusterDomain {
+        /// Cluster name.
+        cluster: String,
+        /// Domain.
+        domain: String,
+    },
+    /// Move aliases and overrides from one cluster name to another, after its primary changed.
+    RenameCluster {
+        /// Name before.
+        from: String,
+        /// Name now.
+        to: String,
+    },
+    /// Register a virtual host name for use in replication configuration; empty removes it.
+    RegisterUnresolved {
+        /// Resolved host name.
+        hostname: String,
+        /// Virtual host name.
+        unresolved: String,
+    },
+    /// Set a tag.
+    PutTag {
+        /// The server.
+        key: InstanceKey,
+        /// Tag name.
+        name: String,
+        /// Tag value.
+        value: String,
+    },
+    /// Remove a tag.
+    DeleteTag {
+        /// The server.
+        key: InstanceKey,
+        /// Tag name.
+        name: String,
+    },
+    /// Switch recoveries on or off for the whole group.
+    EnableRecoveries {
+        /// On or off.
+        enabled: bool,
+    },
+    /// Acknowledge recoveries.
+    Acknowledge {
+        /// Which.
+        what: AcknowledgeWhat,
+        /// Who.
+        by: String,
+        /// Why.
+        comment: String,
+        /// When.
+        at: DateTime<Utc>,
+    },
+}
+
+impl Command {
+    /// The server it is about; the null key when it is about a cluster or the group.
+    pub fn about(&self) -> InstanceKey {
+        match self {
+            Self::Forget { key, .. }
+            | Self::BeginDowntime { key, .. }
+            | Self::EndDowntime { key }
+            | Self::BeginMaintenance { key, .. }
+            | Self::EndMaintenance { key }
+            | Self::RegisterCandidate { key, .. }
+            | Self::PutTag { key, .. }
+            | Self::DeleteTag { key, .. } => key.clone(),
+            _ => InstanceKey::default(),
+        }
+    }
+
+    /// The audit type under which the compatible API lists it (`spec/api.md` 3.10).
+    pub fn audit_type(&self) -> &'static str {
+        match self {
+            Self::Forget { .. } => "forget",
+            Self::BeginDowntime { .. } => "begin-downtime",
+            Self::EndDowntime { .. } => "end-downtime",
+            Self::BeginMaintenance { .. } => "begin-maintenance",
+            Self::EndMaintenance { .. } => "end-maintenance",
+            Self::RegisterCandidate { .. } => "register-candidate",
+            Self::SetClusterAlias { .. } | Self::SuggestClusterAlias { .. } => "set-cluster-alias",
+            Self::SetClusterDomain { .. } => "set-cluster-domain",
+            Self::RenameCluster { .. } => "replace-cluster-name",
+            Self::RegisterUnresolved { .. } => "register-hostname-unresolve",
+            Self::PutTag { .. } => "put-tag",
+            Self::DeleteTag { .. } => "delete-instance-tag",
+            Self::EnableRecoveries { enabled: true } => "enable-global-recoveries",
+            Self::EnableRecoveries { enabled: false } => "disable-global-recoveries",
+            Self::Acknowledge { .. } => "acknowledge-recovery",
+        }
+    }
+
+    /// One line for the audit.
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Forget { key, .. } => format!("forgot {key}"),
+            Self::BeginDowntime { downtime, .. } => {
+                format!("owner: {}, until: {}, reason: {}", downtime.owner, downtime.end, downtime.reason)
+            }
+            Self::EndDowntime { key } => format!("downtime of {key} ended"),
+            Self::BeginMaintenance { maintenance, .. } => {
+                format!("owner: {}, reason: {}", maintenance.owner, maintenance.reason)
+            }
+            Self::EndMaintenance { key } => format!("maintenance of {key} ended"),
+            Self::RegisterCandidate { candidate, .. } => format!("promotion rule: {}", candidate.rule),
+            Self::SetClusterAlias { cluster, alias } | Self::SuggestClusterAlias { cluster, alias } => {
+                format!("alias of {cluster}: {alias}")
+            }
+            Self::SetClusterDomain { cluster, domain } => format!("domain of {cluster}: {domain}"),
+            Self::RenameCluster { from, to } => format!("cluster {from} is now {to}"),
+            Self::RegisterUnresolved { hostname, unresolved } => format!("{hostname} is configured as {unresolved}"),
+            Self::PutTag { name, value, .. } => format!("tag {name}={value}"),
+            Self::DeleteTag { name, .. } => format!("tag {name} removed"),
+            Self::EnableRecoveries { enabled: true } => "recoveries switched on".to_owned(),
+            Self::EnableRecoveries { enabled: false } => "recoveries switched off".to_owned(),
+            Self::Acknowledge { by, comment, .. } => format!("acknowledged by {by}: {comment}"),
+        }
+    }
+
+    /// What stands in the way, judged by the picture at hand.
+    ///
+    /// # Errors
+    /// One line naming what was given and what was expected.
+    pub fn check(&self, snapshot: &Snapshot) -> Result<(), String> {
+        match self {
+            Self::Forget { key, .. } if snapshot.get(key).is_none() => Err(format!("{key} is not known")),
+            Self::BeginDowntime { key, downtime } => {
+                if snapshot.get(key).is_none() {
+                    return Err(format!("{key} is not known"));
+                }
+                if downtime.owner.trim().is_empty() || downtime.reason.trim().is_empty() {
+                    return Err("a downtime needs an owner and a reason, got an empty one".to_owned());
+                }
+                if downtime.end <= downtime.begin {
+                    return Err(format!("a downtime must end after it begins, got an end at {}", downtime.end));
+                }
+                Ok(())
+            }
+            Self::RegisterCandidate { candidate, .. } if candidate.rule == PromotionRule::Must => {
+                Err("promotion rule \"must\" is not supported".to_owned())
+            }
+            Self::Acknowledge { comment, .. } if comment.trim().is_empty() => {
+                Err("an acknowledgement needs a comment, got an empty one".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the command true in the annotations. Commands that are about something else change nothing.
+    pub fn annotate(&self, annotations: &mut Annotations) {
+        match self {
+            Self::BeginDowntime { key, downtime } => {
+                annotations.downtime.insert(key.clone(), downtime.clone());
+            }
+            Self::EndDowntime { key } => {
+                annotations.downtime.remove(key);
+            }
+            Self::BeginMaintenance { key, maintenance } => {
+                annotations.maintenance.insert(key.clone(), maintenance.clone());
+            }
+            Self::EndMaintenance { key } => {
+                annotations.maintenance.remove(key);
+            }
+            Self::RegisterCandidate { key, candidate } => {
+                annotations.candidates.insert(key.clone(), candidate.clone());
+            }
+            Self::SetClusterAlias { cluster, alias } => {
+                put(&mut annotations.cluster_alias_overrides, cluster, alias);
+                claim_alias(&mut annotations.cluster_aliases, cluster, alias);
+            }
+            Self::SuggestClusterAlias { cluster, alias } => {
+                claim_alias(&mut annotations.cluster_aliases, cluster, alias);
+            }
+            Self::SetClusterDomain { cluster, domain } => put(&mut annotations.cluster_domains, cluster, domain),
+            Self::RenameCluster { from, to } => {
+                for names in [
+                    &mut annotations.cluster_aliases,
+                    &mut annotations.cluster_alias_overrides,
+                    &mut annotations.cluster_domains,
+                ] {
+                    if let Some(value) = names.remove(from) {
+                        names.insert(to.clone(), value);
+                    }
+                }
+            }
+            Self::RegisterUnresolved { hostname, unresolved } => put(&mut annotations.unresolved, hostname, unresolved),
+            Self::PutTag { key, name, value } => {
+                annotations.tags.entry(key.clone()).or_default().insert(name.clone(), value.clone());
+            }
+            Self::DeleteTag { key, name } => {
+                if let Some(tags) = annotations.tags.get_mut(key) {
+                    tags.remove(name);
+                }
+                annotations.tags.retain(|_, tags| !tags.is_empty());
+            }
+            Self::Forget { .. } | Self::EnableRecoveries { .. } | Self::Acknowledge { .. } => {}
+        }
+    }
+}
+
+/// Sets a name, or removes it when the value is empty.
+fn put(names: &mut BTreeMap<String, String>, name: &str, value: &str) {
+    if value.is_empty() {
+        names.remove(name);
+    } else {
+        names.insert(name.to_owned(), value.to_owned());
+    }
+}
+
+/// An alias belongs to one cluster only: the last claim wins (`spec/discovery.md` 29).
+fn claim_alias(aliases: &mut BTreeMap<String, String>, cluster: &str, alias: &str) {
+    aliases.retain(|_, taken| taken != alias);
+    put(aliases, cluster, alias);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_belongs_to_one_cluster() {
+        let mut annotations = Annotations::default();
+        for cluster in ["a:1", "b:1"] {
+            Command::SuggestClusterAlias { cluster: cluster.into(), alias: "orders".into() }.annotate(&mut annotations);
+        }
+        assert_eq!(annotations.cluster_aliases, BTreeMap::from([("b:1".to_owned(), "orders".to_owned())]));
+    }
+
+    #[test]
+    fn names_follow_a_cluster_to_its_new_primary() {
+        let mut annotations = Annotations::default();
+        Command::SetClusterAlias { cluster: "a:1".into(), alias: "orders".into() }.annotate(&mut annotations);
+        Command::RenameCluster { from: "a:1".into(), to: "b:1".into() }.annotate(&mut annotations);
+        assert_eq!(annotations.cluster_aliases.get("b:1").map(String::as_str), Some("orders"));
+        assert_eq!(annotations.cluster_alias_overrides.get("b:1").map(String::as_str), Some("orders"));
+    }
+
+    #[test]
+    fn what_names_nobody_or_says_nothing_is_refused() {
+        let snapshot = Snapshot::default();
+        let key = InstanceKey::new("db1", 3306);
+        let forget = Command::Forget { key, barred_until: DateTime::<Utc>::UNIX_EPOCH };
+        assert_eq!(forget.check(&snapshot), Err("db1:3306 is not known".to_owned()));
+        let acknowledge = Command::Acknowledge {
+            what: AcknowledgeWhat::All,
+            by: "dba".into(),
+            comment: " ".into(),
+            at: DateTime::<Utc>::UNIX_EPOCH,
+        };
+        assert!(acknowledge.check(&snapshot).is_err());
+    }
+}

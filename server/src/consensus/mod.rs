@@ -1,0 +1,87 @@
+//! Intents and facts of record: how a change that belongs to the whole group is made.
+//!
+//! What a node *observes* is its own; what somebody *decides* (forget, downtime, promotion rule,
+//! acknowledgement, global switch, ...) is a [`Command`] and goes through [`Consensus::submit`]. On a single node
+//! a command is applied to the live picture and journalled; in a group it goes through the log first and every
+//! node applies it. Callers see one face.
+
+mod command;
+
+use std::sync::Arc;
+
+pub use command::{AcknowledgeWhat, Actor, Command};
+
+use crate::fleet::Fleet;
+use crate::journal::{Entry, Journal};
+
+/// Why a command was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsensusError {
+    /// This node must not act; ask the leader.
+    #[error("this node is not the leader{}", .leader.as_deref().map(|l| format!("; ask {l}")).unwrap_or_default())]
+    NotLeader {
+        /// Address of the leader, if known.
+        leader: Option<String>,
+    },
+    /// The command cannot be carried out as things are.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Accepts commands and applies them in one order.
+#[derive(Debug)]
+pub struct Consensus {
+    fleet: Arc<Fleet>,
+    journal: Arc<Journal>,
+    recoveries: tokio::sync::watch::Sender<bool>,
+}
+
+impl Consensus {
+    /// The single-node form: this node is the group.
+    pub fn single(fleet: Arc<Fleet>, journal: Arc<Journal>, recoveries_enabled: bool) -> Self {
+        let (recoveries, _) = tokio::sync::watch::channel(recoveries_enabled);
+        Self { fleet, journal, recoveries }
+    }
+
+    /// This node acts: it probes, analyses and recovers.
+    pub fn is_leader(&self) -> bool {
+        true
+    }
+
+    /// Recoveries may act (`disable-global-recoveries` turns them off for the whole group).
+    pub fn recoveries_enabled(&self) -> bool {
+        *self.recoveries.borrow()
+    }
+
+    /// Follows the global switch.
+    pub fn watch_recoveries(&self) -> tokio::sync::watch::Receiver<bool> {
+        self.recoveries.subscribe()
+    }
+
+    /// Applies a command and journals it. Returns when it is in force; when the backend is away, the journal keeps
+    /// it and the node's status says that writes are pending.
+    ///
+    /// # Errors
+    /// [`ConsensusError::NotLeader`] on a node that must not act; [`ConsensusError::Refused`] when the command
+    /// cannot be carried out, with the reason.
+    pub async fn submit(&self, command: Command, actor: &Actor) -> Result<(), ConsensusError> {
+        command.check(&self.fleet.snapshot()).map_err(ConsensusError::Refused)?;
+        self.apply(&command);
+        self.journal.write(Entry::Command { command, actor: actor.clone() }).await;
+        Ok(())
+    }
+
+    /// Makes a command true in memory. Same command, same state: same result on every node.
+    fn apply(&self, command: &Command) {
+        match command {
+            Command::Forget { key, barred_until, .. } => {
+                self.fleet.forget(key, *barred_until);
+            }
+            Command::EnableRecoveries { enabled, .. } => {
+                self.recoveries.send_replace(*enabled);
+            }
+            Command::Acknowledge { .. } => {}
+            other => self.fleet.annotate(&other.about(), |annotations| other.annotate(annotations)),
+        }
+    }
+}
