@@ -2,4 +2,8 @@
 //! (`docs/ARCHITECTURE.md`, rule 1).
 #![forbid(unsafe_code)]
 
+pub mod candidate;
+pub mod interpret;
 pub mod policy;
+pub mod recovery;
+pub mod statements;

@@ -4,5 +4,6 @@
 pub mod api;
 pub mod config;
 pub mod events;
+pub mod mysql;
 pub mod node;
 pub mod tasks;

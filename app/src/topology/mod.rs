@@ -4,6 +4,7 @@
 
 mod annotations;
 pub mod ascii;
+mod capabilities;
 pub mod graph;
 mod instance;
 mod replication;
@@ -11,6 +12,7 @@ mod snapshot;
 pub mod status;
 
 pub use annotations::{Annotations, Candidate, Downtime, Maintenance, PromotionRule, PromotionRuleError};
+pub use capabilities::Capabilities;
 pub use graph::Graph;
 pub use instance::{Check, Flavor, GroupMembership, Instance, SemiSync};
 pub use replication::{Replication, ReplicationTls, ThreadState};

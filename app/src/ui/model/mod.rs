@@ -5,6 +5,7 @@ pub mod age;
 pub mod camera;
 pub mod data_centre;
 pub mod fleet;
+pub mod move_targets;
 pub mod plan;
 pub mod reaction;
 pub mod recovery;
