@@ -125,6 +125,6 @@ fn purge_policy(config: &Config) -> PurgePolicy {
         candidate_expiry: minutes(config.candidates.candidate_instance_expire_minutes),
         pool_expiry: minutes(config.candidates.instance_pool_expiry_minutes),
         audit_keep: minutes(config.audit.purge_days.saturating_mul(24 * 60)),
-        reasonable_lag: TimeDelta::seconds(config.classification.reasonable_lag_seconds),
+        reasonable_lag: TimeDelta::seconds(config.candidates.reasonable_lag_seconds),
     }
 }

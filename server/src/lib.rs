@@ -2,9 +2,14 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod audit;
 pub mod config;
+pub mod consensus;
 pub mod events;
+pub mod fleet;
+pub mod journal;
 pub mod mysql;
 pub mod node;
+pub mod settings;
 pub mod store;
 pub mod tasks;

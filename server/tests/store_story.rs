@@ -458,9 +458,7 @@ async fn one_recovery_begins_at_a_time(store: &Store) {
 
 async fn a_recovery_survives_its_process(store: &Store) {
     let mut running = recovery("1767225845:abc", "db4");
-    let Registered::New { id } =
-        store.register_recovery(&running, RegistrationRules::AUTOMATIC).await.unwrap()
-    else {
+    let Registered::New { id } = store.register_recovery(&running, RegistrationRules::AUTOMATIC).await.unwrap() else {
         panic!("nothing forbids it")
     };
     running.story.push(StoryLine { at: now(), message: "db4 is dead \u{2713}".to_owned() });

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use app::InstanceKey;
+use app::recovery::AcknowledgeScope;
 use app::topology::{Annotations, Candidate, Downtime, Maintenance, PromotionRule, Snapshot};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -22,34 +23,6 @@ impl Actor {
     pub fn system() -> Self {
         Self { name: "orchestrator".to_owned(), address: String::new() }
     }
-}
-
-/// Which recoveries an acknowledgement means (`spec/recovery.md` 3.3.4).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "by", rename_all = "snake_case")]
-pub enum AcknowledgeWhat {
-    /// One, by number in the backend.
-    Id {
-        /// Number.
-        id: i64,
-    },
-    /// One, by identity.
-    Uid {
-        /// Identity.
-        uid: String,
-    },
-    /// All of a cluster.
-    Cluster {
-        /// Cluster name.
-        cluster: String,
-    },
-    /// All of a failed server.
-    Instance {
-        /// The server.
-        key: InstanceKey,
-    },
-    /// All.
-    All,
 }
 
 /// One change that belongs to the whole group.
@@ -158,7 +131,7 @@ pub enum Command {
     /// Acknowledge recoveries.
     Acknowledge {
         /// Which.
-        what: AcknowledgeWhat,
+        what: AcknowledgeScope,
         /// Who.
         by: String,
         /// Why.
@@ -363,7 +336,7 @@ mod tests {
         let forget = Command::Forget { key, barred_until: DateTime::<Utc>::UNIX_EPOCH };
         assert_eq!(forget.check(&snapshot), Err("db1:3306 is not known".to_owned()));
         let acknowledge = Command::Acknowledge {
-            what: AcknowledgeWhat::All,
+            what: AcknowledgeScope::All,
             by: "dba".into(),
             comment: " ".into(),
             at: DateTime::<Utc>::UNIX_EPOCH,

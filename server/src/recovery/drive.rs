@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use app::InstanceKey;
 use app::finding::Finding;
 use app::plan::{Step, StepState};
-use app::recovery::{Recovery, RecoveryKind, RecoveryState, StepRecord, StoryLine};
+use app::recovery::{AcknowledgeScope, Recovery, RecoveryKind, RecoveryState, StepRecord, StoryLine};
 use app::topology::{Downtime, Instance, Snapshot};
 use chrono::{TimeDelta, Utc};
 use engine::recovery::{AbortReason, Decision, Machine, RecoverySettings, Report, StepOutcome};
@@ -15,7 +15,7 @@ use futures_util::future::{BoxFuture, join_all};
 use tracing::Instrument as _;
 
 use super::{RecoverError, RecoveryService};
-use crate::consensus::{AcknowledgeWhat, Actor, Command};
+use crate::consensus::{Actor, Command};
 use crate::exec::{Guard, Observer, StepResult};
 use crate::journal::Entry;
 use crate::store::UnfinishedRecovery;
@@ -293,7 +293,7 @@ impl RecoveryService {
     async fn acknowledge_own(&self, record: &Mutex<Recovery>, actor: &Actor) {
         let uid = lock(record).uid.clone();
         let comment = "acknowledged by itself: nothing to look into".to_owned();
-        let _ = self.acknowledge(AcknowledgeWhat::Uid { uid }, &comment, actor).await;
+        let _ = self.acknowledge(AcknowledgeScope::Uid { uid }, &comment, actor).await;
     }
 
     /// Changes the record, and tells and keeps it.

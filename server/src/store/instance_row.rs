@@ -106,8 +106,7 @@ impl Cells {
 
 /// Takes a server apart. With `enforced`, values are made to fit the columns.
 pub(super) fn to_row(instance: &Instance, enforced: bool) -> InstanceRow {
-    let mut cells =
-        Cells { enforced, cells: Vec::with_capacity(80), overflow: BTreeMap::new(), misfits: Vec::new() };
+    let mut cells = Cells { enforced, cells: Vec::with_capacity(80), overflow: BTreeMap::new(), misfits: Vec::new() };
     put_server(&mut cells, instance);
     put_replication(&mut cells, &instance.replication);
     put_place(&mut cells, instance);
