@@ -458,12 +458,11 @@ async fn one_recovery_begins_at_a_time(store: &Store) {
 
 async fn a_recovery_survives_its_process(store: &Store) {
     let mut running = recovery("1767225845:abc", "db4");
-    let Registered::New { id } =
-        store.register_recovery(&running, RegistrationRules::AUTOMATIC).await.unwrap()
-    else {
+    let Registered::New { id } = store.register_recovery(&running, RegistrationRules::AUTOMATIC).await.unwrap() else {
         panic!("nothing forbids it")
     };
     running.story.push(StoryLine { at: now(), message: "db4 is dead \u{2713}".to_owned() });
+    let begun = now();
     let step = |n: u32, state| StepRecord {
         step: Step {
             id: n,
@@ -477,7 +476,7 @@ async fn a_recovery_survives_its_process(store: &Store) {
             reason: "freeze".to_owned(),
         },
         state,
-        started: Some(now()),
+        started: Some(begun),
         ended: None,
     };
     running.steps = vec![step(1, StepState::Done)];

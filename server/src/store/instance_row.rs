@@ -106,8 +106,7 @@ impl Cells {
 
 /// Takes a server apart. With `enforced`, values are made to fit the columns.
 pub(super) fn to_row(instance: &Instance, enforced: bool) -> InstanceRow {
-    let mut cells =
-        Cells { enforced, cells: Vec::with_capacity(80), overflow: BTreeMap::new(), misfits: Vec::new() };
+    let mut cells = Cells { enforced, cells: Vec::with_capacity(80), overflow: BTreeMap::new(), misfits: Vec::new() };
     put_server(&mut cells, instance);
     put_replication(&mut cells, &instance.replication);
     put_place(&mut cells, instance);
@@ -116,6 +115,12 @@ pub(super) fn to_row(instance: &Instance, enforced: bool) -> InstanceRow {
     let extra = Extra { fields: columnless_fields(instance), overflow: cells.overflow };
     let extra = serde_json::to_string(&extra).unwrap_or_else(|_| "{}".to_owned());
     InstanceRow { cells: cells.cells, extra, misfits: cells.misfits }
+}
+
+/// The columns that are read and written. They are always named: SQLite answers `select *` by the columns it knew when the
+/// connection first looked, and another process may have added some since.
+pub(super) fn columns() -> Vec<&'static str> {
+    to_row(&Instance::default(), false).cells.into_iter().map(|(name, _)| name).collect()
 }
 
 fn put_server(c: &mut Cells, i: &Instance) {

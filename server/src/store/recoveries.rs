@@ -15,6 +15,13 @@ use super::{Store, StoreResult, text};
 /// A recovery that ended within this time is a recent one (`spec/api.md` 2, 151 and 152).
 const RECENT: Duration = Duration::minutes(5);
 
+/// What is read of a row. Always by name (see `instance_row::columns`).
+const COLUMNS: &str = "recovery_id, uid, hostname, port, analysis, cluster_name, cluster_alias, count_affected_slaves, \
+                       slave_hosts, in_active_period, start_active_period, end_recovery, is_successful, \
+                       successor_hostname, successor_port, successor_alias, lost_slaves, participating_instances, \
+                       all_errors, processing_node_hostname, processcing_node_token, acknowledged, acknowledged_at, \
+                       acknowledged_by, acknowledge_comment, last_detection_id";
+
 /// What keeps a recovery from being registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RegistrationRules {
@@ -234,6 +241,7 @@ impl Store {
             "participating_instances",
             "lost_slaves",
             "all_errors",
+            "acknowledged_by",
             "acknowledge_comment",
             "last_detection_id",
         ];
@@ -250,6 +258,7 @@ impl Store {
             .bind(self.fit_ascii(&new.cluster_alias, 128))
             .bind(new.finding.facts.replicas.len())
             .bind(self.fit_key_list(&new.finding.facts.replicas))
+            .bind("")
             .bind("")
             .bind("")
             .bind("")
@@ -298,8 +307,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let sql = "select recovery_id as id from topology_recovery \
                    where in_active_period = 1 and start_active_period < ?";
-        let ids: Vec<i64> =
-            tx.rows(Statement::new(sql).bind(before)).await?.iter().map(|row| row.int("id")).collect();
+        let ids: Vec<i64> = tx.rows(Statement::new(sql).bind(before)).await?.iter().map(|row| row.int("id")).collect();
         let mut closed = 0;
         for id in ids {
             let sql = "update topology_recovery set in_active_period = 0, end_active_period_unixtime = ? \
@@ -314,11 +322,7 @@ impl Store {
     ///
     /// # Errors
     /// What the backend says; then nothing has changed.
-    pub async fn acknowledge(
-        &self,
-        scope: &AcknowledgeScope,
-        acknowledgement: &Acknowledgement,
-    ) -> StoreResult<u64> {
+    pub async fn acknowledge(&self, scope: &AcknowledgeScope, acknowledgement: &Acknowledgement) -> StoreResult<u64> {
         let mut tx = self.begin().await?;
         let a = acknowledgement;
         let count = match scope {
@@ -412,7 +416,9 @@ impl Store {
         page_size: u32,
     ) -> StoreResult<Vec<RecoveryRow>> {
         let (condition, args) = condition_of(filter);
-        let sql = format!("select * from topology_recovery where {condition} order by recovery_id desc limit ? offset ?");
+        let sql = format!(
+            "select {COLUMNS} from topology_recovery where {condition} order by recovery_id desc limit ? offset ?"
+        );
         let mut statement = Statement::new(sql);
         statement.args = args;
         let statement = statement.bind(page_size).bind(u64::from(page) * u64::from(page_size));

@@ -92,7 +92,11 @@ where
 fn script(args: &[String]) -> String {
     let output = run_script(args);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "scripts/sandbox {} failed (is scripts/setup-servers.sh done?):\n{said}", args.join(" "));
+    assert!(
+        output.status.success(),
+        "scripts/sandbox {} failed (is scripts/setup-servers.sh done?):\n{said}",
+        args.join(" ")
+    );
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
