@@ -8,13 +8,13 @@ use std::sync::Arc;
 use app::InstanceKey;
 use app::finding::{AnalysisCode, Facts, Finding, Severity};
 use app::plan::{Action, Step, StepState};
-use app::recovery::{Acknowledgement, Recovery, RecoveryKind, RecoveryState, StepRecord, StoryLine};
+use app::recovery::{AcknowledgeScope, Acknowledgement, Recovery, RecoveryKind, RecoveryState, StepRecord, StoryLine};
 use app::topology::{Check, Downtime, Instance, PromotionRule, ThreadState};
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use orchestrator::store::{
-    AcknowledgeScope, AuditEntry, BackendSettings, CheckUpdate, Deployment, DetectionFilter, HostAddresses,
-    MySqlSettings, NewDetection, NewMaintenance, NodeIdentity, NodeReport, PAGE_SIZE, PurgePolicy, RecoveryFilter,
-    Registered, RegistrationRules, ResolvedName, Store, StoreError,
+    AuditEntry, BackendSettings, CheckUpdate, Deployment, DetectionFilter, HostAddresses, MySqlSettings, NewDetection,
+    NewMaintenance, NodeIdentity, NodeReport, PAGE_SIZE, PurgePolicy, RecoveryFilter, Registered, RegistrationRules,
+    ResolvedName, Store, StoreError,
 };
 use support::Sandbox;
 
@@ -462,6 +462,7 @@ async fn a_recovery_survives_its_process(store: &Store) {
         panic!("nothing forbids it")
     };
     running.story.push(StoryLine { at: now(), message: "db4 is dead \u{2713}".to_owned() });
+    let begun = now();
     let step = |n: u32, state| StepRecord {
         step: Step {
             id: n,
@@ -475,7 +476,7 @@ async fn a_recovery_survives_its_process(store: &Store) {
             reason: "freeze".to_owned(),
         },
         state,
-        started: Some(now()),
+        started: Some(begun),
         ended: None,
     };
     running.steps = vec![step(1, StepState::Done)];

@@ -16,6 +16,13 @@ use super::{Store, StoreResult, text};
 /// A recovery that ended within this time is a recent one (`spec/api.md` 2, 151 and 152).
 const RECENT: Duration = Duration::minutes(5);
 
+/// What is read of a row. Always by name (see `instance_row::columns`).
+const COLUMNS: &str = "recovery_id, uid, hostname, port, analysis, cluster_name, cluster_alias, count_affected_slaves, \
+                       slave_hosts, in_active_period, start_active_period, end_recovery, is_successful, \
+                       successor_hostname, successor_port, successor_alias, lost_slaves, participating_instances, \
+                       all_errors, processing_node_hostname, processcing_node_token, acknowledged, acknowledged_at, \
+                       acknowledged_by, acknowledge_comment, last_detection_id";
+
 /// What keeps a recovery from being registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RegistrationRules {
@@ -215,6 +222,7 @@ impl Store {
             "participating_instances",
             "lost_slaves",
             "all_errors",
+            "acknowledged_by",
             "acknowledge_comment",
             "last_detection_id",
         ];
@@ -231,6 +239,7 @@ impl Store {
             .bind(self.fit_ascii(&new.cluster_alias, 128))
             .bind(new.finding.facts.replicas.len())
             .bind(self.fit_key_list(&new.finding.facts.replicas))
+            .bind("")
             .bind("")
             .bind("")
             .bind("")
@@ -405,8 +414,9 @@ impl Store {
         page_size: u32,
     ) -> StoreResult<Vec<RecoveryRow>> {
         let (condition, args) = condition_of(filter);
-        let sql =
-            format!("select * from topology_recovery where {condition} order by recovery_id desc limit ? offset ?");
+        let sql = format!(
+            "select {COLUMNS} from topology_recovery where {condition} order by recovery_id desc limit ? offset ?"
+        );
         let mut statement = Statement::new(sql);
         statement.args = args;
         let statement = statement.bind(page_size).bind(u64::from(page) * u64::from(page_size));
