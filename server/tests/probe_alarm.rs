@@ -13,7 +13,8 @@ async fn a_killed_process_is_noticed(sandbox: &Sandbox, port: u16, settings: Con
     drop(connector.open(&key(port)).await.expect("a first login"));
     let (alarms, mut receiver) = Alarms::new(connector);
     alarms.watch(&key(port));
-    let sessions = "SELECT COUNT(*) FROM information_schema.processlist WHERE USER = 'orchestrator' AND COMMAND = 'Sleep'";
+    let sessions =
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE USER = 'orchestrator' AND COMMAND = 'Sleep'";
     until("the idle session is there", Duration::from_secs(5), || async { sandbox.sql(port, sessions) == "1" }).await;
     alarms.watch(&key(port));
     assert_eq!(alarms.count(), 1);

@@ -89,7 +89,8 @@ async fn received_but_not_applied_with(
     sandbox.sql(source, &inserts.join(";"));
     let log = if family == Family::MySql { "SHOW BINARY LOG STATUS" } else { "SHOW MASTER STATUS" };
     let end = control.query(&key(source), log, LIMIT).await.expect("status");
-    let end = end.first().map(|row| format!("{}:{}", row.text(&["File"]), row.text(&["Position"]))).expect("a position");
+    let end =
+        end.first().map(|row| format!("{}:{}", row.text(&["File"]), row.text(&["Position"]))).expect("a position");
     until("all is received", LIMIT, || async { read_position(&control, replica, &words).await == end }).await;
     sandbox.kill(source);
     if stop_receiver {
@@ -222,7 +223,8 @@ async fn waits_and_limits(family: Family, port: u16) {
     sandbox.sql(port, SCHEMA);
     sandbox.sql(port, "GRANT ALL ON d.* TO 'app'@'%'; GRANT INSERT ON d.* TO 'orchestrator'@'%'");
 
-    let executed = if family == Family::MySql { "SELECT @@GLOBAL.gtid_executed" } else { "SELECT @@GLOBAL.gtid_current_pos" };
+    let executed =
+        if family == Family::MySql { "SELECT @@GLOBAL.gtid_executed" } else { "SELECT @@GLOBAL.gtid_current_pos" };
     let executed = sandbox.sql(port, executed);
     let now = Duration::from_millis(500);
     assert_eq!(control.wait_for_gtid(&key(port), &executed, now).await, Ok(true));

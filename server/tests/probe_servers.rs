@@ -55,8 +55,11 @@ async fn a_source_and_its_replica(family: Family, source: u16, replica: u16) {
     assert!(top.capabilities.known);
 
     let below = look_until(&probe, replica, "the replica has caught up", |i| {
-        i.replication.is_running() && i.executed_gtid == top.executed_gtid
-            && i.replication.read == i.replication.exec && i.uptime > 0 && i.replication.heartbeat_age_ms.is_some() == (family == Family::MySql)
+        i.replication.is_running()
+            && i.executed_gtid == top.executed_gtid
+            && i.replication.read == i.replication.exec
+            && i.uptime > 0
+            && i.replication.heartbeat_age_ms.is_some() == (family == Family::MySql)
     })
     .await;
     let channel = &below.replication;
@@ -77,7 +80,9 @@ async fn a_source_and_its_replica(family: Family, source: u16, replica: u16) {
         assert_eq!(channel.tls.verify_server_cert, Some(false));
         assert!(channel.tls.allowed || channel.tls.get_public_key == Some(true));
         assert!(below.super_read_only.is_some() && below.gtid_mode == "ON" && !below.server_uuid.is_empty());
-        assert!(below.capabilities.replica_terms && below.capabilities.reset_binary_logs && below.capabilities.channels);
+        assert!(
+            below.capabilities.replica_terms && below.capabilities.reset_binary_logs && below.capabilities.channels
+        );
     } else {
         assert_eq!(channel.source_uuid, "No");
         assert!(below.server_uuid.is_empty() && below.gtid_mode.is_empty());
