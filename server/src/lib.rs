@@ -5,6 +5,7 @@ pub mod api;
 pub mod audit;
 pub mod config;
 pub mod consensus;
+pub mod discovery;
 pub mod events;
 pub mod fleet;
 pub mod journal;
