@@ -1,6 +1,8 @@
 //! One story through every table group, told on every backend: SQLite in memory, SQLite in a file,
 //! MariaDB and MySQL.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 mod support;
 
 use std::sync::Arc;
@@ -42,7 +44,7 @@ async fn on_mysql() {
 }
 
 async fn on_a_server(flavor: &'static str) {
-    let sandbox = Sandbox::start(flavor, 1);
+    let sandbox = Sandbox::start_with(flavor, 1, support::NOT_DURABLE);
     let port = sandbox.ports[0];
     let settings = server_settings(port);
     let store = Store::open(&settings, &Deployment::of_version("1.0")).await.unwrap();

@@ -25,8 +25,6 @@ use super::value::{Columns, Done, Row, Statement, Value};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that only read the file.
 const SQLITE_READERS: u32 = 4;
-/// Statements with more arguments than this are not kept prepared: there are few of them and they are large.
-const PREPARED_UP_TO: usize = 1_000;
 
 /// Open connections to a backend.
 #[derive(Debug, Clone)]
@@ -210,6 +208,11 @@ impl Tx {
         }
     }
 
+    /// Statements may take this long from here on: changing a large table takes its time.
+    pub(super) fn allow(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
     /// Makes it last.
     pub(super) async fn commit(self) -> StoreResult<()> {
         match self.inner {
@@ -284,8 +287,8 @@ fn mysql_done(result: &sqlx::mysql::MySqlQueryResult) -> Done {
 }
 
 fn sqlite_query(statement: Statement) -> Query<'static, Sqlite, SqliteArguments> {
-    let Statement { sql, args } = statement;
-    let keep = args.len() <= PREPARED_UP_TO;
+    let keep = statement.is_kept();
+    let Statement { sql, args, .. } = statement;
     let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(keep);
     for value in args {
         query = match value {
@@ -299,8 +302,8 @@ fn sqlite_query(statement: Statement) -> Query<'static, Sqlite, SqliteArguments>
 }
 
 fn mysql_query(statement: Statement) -> Query<'static, MySql, MySqlArguments> {
-    let Statement { sql, args } = statement;
-    let keep = args.len() <= PREPARED_UP_TO;
+    let keep = statement.is_kept();
+    let Statement { sql, args, .. } = statement;
     let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(keep);
     for value in args {
         query = match value {
