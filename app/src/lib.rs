@@ -9,10 +9,13 @@ pub mod api;
 pub mod coordinates;
 pub mod event;
 pub mod finding;
+pub mod gtid;
 pub mod key;
 pub mod plan;
 pub mod recovery;
+pub mod rules;
 pub mod topology;
+pub mod ui;
 
 pub use coordinates::BinlogCoordinates;
 pub use key::InstanceKey;

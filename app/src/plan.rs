@@ -57,6 +57,12 @@ pub enum Action {
         /// The set to wait for.
         set: String,
     },
+    /// Wait until `peer` has executed everything that this server has executed, both read afresh. A MariaDB replica that is
+    /// ahead of its new source is refused by it (error 1236), so it waits here, stopped, until it may be repointed.
+    WaitForPeer {
+        /// The server that catches up.
+        peer: InstanceKey,
+    },
     /// Point the managed channel at another source. Every other replication option is kept (`safety.md` S7).
     ChangeSource {
         /// The new source.

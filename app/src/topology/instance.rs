@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::capabilities::Capabilities;
 use super::replication::Replication;
 use crate::{BinlogCoordinates, InstanceKey};
 
@@ -182,6 +183,8 @@ pub struct Instance {
     pub semi_sync: SemiSync,
     /// Group replication.
     pub group: GroupMembership,
+    /// What it understands.
+    pub capabilities: Capabilities,
     /// When it was looked at.
     pub check: Check,
 }

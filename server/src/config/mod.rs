@@ -17,6 +17,7 @@ mod live;
 mod load;
 mod names;
 mod networks;
+pub mod patterns;
 mod secret;
 pub mod sections;
 mod span;

@@ -1,6 +1,6 @@
 //! Classification: section 7.6 of the configuration.
 
-use crate::config::filters::{AliasPatterns, CapturePattern};
+use crate::config::patterns::{AliasPatterns, CapturePattern};
 use crate::config::table::section;
 
 section! {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::filters::Pattern;
+use crate::config::patterns::Pattern;
 use crate::config::span;
 use crate::config::table::section;
 

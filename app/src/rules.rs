@@ -1,0 +1,340 @@
+//! What may replicate from what, and where a server may be moved (`spec/recovery.md` 3.4, `spec/refactoring.md` 2, 7, 11).
+//!
+//! Shared by the planner and the page: the page lights drop targets with the rules that the
+//! planner refuses by. Pure and quick enough for every server of a large cluster at once.
+
+use crate::InstanceKey;
+use crate::gtid::{GtidPosition, GtidSet, MariadbGtidPos};
+use crate::plan::{Positioning, Refusal};
+use crate::topology::graph::{is_below, is_group_secondary};
+use crate::topology::status::{StatusThresholds, is_recently_checked};
+use crate::topology::{Instance, Snapshot};
+
+/// Configuration that the rules look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleSettings {
+    /// `LowerReplicaVersionAllowed`: an older replica is a warning and not a refusal.
+    pub lower_replica_version_allowed: bool,
+    /// `VerifyReplicationFilters`: a filtered source takes filtered replicas only.
+    pub verify_replication_filters: bool,
+    /// Poll period and lag limits.
+    pub thresholds: StatusThresholds,
+}
+
+impl Default for RuleSettings {
+    /// The defaults of the configuration file.
+    fn default() -> Self {
+        Self {
+            lower_replica_version_allowed: false,
+            verify_replication_filters: false,
+            thresholds: StatusThresholds::default(),
+        }
+    }
+}
+
+/// Rules that hold, and what deserves a second look.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Allowed {
+    /// Rules that were checked and hold, for people.
+    pub checks: Vec<String>,
+    /// What was let pass, for people.
+    pub warnings: Vec<String>,
+}
+
+/// A move that the rules allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relocation {
+    /// How the moved server finds its place in the new source's log.
+    pub positioning: Positioning,
+    /// The server replicates from there already.
+    pub already_there: bool,
+    /// Rules that were checked and hold, for people.
+    pub checks: Vec<String>,
+    /// What deserves a second look, for people.
+    pub warnings: Vec<String>,
+}
+
+/// Whether `replica` can replicate from `source` at all; the first rule that does not hold refuses
+/// (`spec/recovery.md` 3.4). Says nothing about how it would find its place: see [`gtid_positioning`].
+///
+/// # Errors
+/// The [`Refusal`] of the rule.
+pub fn can_replicate_from(replica: &Instance, source: &Instance, settings: &RuleSettings) -> Result<Allowed, Refusal> {
+    let mut allowed = Allowed::default();
+    if replica.key == source.key {
+        return Err(Refusal::new("same-server", format!("{} cannot replicate from itself", replica.key)));
+    }
+    source_logs(replica, source, &mut allowed)?;
+    version_is_high_enough(replica, source, settings, &mut allowed)?;
+    binlog_format_flows(replica, source, &mut allowed)?;
+    filters_match(replica, source, settings)?;
+    identity_differs(replica, source, &mut allowed)?;
+    delay_is_no_shorter(replica, source, settings)?;
+    Ok(allowed)
+}
+
+/// Rules 2 and 3: what the source gets or writes is in its binary log.
+fn source_logs(replica: &Instance, source: &Instance, allowed: &mut Allowed) -> Result<(), Refusal> {
+    if source.is_binlog_server() {
+        return Ok(());
+    }
+    if !source.log_bin {
+        let message = format!("{} has no binary log, so {} cannot replicate from it", source.key, replica.key);
+        return Err(Refusal::new("source-without-binary-log", message));
+    }
+    if source.is_replica() && !source.log_replica_updates {
+        let message = format!(
+            "{} is a replica and does not write what it applies to its binary log (log_replica_updates is off)",
+            source.key
+        );
+        return Err(Refusal::new("source-without-replica-updates", message));
+    }
+    allowed.checks.push(format!("{} has a binary log with everything it executes", source.key));
+    Ok(())
+}
+
+/// Rule 4: a replica is not older than its source.
+fn version_is_high_enough(
+    replica: &Instance,
+    source: &Instance,
+    settings: &RuleSettings,
+    allowed: &mut Allowed,
+) -> Result<(), Refusal> {
+    if replica.is_binlog_server() || replica.major_version() >= source.major_version() {
+        allowed.checks.push(format!("version {} can replicate from {}", replica.version, source.version));
+        return Ok(());
+    }
+    let message =
+        format!("{} has version {}, lower than {} of {}", replica.key, replica.version, source.version, source.key);
+    if settings.lower_replica_version_allowed {
+        allowed.warnings.push(format!("{message}; LowerReplicaVersionAllowed lets it pass"));
+        return Ok(());
+    }
+    Err(Refusal::new("version-too-low", message))
+}
+
+/// Rule 5: formats flow from STATEMENT to MIXED to ROW.
+fn binlog_format_flows(replica: &Instance, source: &Instance, allowed: &mut Allowed) -> Result<(), Refusal> {
+    let rank = |format: &str| ["STATEMENT", "MIXED", "ROW"].iter().position(|known| *known == format);
+    let logs = replica.log_bin && replica.log_replica_updates;
+    match (rank(&replica.binlog_format), rank(&source.binlog_format)) {
+        (Some(own), Some(from)) if logs && own < from => {
+            let message = format!(
+                "{} logs in format {} and cannot log what {} writes in {}",
+                replica.key, replica.binlog_format, source.key, source.binlog_format
+            );
+            Err(Refusal::new("binlog-format", message))
+        }
+        _ => {
+            allowed.checks.push(format!("binary log format of {} is accepted", source.key));
+            Ok(())
+        }
+    }
+}
+
+/// Rule 6: below a filtered source only filtered replicas, when that is asked for.
+fn filters_match(replica: &Instance, source: &Instance, settings: &RuleSettings) -> Result<(), Refusal> {
+    let differ = source.replication.has_filters && !replica.replication.has_filters;
+    if settings.verify_replication_filters && differ {
+        let message = format!("{} has replication filters and {} has none", source.key, replica.key);
+        return Err(Refusal::new("replication-filters", message));
+    }
+    Ok(())
+}
+
+/// Rules 7 and 8: no two servers of one identity.
+fn identity_differs(replica: &Instance, source: &Instance, allowed: &mut Allowed) -> Result<(), Refusal> {
+    if replica.is_binlog_server() {
+        return Ok(());
+    }
+    if replica.server_id == source.server_id {
+        let message = format!("{} and {} have the same server_id {}", replica.key, source.key, replica.server_id);
+        return Err(Refusal::new("same-server-id", message));
+    }
+    if !replica.server_uuid.is_empty() && replica.server_uuid == source.server_uuid {
+        let message = format!("{} and {} have the same server UUID {}", replica.key, source.key, replica.server_uuid);
+        return Err(Refusal::new("same-server-uuid", message));
+    }
+    allowed.checks.push(format!("server_id {} differs from {}", replica.server_id, source.server_id));
+    Ok(())
+}
+
+/// Rule 9: a replica is not less delayed than its delayed source.
+fn delay_is_no_shorter(replica: &Instance, source: &Instance, settings: &RuleSettings) -> Result<(), Refusal> {
+    let (own, above) = (replica.replication.delay, source.replication.delay);
+    let limit = settings.thresholds.reasonable_maintenance_replication_lag_seconds;
+    if own < above && i64::try_from(above).unwrap_or(i64::MAX) > limit {
+        let message = format!(
+            "{} is delayed by {above} seconds (more than {limit}) and {} by only {own}",
+            source.key, replica.key
+        );
+        return Err(Refusal::new("delay-too-short", message));
+    }
+    Ok(())
+}
+
+/// How `replica` would find its place in the log of `source` by GTID (`spec/refactoring.md` 2.3).
+///
+/// # Errors
+/// `needs-gtid`, `gtid-incompatible`, `purged-transactions` or `gtid-unreadable`.
+pub fn gtid_positioning(replica: &Instance, source: &Instance) -> Result<Positioning, Refusal> {
+    let channel = &replica.replication;
+    if channel.auto_position {
+        if !source.supports_mysql_gtid() || source.is_mariadb() {
+            let mode = if source.gtid_mode.is_empty() { "none" } else { &source.gtid_mode };
+            let message = format!(
+                "{} replicates by MySQL GTID, which {} does not offer (gtid_mode is {mode}, version {})",
+                replica.key, source.key, source.version
+            );
+            return Err(Refusal::new("gtid-incompatible", message));
+        }
+        nothing_needed_is_purged(replica, source)?;
+        return Ok(Positioning::AutoPosition);
+    }
+    if channel.uses_mariadb_gtid() {
+        if !source.is_mariadb() {
+            let message = format!(
+                "{} replicates by MariaDB GTID, which {} (version {}) does not offer",
+                replica.key, source.key, source.version
+            );
+            return Err(Refusal::new("gtid-incompatible", message));
+        }
+        let current = channel.mariadb_using_gtid.eq_ignore_ascii_case("current_pos");
+        let using = if current { "current_pos" } else { "slave_pos" };
+        return Ok(Positioning::MariaDbGtid { using: using.to_owned() });
+    }
+    let message = format!(
+        "{} replicates by file and position; a move needs GTID to find the same place on {}",
+        replica.key, source.key
+    );
+    Err(Refusal::new("needs-gtid", message))
+}
+
+/// MySQL: everything that the source no longer has in its binary logs is executed on the replica. What the
+/// replica has only received does not count: repointing throws its relay log away.
+fn nothing_needed_is_purged(replica: &Instance, source: &Instance) -> Result<(), Refusal> {
+    let parse = |server: &Instance, text: &str| {
+        GtidSet::parse(text).map_err(|error| Refusal::new("gtid-unreadable", format!("{}: {error}", server.key)))
+    };
+    let missing = parse(source, &source.purged_gtid)?.subtract(&parse(replica, &replica.executed_gtid)?);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} has purged transactions that {} has not executed: {}",
+        source.key,
+        replica.key,
+        one_line(&missing.to_string())
+    );
+    Err(Refusal::new("purged-transactions", message))
+}
+
+/// Whether `server` can be moved below `below` by GTID, as far as the snapshot tells; the facts are read again before
+/// anything is done (`spec/refactoring.md` 7.1, 11). Moves by file and position and by pseudo-GTID are not built: such a
+/// server is refused by `needs-gtid`.
+///
+/// # Errors
+/// The [`Refusal`] of the first rule that does not hold.
+pub fn can_relocate(
+    snapshot: &Snapshot,
+    server: &InstanceKey,
+    below: &InstanceKey,
+    settings: &RuleSettings,
+) -> Result<Relocation, Refusal> {
+    let known = |key: &InstanceKey| {
+        snapshot.get(key).ok_or_else(|| Refusal::new("unknown-server", format!("{key} is not a known server")))
+    };
+    let (replica, source) = (known(server)?, known(below)?);
+    can_be_moved(snapshot, replica, settings)?;
+    let mut allowed = can_replicate_from(replica, source, settings)?;
+    let already_there = replica.replication.source == source.key;
+    if !already_there && is_below(snapshot, source, &replica.key) {
+        let message = format!("{} is itself below {}", source.key, replica.key);
+        return Err(Refusal::new("below-itself", message));
+    }
+    if replica.is_group_member() && source.group.name == replica.group.name {
+        let message = format!("{} and {} are members of the same group", replica.key, source.key);
+        return Err(Refusal::new("same-group", message));
+    }
+    can_be_reached(source)?;
+    channel_is_free(replica, source)?;
+    let positioning = match gtid_positioning(replica, source) {
+        Err(refusal) if already_there && refusal.rule == "needs-gtid" => Positioning::Unchanged,
+        other => other?,
+    };
+    allowed.checks.push(format!("{} finds its place on {} by GTID", replica.key, source.key));
+    warn_of_relocation(replica, source, &mut allowed.warnings);
+    Ok(Relocation { positioning, already_there, checks: allowed.checks, warnings: allowed.warnings })
+}
+
+/// The server may be moved at all, wherever to.
+///
+/// # Errors
+/// `not-a-replica`, `group-secondary`, `last-check-invalid` or `not-recently-checked`.
+pub fn can_be_moved(snapshot: &Snapshot, server: &Instance, settings: &RuleSettings) -> Result<(), Refusal> {
+    if is_group_secondary(server) {
+        let message = format!("{} is a secondary of group {} and follows its primary", server.key, server.group.name);
+        return Err(Refusal::new("group-secondary", message));
+    }
+    can_be_reached(server)?;
+    if !is_recently_checked(server, &settings.thresholds, snapshot.at) {
+        let message = format!("{} was not looked at for a while; what is known of it may be old", server.key);
+        return Err(Refusal::new("not-recently-checked", message));
+    }
+    if !server.is_replica() {
+        return Err(Refusal::new("not-a-replica", format!("{} does not replicate from anything", server.key)));
+    }
+    Ok(())
+}
+
+fn can_be_reached(server: &Instance) -> Result<(), Refusal> {
+    if server.check.is_valid() {
+        return Ok(());
+    }
+    let why = if server.check.error.is_empty() { "it was never seen" } else { &server.check.error };
+    Err(Refusal::new("last-check-invalid", format!("{} could not be read when last tried: {why}", server.key)))
+}
+
+/// No other channel of the replica gets the same transactions already.
+fn channel_is_free(replica: &Instance, source: &Instance) -> Result<(), Refusal> {
+    let managed = &replica.replication.channel;
+    match replica.channels.iter().find(|c| c.channel != *managed && c.source == source.key) {
+        Some(channel) => {
+            let message =
+                format!("{} replicates from {} already, on channel {:?}", replica.key, source.key, channel.channel);
+            Err(Refusal::new("other-channel", message))
+        }
+        None => Ok(()),
+    }
+}
+
+fn warn_of_relocation(replica: &Instance, source: &Instance, warnings: &mut Vec<String>) {
+    if replica.cluster_name != source.cluster_name {
+        warnings.push(format!("{} is in another cluster: {}", source.key, source.cluster_name));
+    }
+    if !replica.errant_gtid.is_empty() {
+        let errant = one_line(&replica.errant_gtid);
+        warnings.push(format!("{} holds errant transactions: {errant}", replica.key));
+    }
+    if source.is_replica() && !source.replication.is_running() {
+        warnings.push(format!("{} does not replicate at the moment", source.key));
+    }
+    if let Some(gap) = mariadb_lead(replica, source) {
+        warnings.push(format!("{} is ahead of {} ({gap}): the move has to wait for it", replica.key, source.key));
+    }
+}
+
+/// MariaDB refuses a replica that asks for a position its source does not have yet.
+fn mariadb_lead(replica: &Instance, source: &Instance) -> Option<MariadbGtidPos> {
+    let position = |server: &Instance| match GtidPosition::executed_by(server) {
+        Ok(GtidPosition::Mariadb(position)) => Some(position),
+        _ => None,
+    };
+    let lead = position(replica)?.minus(&position(source)?);
+    (!lead.is_empty()).then_some(lead)
+}
+
+/// MySQL prints sets on several lines; a message is one.
+fn one_line(set: &str) -> String {
+    set.replace('\n', " ")
+}

@@ -1,0 +1,189 @@
+//! The text of every statement that changes a server, by what the server understands.
+//!
+//! One place for MySQL 5.7 to the calendar versions after 9.x, Percona Server and MariaDB 10.5 to 12. Which words a
+//! server takes is asked of the server ([`app::topology::Capabilities`]), not read from a version table.
+//!
+//! Old words (`CHANGE MASTER TO`, `STOP SLAVE`) are right for every MariaDB and for MySQL before 8.0.23; MySQL 8.4 takes only
+//! the new ones. Between them both are taken.
+
+mod change_source;
+mod quote;
+
+#[cfg(test)]
+mod tests;
+
+use app::InstanceKey;
+use app::plan::{Action, Positioning};
+use app::topology::{Instance, Replication};
+
+pub use change_source::{CREDENTIALS, Credentials, fill_credentials, needs_credentials};
+pub use quote::literal;
+
+/// The words a server takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Words {
+    /// `SLAVE` and `MASTER_*`, MySQL.
+    MySqlOld,
+    /// `REPLICA` and `SOURCE_*`, MySQL.
+    MySqlNew,
+    /// `SLAVE` and `MASTER_*`, MariaDB.
+    MariaDb,
+}
+
+/// How one server is spoken to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dialect {
+    /// Its words.
+    pub words: Words,
+    /// It has `super_read_only`.
+    pub super_read_only: bool,
+    /// Variable that switches the source side of semi-sync; empty when the server has none.
+    pub semi_sync_source: &'static str,
+    /// Variable that switches the replica side of semi-sync; empty when the server has none.
+    pub semi_sync_replica: &'static str,
+    /// Its sessions are listed in `performance_schema.processlist`.
+    sessions_in_performance_schema: bool,
+    /// The managed channel must be named: there are several, or it is not the default one.
+    channel: Option<String>,
+}
+
+impl Dialect {
+    /// The dialect of a server, by what it said of itself.
+    ///
+    /// A server that was not asked yet (a row of an older backend) is spoken to in the old words unless its version text
+    /// is one that cannot know them (8.4 and later).
+    pub fn of(server: &Instance) -> Self {
+        let can = &server.capabilities;
+        let words = if server.is_mariadb() {
+            Words::MariaDb
+        } else if can.replica_terms || (!can.known && server.major_version() >= (8, 4)) {
+            Words::MySqlNew
+        } else {
+            Words::MySqlOld
+        };
+        let semi_sync = &server.semi_sync;
+        let source_new = can.semi_sync_source_names || semi_sync.source_new_names;
+        let replica_new = can.semi_sync_replica_names || semi_sync.replica_new_names;
+        let pick = |new: bool, new_name, old_name| match (semi_sync.available, new) {
+            (false, _) => "",
+            (true, true) => new_name,
+            (true, false) => old_name,
+        };
+        let several = server.channels.len() > 1 || !server.replication.channel.is_empty();
+        Self {
+            words,
+            super_read_only: can.super_read_only || server.super_read_only.is_some(),
+            semi_sync_source: pick(source_new, "rpl_semi_sync_source_enabled", "rpl_semi_sync_master_enabled"),
+            semi_sync_replica: pick(replica_new, "rpl_semi_sync_replica_enabled", "rpl_semi_sync_slave_enabled"),
+            sessions_in_performance_schema: words == Words::MySqlNew && can.performance_schema,
+            channel: several.then(|| server.replication.channel.clone()),
+        }
+    }
+
+    fn replica_word(&self) -> &'static str {
+        if self.words == Words::MySqlNew { "REPLICA" } else { "SLAVE" }
+    }
+
+    /// `START|STOP REPLICA [thread] [channel]`.
+    fn threads(&self, verb: &str, thread: &str) -> String {
+        let word = self.replica_word();
+        match (self.words, &self.channel) {
+            (Words::MariaDb, Some(name)) => join(&[verb, word, &literal(name), thread]),
+            (_, Some(name)) => join(&[verb, word, thread, "FOR CHANNEL", &literal(name)]),
+            (_, None) => join(&[verb, word, thread]),
+        }
+    }
+
+    /// `RESET REPLICA ALL`, of the managed channel only.
+    fn reset(&self) -> String {
+        let word = self.replica_word();
+        match (self.words, &self.channel) {
+            (Words::MariaDb, Some(name)) => join(&["RESET", word, &literal(name), "ALL"]),
+            (_, Some(name)) => join(&["RESET", word, "ALL FOR CHANNEL", &literal(name)]),
+            (_, None) => join(&["RESET", word, "ALL"]),
+        }
+    }
+
+    /// Waits on the server until it has executed a set; gives 0 when it has and another value when time runs out.
+    pub fn wait_for_gtid(&self, set: &str, seconds: u64) -> String {
+        match self.words {
+            Words::MariaDb => format!("SELECT MASTER_GTID_WAIT({}, {seconds})", literal(set)),
+            Words::MySqlOld | Words::MySqlNew => {
+                format!("SELECT WAIT_FOR_EXECUTED_GTID_SET({}, {seconds})", literal(set))
+            }
+        }
+    }
+
+    /// Client sessions that [`Action::KillSessions`] ends, one `id` a row: neither replication in either direction, nor the server's
+    /// own threads, nor the asking session. The executor leaves out its own user's sessions.
+    pub fn list_sessions(&self) -> String {
+        let table = if self.sessions_in_performance_schema { "performance_schema" } else { "information_schema" };
+        format!(
+            "SELECT id, user FROM {table}.processlist WHERE id <> CONNECTION_ID() AND user NOT IN ('system user', \
+             'event_scheduler', 'replication applier') AND command NOT IN ('Binlog Dump', 'Binlog Dump GTID', 'Daemon', \
+             'Connect', 'Slave_IO', 'Slave_SQL', 'Slave_worker')"
+        )
+    }
+
+    /// Ends one session.
+    pub fn kill_session(&self, id: u64) -> String {
+        format!("KILL CONNECTION {id}")
+    }
+
+    /// Switches `read_only`; off clears `super_read_only` too, because the servers do.
+    pub fn set_read_only(&self, on: bool, super_too: bool) -> String {
+        match (on, super_too && self.super_read_only) {
+            // Setting super_read_only sets read_only with it, in one statement.
+            (true, true) => "SET GLOBAL super_read_only = ON".to_owned(),
+            (true, false) => "SET GLOBAL read_only = ON".to_owned(),
+            (false, _) => "SET GLOBAL read_only = OFF".to_owned(),
+        }
+    }
+}
+
+/// The statements of an action on `server`, in order; empty for one that only reads or waits.
+///
+/// `options` are the replication options that a repointed channel shall have: those of the server itself, as a rule.
+/// A former primary has none of its own and gets those of the replica it follows from now on.
+pub fn render(action: &Action, server: &Instance, options: &Replication) -> Vec<String> {
+    let dialect = Dialect::of(server);
+    let switch = |variable: &str, on: bool| match variable {
+        "" => vec![],
+        name => vec![format!("SET GLOBAL {name} = {}", if on { "ON" } else { "OFF" })],
+    };
+    match action {
+        Action::Refresh | Action::WaitForGtid { .. } | Action::WaitForPeer { .. } | Action::Verify { .. } => vec![],
+        Action::StopReplication => vec![dialect.threads("STOP", "")],
+        Action::StartReplication => vec![dialect.threads("START", "")],
+        Action::StopReceiver => vec![dialect.threads("STOP", "IO_THREAD")],
+        Action::StartReceiver => vec![dialect.threads("START", "IO_THREAD")],
+        Action::StopApplier => vec![dialect.threads("STOP", "SQL_THREAD")],
+        Action::StartApplier | Action::Drain => vec![dialect.threads("START", "SQL_THREAD")],
+        Action::ChangeSource { to, positioning } => {
+            change_source::change_source(&dialect, server, to, positioning, options)
+        }
+        Action::ResetReplication => vec![dialect.reset()],
+        Action::DetachSource => rename_source(&dialect, server, server.replication.source.detached(), options),
+        Action::ReattachSource => rename_source(&dialect, server, server.replication.source.reattached(), options),
+        Action::SetReadOnly { on, super_too } => vec![dialect.set_read_only(*on, *super_too)],
+        Action::KillSessions => vec![],
+        Action::SetSemiSyncSource { on } => switch(dialect.semi_sync_source, *on),
+        Action::SetSemiSyncReplica { on } => switch(dialect.semi_sync_replica, *on),
+    }
+}
+
+/// Another name for the same source. A changed host makes the server forget its file and position, so a channel
+/// without GTID is given the place up to which it has applied.
+fn rename_source(dialect: &Dialect, server: &Instance, to: InstanceKey, options: &Replication) -> Vec<String> {
+    let channel = &server.replication;
+    let positioning = if channel.uses_gtid() {
+        Positioning::Unchanged
+    } else {
+        Positioning::Coordinates { at: channel.exec.clone() }
+    };
+    change_source::change_source(dialect, server, &to, &positioning, options)
+}
+
+fn join(words: &[&str]) -> String {
+    words.iter().copied().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
