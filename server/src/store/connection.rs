@@ -101,14 +101,16 @@ impl Connections {
         let MySqlSettings { host, port, user, database, .. } = settings;
         let target = format!("connect to mysql {user}@{host}:{port}/{database}");
         let options = mysql_options(settings);
+        // "No limit" is a day: the pool adds it to the clock, which must not overflow.
+        let bounded_by_a_day = |limit: Duration| limit.clamp(Duration::from_secs(1), Duration::from_secs(86_400));
         create_schema(&options, settings, &target).await?;
         let pool = MySqlPoolOptions::new()
             .max_connections(settings.max_connections.max(1))
-            .acquire_timeout(settings.connect_timeout.max(Duration::from_secs(1)))
+            .acquire_timeout(bounded_by_a_day(settings.connect_timeout))
             .connect_with(options.database(database))
             .await
             .map_err(|e| StoreError::from_driver(&target, e))?;
-        Ok(Self { pools: Pools::MySql(pool), target: target.into(), timeout: settings.read_timeout })
+        Ok(Self { pools: Pools::MySql(pool), target: target.into(), timeout: bounded_by_a_day(settings.read_timeout) })
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -267,7 +269,7 @@ fn mysql_options(settings: &MySqlSettings) -> MySqlConnectOptions {
 /// so a refusal is not the last word.
 async fn create_schema(options: &MySqlConnectOptions, settings: &MySqlSettings, target: &str) -> StoreResult<()> {
     let connect = sqlx::MySqlConnection::connect_with(options);
-    let mut connection = bounded(target, settings.connect_timeout, connect).await?;
+    let mut connection = bounded(target, settings.connect_timeout.max(Duration::from_secs(1)), connect).await?;
     let name = settings.database.replace('`', "``");
     let sql = format!("create database if not exists `{name}`");
     if let Err(error) = sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await {
