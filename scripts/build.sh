@@ -33,7 +33,7 @@ build_page() {
     # Trunk builds without the network, so the crates are fetched first.
     quietly cargo-fetch cargo fetch --locked
     # Trunk wants a boolean where NO_COLOR by custom may be anything.
-    quietly trunk-build with_wasm env -u NO_COLOR trunk build
+    quietly trunk-build with_wasm env -u NO_COLOR -u RUST_BACKTRACE trunk build
     mkdir -p target
     printf '%s\n' "$inputs" >target/page-inputs
 }

@@ -98,7 +98,7 @@ run_demo() {
     ! port_is_in_use "$WEB_PORT" || die "port $WEB_PORT is in use by another program: stop that one, or DEMO_PORT=3001 make demo"
     need_rust
     "$PROJECT_DIR/scripts/setup-servers.sh" "$FLAVOR"
-    :
+    "$PROJECT_DIR/scripts/build.sh" "--$PROFILE"
 
     # What an earlier demo left behind when it was killed.
     [[ ! -d "$SERVERS_DIR" ]] || sandbox destroy

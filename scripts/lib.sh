@@ -58,7 +58,7 @@ quietly() {
     trap - INT TERM
     eval "$traps"
     if ! wait "$pid"; then
-        tail -n 30 "$log" >&2
+        grep -m 5 -A 6 '^error' "$log" >&2 || tail -n 30 "$log" >&2
         printf 'error: %s failed; the whole log is %s\n' "$label" "$log" >&2
         return 1
     fi

@@ -211,7 +211,7 @@ pub async fn write_behind(
         }
         task.busy();
         let result = round(queue, &store, &node, &fleet, &on_recovery_id).await;
-        task.idle(result.as_ref().map(|()| ()).map_err(ToString::to_string));
+        task.idle(result.as_ref().map_err(ToString::to_string).copied());
         if stopping {
             return;
         }
@@ -277,7 +277,7 @@ async fn put_down(
     on_recovery_id: &OnRecoveryId,
 ) -> Result<(), StoreError> {
     match entry {
-        Entry::Command { command, actor } => put_down_command(store, command, actor).await,
+        Entry::Command { command, actor } => put_down_command(store, node, command, actor).await,
         Entry::Audit(entry) => store.insert_audit(entry).await.map(drop),
         Entry::Detection { finding, at } => {
             store.register_detection(&NewDetection { finding, node: node.clone(), at: *at }).await.map(drop)
@@ -316,7 +316,12 @@ async fn put_down_recovery(
     Ok(())
 }
 
-async fn put_down_command(store: &Store, command: &Command, actor: &Actor) -> Result<(), StoreError> {
+async fn put_down_command(
+    store: &Store,
+    node: &NodeIdentity,
+    command: &Command,
+    actor: &Actor,
+) -> Result<(), StoreError> {
     let now = Utc::now();
     match command {
         Command::Forget { key, .. } => drop(store.delete_instances(std::slice::from_ref(key)).await?),
@@ -329,6 +334,8 @@ async fn put_down_command(store: &Store, command: &Command, actor: &Actor) -> Re
                 reason: maintenance.reason.clone(),
                 begin: maintenance.begin,
                 end: maintenance.end,
+                node: node.clone(),
+                explicitly_bounded: true,
             };
             store.begin_maintenance(&new).await?;
         }
@@ -336,6 +343,8 @@ async fn put_down_command(store: &Store, command: &Command, actor: &Actor) -> Re
         Command::RegisterCandidate { key, candidate } => {
             store.register_candidate(key, candidate.rule, candidate.last_suggested).await?;
         }
+        // The backend's own retention removes the row.
+        Command::ExpireCandidate { .. } => {}
         Command::SetClusterAlias { cluster, alias } => {
             store.set_cluster_alias_override(cluster, alias).await?;
             store.set_cluster_alias(cluster, alias, now).await?;
@@ -353,8 +362,7 @@ async fn put_down_command(store: &Store, command: &Command, actor: &Actor) -> Re
         Command::DeleteTag { key, name } => drop(store.delete_tags(Some(key), name, None).await?),
         Command::EnableRecoveries { enabled } => store.set_recoveries_disabled(!enabled).await?,
         Command::Acknowledge { what, by, comment, at } => {
-            let acknowledgement =
-                app::recovery::Acknowledgement { at: *at, by: by.clone(), comment: comment.clone() };
+            let acknowledgement = app::recovery::Acknowledgement { at: *at, by: by.clone(), comment: comment.clone() };
             store.acknowledge(what, &acknowledgement).await?;
         }
     }

@@ -1,9 +1,15 @@
 //! The service: everything that touches the world. Decisions are made in `engine`, carried out here.
 #![forbid(unsafe_code)]
 
+pub mod api;
+pub mod audit;
 pub mod config;
+pub mod consensus;
 pub mod events;
+pub mod fleet;
+pub mod journal;
 pub mod mysql;
 pub mod node;
+pub mod settings;
 pub mod store;
 pub mod tasks;

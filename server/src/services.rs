@@ -1,6 +1,7 @@
 //! The rooms of the service, put together: what the service, the commands and the tests all begin with.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::audit::Audit;
 use crate::config::LiveConfig;
@@ -20,6 +21,10 @@ use crate::tasks::Tasks;
 
 /// Recoveries read from the backend at start: enough for pages and for the block period.
 const RECOVERIES_READ: u32 = 500;
+
+/// Rows of servers are written behind this often. `InstanceFlushIntervalMilliseconds` is about a buffer of the
+/// original that we do not have: rows are coalesced in memory, so a longer interval costs nothing and saves writes.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// All rooms. Cheap to clone: everything is shared.
 #[derive(Debug, Clone)]
@@ -149,7 +154,7 @@ impl Assembled {
 fn start_writer(services: &Services, queue: Queue) {
     let (store, fleet) = (services.store.clone(), Arc::clone(&services.fleet));
     let node = services.node.identity();
-    let interval = services.config.current().discovery.flush_interval();
+    let interval = FLUSH_INTERVAL;
     // The queue can be worked off by one loop only; one that panicked finds it where it was.
     let queue = Arc::new(tokio::sync::Mutex::new(queue));
     let recovery = Arc::clone(&services.recovery);

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use app::rules::RuleSettings;
 use app::topology::StatusThresholds;
+use engine::analysis::AnalysisSettings;
+use engine::attribution::AttributionRules;
 use engine::candidate::ChoiceSettings;
 use engine::plan::PlanSettings;
-use engine::recovery::{RecoverySettings, Timeouts};
+use engine::plan::Timeouts;
+use engine::recovery::RecoverySettings;
 
 use crate::config::{BackendKind, Config};
 use crate::store::{BackendSettings, BackendTls, BackendTlsMode, Deployment, MySqlSettings};
@@ -21,8 +24,8 @@ pub fn thresholds(config: &Config) -> StatusThresholds {
     StatusThresholds {
         instance_poll_seconds: config.discovery.poll_interval().as_secs(),
         reasonable_instance_check_seconds: config.discovery.reasonable_instance_check_seconds,
-        reasonable_replication_lag_seconds: config.classification.reasonable_lag_seconds,
-        reasonable_maintenance_replication_lag_seconds: config.classification.reasonable_maintenance_lag_seconds,
+        reasonable_replication_lag_seconds: config.candidates.reasonable_lag_seconds,
+        reasonable_maintenance_replication_lag_seconds: config.candidates.reasonable_maintenance_lag_seconds,
     }
 }
 
@@ -33,6 +36,22 @@ pub fn rules(config: &Config) -> RuleSettings {
         verify_replication_filters: config.discovery.verify_replication_filters,
         thresholds: thresholds(config),
     }
+}
+
+/// Settings of analysis.
+pub fn analysis(config: &Config) -> AnalysisSettings {
+    AnalysisSettings {
+        thresholds: thresholds(config),
+        ignore_hostnames: config.detection.ignore_hostname_filters.expressions().to_vec(),
+        reduce: config.detection.reduce_analysis_count,
+        include_downtimed: true,
+        ..AnalysisSettings::default()
+    }
+}
+
+/// Rules by which clusters get their names.
+pub fn attribution(config: &Config) -> AttributionRules {
+    AttributionRules { cluster_name_to_alias: config.classification.cluster_name_to_alias.pairs() }
 }
 
 /// Settings of plans.
@@ -57,14 +76,11 @@ pub fn recovery(config: &Config) -> RecoverySettings {
             fail_if_applier_behind: config.recovery.fail_promotion_if_applier_behind,
             lower_version_allowed: config.discovery.lower_replica_version_allowed,
             verify_filters: config.discovery.verify_replication_filters,
-            maintenance_lag_seconds: u64::try_from(config.classification.reasonable_maintenance_lag_seconds)
+            maintenance_lag_seconds: u64::try_from(config.candidates.reasonable_maintenance_lag_seconds)
                 .unwrap_or_default(),
             accept_data_loss: false,
         },
-        timeouts: Timeouts {
-            drain_ms: millis(config.discovery.bulk_wait_timeout()),
-            ..Timeouts::default()
-        },
+        timeouts: Timeouts { drain_ms: millis(config.discovery.bulk_wait_timeout()), ..Timeouts::default() },
         detach_lost: config.recovery.detach_lost_replicas,
         ..RecoverySettings::default()
     }
@@ -82,7 +98,7 @@ pub fn backend(config: &Config) -> BackendSettings {
         mode: match (backend.use_tls, verify) {
             (false, _) => BackendTlsMode::Preferred,
             (true, false) => BackendTlsMode::Required,
-            (true, true) => BackendTlsMode::VerifyIdentity,
+            (true, true) => BackendTlsMode::Verified,
         },
         ca: path(&backend.ssl_ca_file),
         cert: path(&backend.ssl_cert_file).filter(|_| verify),

@@ -137,10 +137,7 @@ impl Threads {
 
     /// What a started channel looks like. A receiver needs a moment to connect, so this is waited for.
     pub fn conditions(self) -> Vec<Condition> {
-        vec![
-            Condition::ReceiverRunning { running: self.receiver },
-            Condition::ApplierRunning { running: self.applier },
-        ]
+        vec![Condition::ReceiverRunning { running: self.receiver }, Condition::ApplierRunning { running: self.applier }]
     }
 }
 
@@ -192,7 +189,8 @@ pub fn move_replica(
     ];
     step.undo = vec![Action::ChangeSource { to: from, positioning: positioning.clone() }];
     if let Some(start) = threads.start() {
-        let reason = if threads.receiver && threads.applier { "replication goes on" } else { "what ran before runs again" };
+        let reason =
+            if threads.receiver && threads.applier { "replication goes on" } else { "what ran before runs again" };
         list.push(replica, phase + 5, start, reason).undo = vec![Action::StopReplication];
     }
     let mut expect = vec![Condition::SourceIs { source: to.clone() }];

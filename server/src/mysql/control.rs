@@ -259,10 +259,7 @@ mod tests {
     #[test]
     fn only_sessions_of_clients_are_ended() {
         let row = |user: &str, command: &str| {
-            Record::new([
-                ("User".to_owned(), Some(user.to_owned())),
-                ("Command".to_owned(), Some(command.to_owned())),
-            ])
+            Record::new([("User".to_owned(), Some(user.to_owned())), ("Command".to_owned(), Some(command.to_owned()))])
         };
         let spare = ["backup".to_owned()];
         assert!(is_client(&row("shop", "Sleep"), "orc", &spare));

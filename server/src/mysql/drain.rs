@@ -59,11 +59,8 @@ pub(super) async fn drain(
         progress(now.clone());
         fail_on_applier_error(&row, channel)?;
         let retrieved = row.text(&["Retrieved_Gtid_Set"]).replace('\n', "");
-        let applied = if retrieved.is_empty() {
-            now.read == now.exec
-        } else {
-            covers(session, &retrieved, deadline).await?
-        };
+        let applied =
+            if retrieved.is_empty() { now.read == now.exec } else { covers(session, &retrieved, deadline).await? };
         // The incomplete tail: the applier has nothing to do and does not move.
         let waits = row
             .text(&["Replica_SQL_Running_State", "Slave_SQL_Running_State"])
@@ -109,11 +106,8 @@ impl Words {
             return Err(MysqlError::Settings(format!("{channel:?} is no name of a channel")));
         }
         let can = &survey.capabilities;
-        let for_channel = if channel.is_empty() || !can.channels {
-            String::new()
-        } else {
-            format!(" FOR CHANNEL '{channel}'")
-        };
+        let for_channel =
+            if channel.is_empty() || !can.channels { String::new() } else { format!(" FOR CHANNEL '{channel}'") };
         Ok(if can.named_connections {
             Self {
                 status: "SHOW ALL SLAVES STATUS".to_owned(),
@@ -133,12 +127,7 @@ impl Words {
     }
 }
 
-async fn status(
-    session: &mut Session,
-    words: &Words,
-    channel: &str,
-    deadline: Instant,
-) -> Result<Record, MysqlError> {
+async fn status(session: &mut Session, words: &Words, channel: &str, deadline: Instant) -> Result<Record, MysqlError> {
     let rows = session.rows(&words.status, left(deadline)).await?;
     rows.into_iter()
         .find(|row| row.text(&["Channel_Name", "Connection_name"]) == channel)
@@ -165,11 +154,9 @@ fn state(row: &Record) -> DrainProgress {
 
 fn fail_on_applier_error(row: &Record, channel: &str) -> Result<(), MysqlError> {
     match row.number::<u32>(&["Last_SQL_Errno"]) {
-        Some(code) if code != 0 => Err(MysqlError::Applier {
-            channel: channel.to_owned(),
-            code,
-            message: row.text(&["Last_SQL_Error"]),
-        }),
+        Some(code) if code != 0 => {
+            Err(MysqlError::Applier { channel: channel.to_owned(), code, message: row.text(&["Last_SQL_Error"]) })
+        }
         _ => Ok(()),
     }
 }

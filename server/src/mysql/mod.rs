@@ -1,15 +1,19 @@
 //! Talking to watched servers: the only importer of the MySQL driver.
 
+mod alarm;
 mod connect;
 mod control;
 mod drain;
 mod error;
+mod login;
 mod probe;
 mod questions;
 mod session;
 mod settings;
+mod tls;
 mod user_queries;
 
+pub use alarm::{Alarm, Alarms};
 pub use connect::{Connector, Lease};
 pub use control::{Control, MysqlControl};
 pub use drain::{DrainProgress, Drained};

@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,7 +26,6 @@ use super::user_queries::{Answers, UserQueries};
 
 /// What does not change by the second is asked this often.
 pub const SLOW_CADENCE: Duration = Duration::from_secs(60);
-
 
 /// Looks at servers. A trait because the world cannot come into a test.
 pub trait Probe: Send + Sync {
@@ -257,10 +255,8 @@ impl Look<'_> {
     /// Makes sure of a connection and of a survey. `true` when the connection was there already.
     async fn connect(&mut self, kept: &mut Kept) -> Result<bool, MysqlError> {
         let lifetime = self.probe.connector.settings().lifetime;
-        let usable = kept
-            .session
-            .as_ref()
-            .is_some_and(|s| !s.is_broken() && (lifetime.is_zero() || s.age() < lifetime));
+        let usable =
+            kept.session.as_ref().is_some_and(|s| !s.is_broken() && (lifetime.is_zero() || s.age() < lifetime));
         if !usable {
             kept.session = None;
             kept.surveyed = None;

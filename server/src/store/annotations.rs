@@ -23,7 +23,9 @@ impl Store {
             cluster_alias_overrides: self
                 .load_map("select cluster_name as k, alias as v from cluster_alias_override")
                 .await?,
-            cluster_domains: self.load_map("select cluster_name as k, domain_name as v from cluster_domain_name").await?,
+            cluster_domains: self
+                .load_map("select cluster_name as k, domain_name as v from cluster_domain_name")
+                .await?,
             unresolved: self.load_map("select hostname as k, unresolved_hostname as v from hostname_unresolve").await?,
             tags: self.load_tags().await?,
         })
@@ -79,8 +81,7 @@ impl Store {
     /// # Errors
     /// What the backend says.
     pub async fn begin_downtime(&self, key: &InstanceKey, downtime: &Downtime) -> StoreResult<()> {
-        let columns =
-            ["hostname", "port", "downtime_active", "begin_timestamp", "end_timestamp", "owner", "reason"];
+        let columns = ["hostname", "port", "downtime_active", "begin_timestamp", "end_timestamp", "owner", "reason"];
         let sql = self.dialect().upsert("database_instance_downtime", &["hostname", "port"], &columns, &[], 1);
         let statement = Statement::new(sql)
             .bind_key(key)

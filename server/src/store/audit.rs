@@ -65,12 +65,7 @@ impl Store {
     ///
     /// # Errors
     /// What the backend says.
-    pub async fn audit(
-        &self,
-        key: Option<&InstanceKey>,
-        page: u32,
-        page_size: u32,
-    ) -> StoreResult<Vec<AuditRecord>> {
+    pub async fn audit(&self, key: Option<&InstanceKey>, page: u32, page_size: u32) -> StoreResult<Vec<AuditRecord>> {
         let statement = match key {
             Some(key) => {
                 let sql = format!("{SELECT} where hostname = ? and port = ? order by id desc limit ? offset ?");

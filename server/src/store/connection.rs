@@ -32,7 +32,10 @@ const PREPARED_UP_TO: usize = 1_000;
 #[derive(Debug, Clone)]
 enum Pools {
     /// One writer and some readers of the same file (write-ahead log). In memory, both are the same connection.
-    Sqlite { writer: SqlitePool, reader: SqlitePool },
+    Sqlite {
+        writer: SqlitePool,
+        reader: SqlitePool,
+    },
     MySql(MySqlPool),
 }
 
@@ -122,7 +125,10 @@ impl Connections {
         match &self.pools {
             Pools::Sqlite { writer, .. } => {
                 let query = sqlite_query(statement);
-                self.bounded(async { query.execute(writer).await.map(|r| done(r.rows_affected(), r.last_insert_rowid())) }).await
+                self.bounded(async {
+                    query.execute(writer).await.map(|r| done(r.rows_affected(), r.last_insert_rowid()))
+                })
+                .await
             }
             Pools::MySql(pool) => {
                 let query = mysql_query(statement);
@@ -151,9 +157,7 @@ impl Connections {
     /// reading to writing fails without waiting.
     pub(super) async fn begin(&self) -> StoreResult<Tx> {
         let inner = match &self.pools {
-            Pools::Sqlite { writer, .. } => {
-                TxInner::Sqlite(self.bounded(writer.begin_with("BEGIN IMMEDIATE")).await?)
-            }
+            Pools::Sqlite { writer, .. } => TxInner::Sqlite(self.bounded(writer.begin_with("BEGIN IMMEDIATE")).await?),
             Pools::MySql(pool) => TxInner::MySql(self.bounded(pool.begin()).await?),
         };
         Ok(Tx { inner, target: Arc::clone(&self.target), timeout: self.timeout })
@@ -180,7 +184,8 @@ impl Tx {
         match &mut self.inner {
             TxInner::Sqlite(tx) => {
                 let query = sqlite_query(statement);
-                let work = async { query.execute(&mut **tx).await.map(|r| done(r.rows_affected(), r.last_insert_rowid())) };
+                let work =
+                    async { query.execute(&mut **tx).await.map(|r| done(r.rows_affected(), r.last_insert_rowid())) };
                 bounded(&self.target, self.timeout, work).await
             }
             TxInner::MySql(tx) => {

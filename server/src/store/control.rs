@@ -115,12 +115,7 @@ impl Store {
     ///
     /// # Errors
     /// What the backend says.
-    pub async fn record_analysis(
-        &self,
-        key: &InstanceKey,
-        code: AnalysisCode,
-        at: DateTime<Utc>,
-    ) -> StoreResult<bool> {
+    pub async fn record_analysis(&self, key: &InstanceKey, code: AnalysisCode, at: DateTime<Utc>) -> StoreResult<bool> {
         let mut tx = self.begin().await?;
         let sql = "update database_instance_last_analysis set analysis = ?, analysis_timestamp = ? \
                    where hostname = ? and port = ? and analysis <> ?";

@@ -83,9 +83,7 @@ impl StoreError {
             other @ (sqlx::Error::ColumnDecode { .. }
             | sqlx::Error::Decode(_)
             | sqlx::Error::ColumnIndexOutOfBounds { .. }
-            | sqlx::Error::ColumnNotFound(_)) => {
-                Self::Corrupt { what: tried.to_owned(), detail: other.to_string() }
-            }
+            | sqlx::Error::ColumnNotFound(_)) => Self::Corrupt { what: tried.to_owned(), detail: other.to_string() },
             other => Self::Refused(other.to_string()),
         }
     }
@@ -94,10 +92,32 @@ impl StoreError {
         match number {
             // Too many connections, shutting down, access denied, no such database, lock wait, deadlock,
             // read-only server, aborted or killed connection, statement timeout, super-read-only.
-            1040 | 1042 | 1043 | 1044 | 1045 | 1049 | 1053 | 1077 | 1105 | 1129 | 1158..=1161 | 1203 | 1205 | 1213
-            | 1226 | 1290 | 1317 | 1792 | 1836 | 1927 | 2002 | 2003 | 2006 | 2013 | 3024 | 4031 => {
-                unavailable(format!("{number}: {message}"))
-            }
+            1040
+            | 1042
+            | 1043
+            | 1044
+            | 1045
+            | 1049
+            | 1053
+            | 1077
+            | 1105
+            | 1129
+            | 1158..=1161
+            | 1203
+            | 1205
+            | 1213
+            | 1226
+            | 1290
+            | 1317
+            | 1792
+            | 1836
+            | 1927
+            | 2002
+            | 2003
+            | 2006
+            | 2013
+            | 3024
+            | 4031 => unavailable(format!("{number}: {message}")),
             1062 => Self::Conflict(message),
             // Table is crashed or unreadable.
             126 | 127 | 144 | 145 | 1034 | 1035 | 1194 | 1195 => {

@@ -90,12 +90,10 @@ impl Store {
     /// # Errors
     /// What the backend says.
     pub async fn load_pools(&self) -> StoreResult<Vec<PoolMember>> {
-        let sql = "select pool, hostname, port, registered_at from database_instance_pool order by pool, hostname, port";
-        let member = |row: &Row| PoolMember {
-            pool: row.text("pool"),
-            key: row.key(),
-            registered_at: row.time("registered_at"),
-        };
+        let sql =
+            "select pool, hostname, port, registered_at from database_instance_pool order by pool, hostname, port";
+        let member =
+            |row: &Row| PoolMember { pool: row.text("pool"), key: row.key(), registered_at: row.time("registered_at") };
         Ok(self.rows(Statement::new(sql)).await?.iter().map(member).collect())
     }
 

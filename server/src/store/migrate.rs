@@ -79,6 +79,52 @@ pub(super) async fn deploy(store: &Store, deployment: &Deployment) -> StoreResul
     tx.commit().await
 }
 
+/// Brings the timestamps that a restored database of the original may have in the RFC 3339 form back to the form that
+/// everything else has: as text the two do not compare (`spec/schema.md` 4.3). Only SQLite keeps text.
+pub(super) async fn normalise_timestamps(store: &Store) -> StoreResult<()> {
+    if store.dialect() != Dialect::Sqlite {
+        return Ok(());
+    }
+    let script = Script::parse(MIGRATIONS.first().map_or("", |m| m.sqlite));
+    let mut tx = store.begin().await?;
+    let mut changed = 0;
+    for table in script.tables.iter().filter(|t| RESTORED.contains(&t.name.as_str())) {
+        for column in table.columns.iter().filter(|c| c.definition.contains("` timestamp")) {
+            let (table, column) = (&table.name, &column.name);
+            let sql = format!(
+                "update {table} set {column} = replace(substr({column}, 1, 19), 'T', ' ') \
+                 where {column} like '____-__-__T__:__:__%Z'"
+            );
+            changed += tx.run(Statement::new(sql)).await?.affected;
+        }
+    }
+    tx.commit().await?;
+    if changed > 0 {
+        tracing::info!(changed, "brought timestamps of a restored backend to one form");
+    }
+    Ok(())
+}
+
+/// Tables that the original's raft snapshots restore (`spec/schema.md` 6).
+const RESTORED: [&str; 16] = [
+    "cluster_alias",
+    "cluster_alias_override",
+    "cluster_domain_name",
+    "access_token",
+    "host_attributes",
+    "database_instance_tags",
+    "database_instance_pool",
+    "hostname_resolve",
+    "hostname_unresolve",
+    "database_instance_downtime",
+    "candidate_database_instance",
+    "topology_failure_detection",
+    "kv_store",
+    "topology_recovery",
+    "topology_recovery_steps",
+    "cluster_injected_pseudo_gtid",
+];
+
 /// The first migration that is not recorded as applied.
 async fn missing_migration(store: &Store) -> StoreResult<Option<&'static Migration>> {
     let applied = match store.rows(Statement::new("select number from orchestrator_migration")).await {

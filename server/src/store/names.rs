@@ -132,8 +132,7 @@ impl Store {
         let columns = ["hostname", "unresolved_hostname", "last_registered"];
         let (hostname, virtual_name) = (self.fit_ascii(hostname, 128), self.fit_ascii(virtual_name, 128));
         let mut tx = self.begin().await?;
-        for (table, key) in
-            [("hostname_unresolve", "hostname"), ("hostname_unresolve_history", "unresolved_hostname")]
+        for (table, key) in [("hostname_unresolve", "hostname"), ("hostname_unresolve_history", "unresolved_hostname")]
         {
             let sql = self.dialect().upsert(table, &[key], &columns, &[], 1);
             tx.run(Statement::new(sql).bind(&hostname).bind(&virtual_name).bind(at)).await?;
@@ -156,8 +155,7 @@ impl Store {
     /// What the backend says.
     pub async fn load_addresses(&self) -> StoreResult<BTreeMap<String, HostAddresses>> {
         let rows = self.rows(Statement::new("select hostname, ipv4, ipv6 from hostname_ips")).await?;
-        let addresses =
-            |row: &super::value::Row| HostAddresses { ipv4: row.text("ipv4"), ipv6: row.text("ipv6") };
+        let addresses = |row: &super::value::Row| HostAddresses { ipv4: row.text("ipv4"), ipv6: row.text("ipv6") };
         Ok(rows.iter().map(|row| (row.text("hostname"), addresses(row))).collect())
     }
 

@@ -67,11 +67,7 @@ impl Store {
         );
         let NodeReport { node, mode, command, version, backend } = report;
         let (hostname, token) = (self.fit_ascii(&node.hostname, 128), self.fit_ascii(&node.token, 128));
-        let statement = Statement::new(sql)
-            .bind(mode)
-            .bind(self.fit_ascii(version, 64))
-            .bind(&hostname)
-            .bind(&token);
+        let statement = Statement::new(sql).bind(mode).bind(self.fit_ascii(version, 64)).bind(&hostname).bind(&token);
         if self.run(statement).await?.affected > 0 {
             return Ok(true);
         }

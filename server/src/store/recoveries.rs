@@ -2,7 +2,8 @@
 //! acknowledgement, reads (`spec/recovery.md` 3.3).
 
 use app::InstanceKey;
-use app::recovery::{Acknowledgement, Recovery};
+use app::finding::Finding;
+use app::recovery::{AcknowledgeScope, Acknowledgement, Recovery};
 use chrono::{DateTime, Duration, Utc};
 
 use super::connection::Tx;
@@ -14,6 +15,13 @@ use super::{Store, StoreResult, text};
 
 /// A recovery that ended within this time is a recent one (`spec/api.md` 2, 151 and 152).
 const RECENT: Duration = Duration::minutes(5);
+
+/// What is read of a row. Always by name (see `instance_row::columns`).
+const COLUMNS: &str = "recovery_id, uid, hostname, port, analysis, cluster_name, cluster_alias, count_affected_slaves, \
+                       slave_hosts, in_active_period, start_active_period, end_recovery, is_successful, \
+                       successor_hostname, successor_port, successor_alias, lost_slaves, participating_instances, \
+                       all_errors, processing_node_hostname, processcing_node_token, acknowledged, acknowledged_at, \
+                       acknowledged_by, acknowledge_comment, last_detection_id";
 
 /// What keeps a recovery from being registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,26 +86,6 @@ pub enum RecoveryFilter {
     RecentSuccessor(InstanceKey, DateTime<Utc>),
     /// All in their active period, ended or not.
     InActivePeriod,
-}
-
-/// Which recoveries to acknowledge (`spec/recovery.md` 3.3.4).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AcknowledgeScope {
-    /// Every one.
-    All,
-    /// One by number.
-    Id(i64),
-    /// One by identity across nodes.
-    Uid(String),
-    /// Those of a cluster by name, and by alias unless that is empty; closes its detections.
-    Cluster {
-        /// Cluster name.
-        name: String,
-        /// Cluster alias; may be empty.
-        alias: String,
-    },
-    /// Those of a failed server; closes its detections.
-    Instance(InstanceKey),
 }
 
 /// A recovery as the compatible table has it.
@@ -183,7 +171,7 @@ impl Store {
         let mut tx = self.begin().await?;
         lock_registration(&mut tx, self.dialect()).await?;
         if let Some((by, reason)) = blocker(&mut tx, new, rules).await? {
-            let statement = self.blocked_statement(new, by);
+            let statement = self.blocked_statement(&new.finding, by, new.started);
             tx.run(statement).await?;
             tx.commit().await?;
             return Ok(Registered::Blocked { by, reason });
@@ -234,6 +222,7 @@ impl Store {
             "participating_instances",
             "lost_slaves",
             "all_errors",
+            "acknowledged_by",
             "acknowledge_comment",
             "last_detection_id",
         ];
@@ -254,18 +243,36 @@ impl Store {
             .bind("")
             .bind("")
             .bind("")
+            .bind("")
             .bind(detection_id)
     }
 
-    fn blocked_statement(&self, new: &Recovery, by: i64) -> Statement {
+    /// Number of a recovery by its identity; `None` when it is not registered.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn recovery_id(&self, uid: &str) -> StoreResult<Option<i64>> {
+        let sql = "select recovery_id as id from topology_recovery where uid = ?";
+        Ok(self.row(Statement::new(sql).bind(uid)).await?.map(|row| row.int("id")))
+    }
+
+    /// Notes that a finding is not acted upon because recovery number `by` blocks it.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn note_blocked(&self, finding: &Finding, by: i64, at: DateTime<Utc>) -> StoreResult<()> {
+        self.run(self.blocked_statement(finding, by, at)).await.map(drop)
+    }
+
+    fn blocked_statement(&self, finding: &Finding, by: i64, at: DateTime<Utc>) -> Statement {
         let columns =
             ["hostname", "port", "cluster_name", "analysis", "last_blocked_timestamp", "blocking_recovery_id"];
         let sql = self.dialect().upsert("blocked_topology_recovery", &["hostname", "port"], &columns, &[], 1);
         Statement::new(sql)
-            .bind_key(&new.finding.key)
-            .bind(self.fit_ascii(&new.cluster, 128))
-            .bind(new.finding.code.as_str())
-            .bind(new.started)
+            .bind_key(&finding.key)
+            .bind(self.fit_ascii(&finding.cluster, 128))
+            .bind(finding.code.as_str())
+            .bind(at)
             .bind(by)
     }
 
@@ -298,8 +305,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let sql = "select recovery_id as id from topology_recovery \
                    where in_active_period = 1 and start_active_period < ?";
-        let ids: Vec<i64> =
-            tx.rows(Statement::new(sql).bind(before)).await?.iter().map(|row| row.int("id")).collect();
+        let ids: Vec<i64> = tx.rows(Statement::new(sql).bind(before)).await?.iter().map(|row| row.int("id")).collect();
         let mut closed = 0;
         for id in ids {
             let sql = "update topology_recovery set in_active_period = 0, end_active_period_unixtime = ? \
@@ -314,19 +320,15 @@ impl Store {
     ///
     /// # Errors
     /// What the backend says; then nothing has changed.
-    pub async fn acknowledge(
-        &self,
-        scope: &AcknowledgeScope,
-        acknowledgement: &Acknowledgement,
-    ) -> StoreResult<u64> {
+    pub async fn acknowledge(&self, scope: &AcknowledgeScope, acknowledgement: &Acknowledgement) -> StoreResult<u64> {
         let mut tx = self.begin().await?;
         let a = acknowledgement;
         let count = match scope {
             AcknowledgeScope::All => self.acknowledge_in(&mut tx, "1 = 1", vec![], a).await?,
-            AcknowledgeScope::Id(id) => {
+            AcknowledgeScope::Id { id } => {
                 self.acknowledge_in(&mut tx, "recovery_id = ?", vec![Value::Int(*id)], a).await?
             }
-            AcknowledgeScope::Uid(uid) => self.acknowledge_in(&mut tx, "uid = ?", vec![Value::from(uid)], a).await?,
+            AcknowledgeScope::Uid { uid } => self.acknowledge_in(&mut tx, "uid = ?", vec![Value::from(uid)], a).await?,
             AcknowledgeScope::Cluster { name, alias } => {
                 let (condition, args) = if alias.is_empty() {
                     ("cluster_name = ?", vec![Value::from(name)])
@@ -336,7 +338,7 @@ impl Store {
                 close_detections_in(&mut tx, condition, args.clone(), a.at).await?;
                 self.acknowledge_in(&mut tx, condition, args, a).await?
             }
-            AcknowledgeScope::Instance(key) => {
+            AcknowledgeScope::Instance { key } => {
                 close_detections_in(&mut tx, "hostname = ? and port = ?", key_args(key), a.at).await?;
                 self.acknowledge_in(&mut tx, "hostname = ? and port = ?", key_args(key), a).await?
             }
@@ -412,7 +414,9 @@ impl Store {
         page_size: u32,
     ) -> StoreResult<Vec<RecoveryRow>> {
         let (condition, args) = condition_of(filter);
-        let sql = format!("select * from topology_recovery where {condition} order by recovery_id desc limit ? offset ?");
+        let sql = format!(
+            "select {COLUMNS} from topology_recovery where {condition} order by recovery_id desc limit ? offset ?"
+        );
         let mut statement = Statement::new(sql);
         statement.args = args;
         let statement = statement.bind(page_size).bind(u64::from(page) * u64::from(page_size));

@@ -167,10 +167,14 @@ mod tests {
     #[test]
     fn both_timestamp_forms_are_one_moment_and_never_is_none() {
         let at = DateTime::from_timestamp(1_767_225_845, 0);
-        for text in ["2026-01-01 00:04:05", "2026-01-01T00:04:05Z", "2026-01-01T01:04:05+01:00", "2026-01-01 00:04:05.0"] {
+        for text in
+            ["2026-01-01 00:04:05", "2026-01-01T00:04:05Z", "2026-01-01T01:04:05+01:00", "2026-01-01 00:04:05.0"]
+        {
             assert_eq!(parse_time(text), at, "{text}");
         }
-        for text in ["", "0000-00-00 00:00:00", "0001-01-01T00:00:00Z", "1971-01-01 00:00:00", "1971-01-01T12:00:00Z", "soon"] {
+        for text in
+            ["", "0000-00-00 00:00:00", "0001-01-01T00:00:00Z", "1971-01-01 00:00:00", "1971-01-01T12:00:00Z", "soon"]
+        {
             assert_eq!(parse_time(text), None, "{text}");
         }
         assert_eq!(timestamp_text(DateTime::from_timestamp(9_000_000_000, 0).unwrap()), "2038-01-19 03:14:07");
