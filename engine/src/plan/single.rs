@@ -153,7 +153,8 @@ fn start(list: &mut StepList<'_>, snapshot: &Snapshot, server: &Instance, phase:
         }
         let on = snapshot.annotations.promotion_rule(&server.key) != PromotionRule::MustNot;
         if semi_sync.replica_enabled != on {
-            let reason = if on { "it acknowledges writes" } else { "it must not be promoted, so it acknowledges nothing" };
+            let reason =
+                if on { "it acknowledges writes" } else { "it must not be promoted, so it acknowledges nothing" };
             list.push(server, phase, Action::SetSemiSyncReplica { on }, reason).undo =
                 vec![Action::SetSemiSyncReplica { on: !on }];
         }
