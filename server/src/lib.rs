@@ -5,4 +5,5 @@ pub mod config;
 pub mod events;
 pub mod mysql;
 pub mod node;
+pub mod store;
 pub mod tasks;
