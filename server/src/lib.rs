@@ -2,11 +2,17 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod audit;
+pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod consensus;
 pub mod events;
+pub mod fleet;
+pub mod journal;
 pub mod lookup;
 pub mod mysql;
 pub mod node;
+pub mod settings;
 pub mod store;
 pub mod tasks;

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use app::InstanceKey;
 use app::finding::{AnalysisCode, Facts, Finding, Severity};
 use app::plan::{Action, Step, StepState};
-use app::recovery::{Acknowledgement, Recovery, RecoveryKind, RecoveryState, StepRecord, StoryLine};
+use app::recovery::{AcknowledgeScope, Acknowledgement, Recovery, RecoveryKind, RecoveryState, StepRecord, StoryLine};
 use app::topology::{Check, Downtime, Instance, PromotionRule, ThreadState};
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use orchestrator::store::{
-    AcknowledgeScope, AuditEntry, BackendSettings, CheckUpdate, Deployment, DetectionFilter, HostAddresses,
-    MySqlSettings, NewDetection, NewMaintenance, NodeIdentity, NodeReport, PAGE_SIZE, PurgePolicy, RecoveryFilter,
-    Registered, RegistrationRules, ResolvedName, Store, StoreError,
+    AuditEntry, BackendSettings, CheckUpdate, Deployment, DetectionFilter, HostAddresses, MySqlSettings, NewDetection,
+    NewMaintenance, NodeIdentity, NodeReport, PAGE_SIZE, PurgePolicy, RecoveryFilter, Registered, RegistrationRules,
+    ResolvedName, Store, StoreError,
 };
 use support::Sandbox;
 

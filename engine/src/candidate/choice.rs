@@ -170,12 +170,8 @@ fn judge<'a>(contest: &Contest<'_>, survey: &Survey, contender: &'a Contender<'a
     let Some(standing) = survey.standings.get(&server.key) else { return Err("it was not read".to_owned()) };
     veto(contest, contender, standing)?;
     let catch_up_from = way_to_all(contest, survey, server, standing)?;
-    let others: Vec<&Instance> = contest
-        .contenders
-        .iter()
-        .filter(|c| c.out.is_none() && c.server.key != server.key)
-        .map(|c| c.server)
-        .collect();
+    let others: Vec<&Instance> =
+        contest.contenders.iter().filter(|c| c.out.is_none() && c.server.key != server.key).map(|c| c.server).collect();
     let position = survey.union.as_ref().and_then(|all| all.union(&standing.executed).ok());
     let cannot_follow =
         others.iter().filter(|o| can_follow(o, server, position.as_ref(), contest.settings).is_err()).count();
@@ -193,7 +189,9 @@ fn veto(contest: &Contest<'_>, contender: &Contender<'_>, standing: &Standing) -
         return Err("it has no binary log, so nobody could replicate from it".to_owned());
     }
     if !server.log_replica_updates {
-        return Err("it does not log what it applies (log_replica_updates is off), so nobody could catch up from it".to_owned());
+        return Err(
+            "it does not log what it applies (log_replica_updates is off), so nobody could catch up from it".to_owned()
+        );
     }
     if contender.rule == PromotionRule::MustNot {
         return Err("its promotion rule is must_not".to_owned());
@@ -286,7 +284,8 @@ fn rank(
     others: usize,
 ) -> Rank {
     let server = contender.server;
-    let same = |pick: fn(&Instance) -> &str| contest.source.is_none_or(|s| pick(s).is_empty() || pick(s) == pick(server));
+    let same =
+        |pick: fn(&Instance) -> &str| contest.source.is_none_or(|s| pick(s).is_empty() || pick(s) == pick(server));
     let (same_dc, same_env) = (same(|i| &i.data_center), same(|i| &i.environment));
     let tier = match contender.rule {
         PromotionRule::Must | PromotionRule::Prefer if same_dc && same_env => 0,

@@ -108,6 +108,8 @@ mod tests {
         ] {
             assert_eq!(filters.admits(&InstanceKey::new(host, port)), admitted, "{host}:{port}");
         }
-        assert!(Filters::new(&["(".to_owned()], &[], &[], &[]).expect_err("not an expression").to_string().contains('('));
+        assert!(
+            Filters::new(&["(".to_owned()], &[], &[], &[]).expect_err("not an expression").to_string().contains('(')
+        );
     }
 }

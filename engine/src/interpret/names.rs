@@ -68,10 +68,14 @@ impl Names {
     pub(super) fn own_hostname(&self, given: &InstanceKey, variables: &Record) -> Result<String, InterpretError> {
         match self.method {
             NameMethod::AsGiven => Ok(given.hostname.clone()),
-            NameMethod::Hostname => Ok(variables.get("hostname").filter(|h| !h.is_empty()).unwrap_or(&given.hostname).to_owned()),
-            NameMethod::ReportHost => {
-                variables.get("report_host").filter(|h| !h.is_empty()).map(str::to_owned).ok_or(InterpretError::NoReportHost)
+            NameMethod::Hostname => {
+                Ok(variables.get("hostname").filter(|h| !h.is_empty()).unwrap_or(&given.hostname).to_owned())
             }
+            NameMethod::ReportHost => variables
+                .get("report_host")
+                .filter(|h| !h.is_empty())
+                .map(str::to_owned)
+                .ok_or(InterpretError::NoReportHost),
         }
     }
 

@@ -9,7 +9,7 @@ mod command;
 
 use std::sync::Arc;
 
-pub use command::{AcknowledgeWhat, Actor, Command};
+pub use command::{Actor, Command};
 
 use crate::fleet::Fleet;
 use crate::journal::{Entry, Journal};

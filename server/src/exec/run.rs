@@ -155,7 +155,7 @@ impl Exec {
                 Ok(Some(fresh))
             }
             action => {
-                self.hands.act(&step.server, action).await?;
+                self.hands.act(&step.server, action, &step.statements, Duration::from_millis(step.timeout_ms)).await?;
                 Ok(None)
             }
         }
@@ -186,7 +186,7 @@ impl Exec {
             }
             let mut problem = None;
             for action in &step.undo {
-                let acted = tokio::time::timeout(UNDO_TIMEOUT, self.hands.act(&step.server, action)).await;
+                let acted = tokio::time::timeout(UNDO_TIMEOUT, self.hands.act(&step.server, action, &[], UNDO_TIMEOUT)).await;
                 match acted {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => problem = Some(error.to_string()),

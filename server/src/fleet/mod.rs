@@ -94,11 +94,7 @@ impl Fleet {
         inner.attribute();
         let inner = &mut *inner;
         let instances = inner.cached.get_or_insert_with(|| Arc::new(inner.instances.clone()));
-        Snapshot {
-            instances: Arc::clone(instances),
-            annotations: Arc::clone(&inner.annotations),
-            at: Utc::now(),
-        }
+        Snapshot { instances: Arc::clone(instances), annotations: Arc::clone(&inner.annotations), at: Utc::now() }
     }
 
     /// One server as last seen.

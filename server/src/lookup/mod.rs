@@ -15,19 +15,5 @@ pub use select::{
 };
 pub use tags::{TagError, TagExpression, tagged};
 
-use app::topology::StatusThresholds;
-
-use crate::config::Config;
-
-/// The limits by which a server is judged.
-pub fn thresholds(config: &Config) -> StatusThresholds {
-    StatusThresholds {
-        instance_poll_seconds: config.discovery.instance_poll_seconds,
-        reasonable_instance_check_seconds: config.discovery.reasonable_instance_check_seconds,
-        reasonable_replication_lag_seconds: config.candidates.reasonable_lag_seconds,
-        reasonable_maintenance_replication_lag_seconds: config.candidates.reasonable_maintenance_lag_seconds,
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -9,8 +9,9 @@ use app::topology::status::{is_check_valid, is_problem};
 use app::topology::{Instance, Snapshot};
 use regex::Regex;
 
-use super::{cluster_names, thresholds};
+use super::cluster_names;
 use crate::config::Config;
+use crate::settings::thresholds;
 
 type Servers = Vec<Arc<Instance>>;
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use app::InstanceKey;
 use app::finding::{AnalysisCode, Finding};
-use app::recovery::{Recovery, RecoveryKind};
+use app::recovery::{AcknowledgeScope, Recovery, RecoveryKind};
 use chrono::Utc;
 use engine::policy;
 use engine::recovery::{Machine, RecoverySettings, TakeoverRequest};
 
 use super::RecoveryService;
 use super::drive::Course;
-use crate::consensus::{AcknowledgeWhat, Actor, Command, ConsensusError};
+use crate::consensus::{Actor, Command, ConsensusError};
 use crate::exec::Held;
 
 /// What is asked for.
@@ -124,7 +124,7 @@ impl RecoveryService {
     /// [`ConsensusError`] when the comment is empty or this node must not act.
     pub async fn acknowledge(
         &self,
-        what: AcknowledgeWhat,
+        what: AcknowledgeScope,
         comment: &str,
         actor: &Actor,
     ) -> Result<usize, ConsensusError> {

@@ -122,6 +122,10 @@ impl RecoveryService {
         }
         for finding in told {
             tracing::info!(instance = %finding.key, cluster = %finding.cluster, finding = %finding.text(), "finding");
+            if !finding.facts.replicas.is_empty() {
+                let entry = Entry::Analysis { key: finding.key.clone(), code: finding.code, at: now };
+                drop(self.parts.journal.push(entry));
+            }
             self.parts.events.publish(EventBody::Finding { finding: Box::new(finding) });
         }
     }
@@ -162,8 +166,7 @@ impl RecoveryService {
         tracing::warn!(
             instance = %finding.key, cluster = %finding.cluster_alias, code = %finding.code, "detected: {}", finding.description
         );
-        let detection = crate::settings::detection(finding, &self.parts.node, now);
-        drop(self.parts.journal.push(Entry::Detection(Box::new(detection))));
+        drop(self.parts.journal.push(Entry::Detection { finding: Box::new(finding.clone()), at: now }));
     }
 
     /// Acts on a finding, or remembers why not.

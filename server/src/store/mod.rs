@@ -64,9 +64,7 @@ pub use labels::PoolMember;
 pub use maintenance::NewMaintenance;
 pub use names::{HostAddresses, ResolvedName};
 pub use nodes::{NodeHealthRow, NodeIdentity, NodeReport};
-pub use recoveries::{
-    AcknowledgeScope, BlockedRow, RecoveryFilter, RecoveryRow, RecoveryStepRow, Registered, RegistrationRules,
-};
+pub use recoveries::{BlockedRow, RecoveryFilter, RecoveryRow, RecoveryStepRow, Registered, RegistrationRules};
 pub use recovery_record::UnfinishedRecovery;
 pub use settings::{BackendSettings, BackendTls, BackendTlsMode, Deployment, MySqlSettings};
 

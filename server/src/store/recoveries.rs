@@ -2,7 +2,8 @@
 //! acknowledgement, reads (`spec/recovery.md` 3.3).
 
 use app::InstanceKey;
-use app::recovery::{Acknowledgement, Recovery};
+use app::finding::Finding;
+use app::recovery::{AcknowledgeScope, Acknowledgement, Recovery};
 use chrono::{DateTime, Duration, Utc};
 
 use super::connection::Tx;
@@ -85,26 +86,6 @@ pub enum RecoveryFilter {
     RecentSuccessor(InstanceKey, DateTime<Utc>),
     /// All in their active period, ended or not.
     InActivePeriod,
-}
-
-/// Which recoveries to acknowledge (`spec/recovery.md` 3.3.4).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AcknowledgeScope {
-    /// Every one.
-    All,
-    /// One by number.
-    Id(i64),
-    /// One by identity across nodes.
-    Uid(String),
-    /// Those of a cluster by name, and by alias unless that is empty; closes its detections.
-    Cluster {
-        /// Cluster name.
-        name: String,
-        /// Cluster alias; may be empty.
-        alias: String,
-    },
-    /// Those of a failed server; closes its detections.
-    Instance(InstanceKey),
 }
 
 /// A recovery as the compatible table has it.
@@ -190,7 +171,7 @@ impl Store {
         let mut tx = self.begin().await?;
         lock_registration(&mut tx, self.dialect()).await?;
         if let Some((by, reason)) = blocker(&mut tx, new, rules).await? {
-            let statement = self.blocked_statement(new, by);
+            let statement = self.blocked_statement(&new.finding, by, new.started);
             tx.run(statement).await?;
             tx.commit().await?;
             return Ok(Registered::Blocked { by, reason });
@@ -266,15 +247,32 @@ impl Store {
             .bind(detection_id)
     }
 
-    fn blocked_statement(&self, new: &Recovery, by: i64) -> Statement {
+    /// Number of a recovery by its identity; `None` when it is not registered.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn recovery_id(&self, uid: &str) -> StoreResult<Option<i64>> {
+        let sql = "select recovery_id as id from topology_recovery where uid = ?";
+        Ok(self.row(Statement::new(sql).bind(uid)).await?.map(|row| row.int("id")))
+    }
+
+    /// Notes that a finding is not acted upon because recovery number `by` blocks it.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn note_blocked(&self, finding: &Finding, by: i64, at: DateTime<Utc>) -> StoreResult<()> {
+        self.run(self.blocked_statement(finding, by, at)).await.map(drop)
+    }
+
+    fn blocked_statement(&self, finding: &Finding, by: i64, at: DateTime<Utc>) -> Statement {
         let columns =
             ["hostname", "port", "cluster_name", "analysis", "last_blocked_timestamp", "blocking_recovery_id"];
         let sql = self.dialect().upsert("blocked_topology_recovery", &["hostname", "port"], &columns, &[], 1);
         Statement::new(sql)
-            .bind_key(&new.finding.key)
-            .bind(self.fit_ascii(&new.cluster, 128))
-            .bind(new.finding.code.as_str())
-            .bind(new.started)
+            .bind_key(&finding.key)
+            .bind(self.fit_ascii(&finding.cluster, 128))
+            .bind(finding.code.as_str())
+            .bind(at)
             .bind(by)
     }
 
@@ -327,10 +325,10 @@ impl Store {
         let a = acknowledgement;
         let count = match scope {
             AcknowledgeScope::All => self.acknowledge_in(&mut tx, "1 = 1", vec![], a).await?,
-            AcknowledgeScope::Id(id) => {
+            AcknowledgeScope::Id { id } => {
                 self.acknowledge_in(&mut tx, "recovery_id = ?", vec![Value::Int(*id)], a).await?
             }
-            AcknowledgeScope::Uid(uid) => self.acknowledge_in(&mut tx, "uid = ?", vec![Value::from(uid)], a).await?,
+            AcknowledgeScope::Uid { uid } => self.acknowledge_in(&mut tx, "uid = ?", vec![Value::from(uid)], a).await?,
             AcknowledgeScope::Cluster { name, alias } => {
                 let (condition, args) = if alias.is_empty() {
                     ("cluster_name = ?", vec![Value::from(name)])
@@ -340,7 +338,7 @@ impl Store {
                 close_detections_in(&mut tx, condition, args.clone(), a.at).await?;
                 self.acknowledge_in(&mut tx, condition, args, a).await?
             }
-            AcknowledgeScope::Instance(key) => {
+            AcknowledgeScope::Instance { key } => {
                 close_detections_in(&mut tx, "hostname = ? and port = ?", key_args(key), a.at).await?;
                 self.acknowledge_in(&mut tx, "hostname = ? and port = ?", key_args(key), a).await?
             }

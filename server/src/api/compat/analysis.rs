@@ -31,9 +31,9 @@ pub struct ClusterInfo {
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ReplicationAnalysis {
-    pub(super) analyzed_instance_key: InstanceKey,
+    analyzed_instance_key: InstanceKey,
     analyzed_instance_master_key: InstanceKey,
-    pub(super) cluster_details: ClusterInfo,
+    cluster_details: ClusterInfo,
     analyzed_instance_data_center: String,
     analyzed_instance_region: String,
     analyzed_instance_physical_environment: String,
@@ -43,16 +43,16 @@ pub struct ReplicationAnalysis {
     is_co_master: bool,
     last_check_valid: bool,
     last_check_partial_success: bool,
-    pub(super) count_replicas: u64,
+    count_replicas: u64,
     count_valid_replicas: u32,
     count_valid_replicating_replicas: u32,
     count_replicas_failing_to_connect_to_master: u32,
     count_downtimed_replicas: u32,
     replication_depth: u32,
-    pub(super) replicas: Vec<InstanceKey>,
-    pub(super) slave_hosts: Vec<InstanceKey>,
+    replicas: Vec<InstanceKey>,
+    slave_hosts: Vec<InstanceKey>,
     is_failing_to_connect_to_master: bool,
-    pub(super) analysis: String,
+    analysis: String,
     description: String,
     structure_analysis: Option<Vec<StructureWarning>>,
     is_downtimed: bool,
@@ -80,10 +80,10 @@ pub struct ReplicationAnalysis {
     count_delayed_replicas: u32,
     count_lagging_replicas: u32,
     is_actionable_recovery: bool,
-    pub(super) processing_node_hostname: String,
-    pub(super) processing_node_token: String,
+    processing_node_hostname: String,
+    processing_node_token: String,
     count_additional_agreeing_nodes: u32,
-    pub(super) start_active_period: String,
+    start_active_period: String,
     skippable_due_to_downtime: bool,
     #[serde(rename = "GTIDMode")]
     gtid_mode: String,
@@ -172,6 +172,29 @@ impl ReplicationAnalysis {
             command_hint: String::new(),
             is_read_only: f.read_only,
         }
+    }
+
+    /// What a record that is read back still knows: server, code, cluster and replicas.
+    pub(super) fn read_back(
+        key: InstanceKey,
+        analysis: String,
+        cluster: ClusterInfo,
+        replicas: Vec<InstanceKey>,
+    ) -> Self {
+        Self {
+            analyzed_instance_key: key,
+            analysis,
+            cluster_details: cluster,
+            count_replicas: replicas.len() as u64,
+            slave_hosts: replicas.clone(),
+            replicas,
+            ..Self::default()
+        }
+    }
+
+    /// The same in a detection: with the time of its registration.
+    pub(super) fn started(self, at: String) -> Self {
+        Self { start_active_period: at, ..self }
     }
 
     /// The same inside a recovery that a person asked for: with the command's name.

@@ -126,8 +126,8 @@ impl TopologyRecovery {
     /// A detection: the same keys, otherwise filled.
     pub fn detection(row: DetectionRow, cluster: &ClusterInfo, form: TimeForm) -> Self {
         let started = form.stored(Some(row.started));
-        let mut entry = read_back(row.key, row.analysis, row.cluster, row.cluster_alias, cluster, &row.replicas);
-        entry.start_active_period.clone_from(&started);
+        let entry = read_back(row.key, row.analysis, row.cluster, row.cluster_alias, cluster, &row.replicas)
+            .started(started.clone());
         Self {
             id: row.id,
             uid: String::new(),
@@ -165,20 +165,12 @@ fn read_back(
     cluster: &ClusterInfo,
     replicas: &[InstanceKey],
 ) -> ReplicationAnalysis {
-    let replicas = key_set(replicas);
-    ReplicationAnalysis {
-        analyzed_instance_key: key,
-        analysis,
-        cluster_details: ClusterInfo {
-            cluster_name,
-            cluster_alias,
-            has_automated_master_recovery: cluster.has_automated_master_recovery,
-            has_automated_intermediate_master_recovery: cluster.has_automated_intermediate_master_recovery,
-            ..ClusterInfo::default()
-        },
-        count_replicas: replicas.len() as u64,
-        slave_hosts: replicas.clone(),
-        replicas,
-        ..ReplicationAnalysis::default()
-    }
+    let cluster = ClusterInfo {
+        cluster_name,
+        cluster_alias,
+        has_automated_master_recovery: cluster.has_automated_master_recovery,
+        has_automated_intermediate_master_recovery: cluster.has_automated_intermediate_master_recovery,
+        ..ClusterInfo::default()
+    };
+    ReplicationAnalysis::read_back(key, analysis, cluster, key_set(replicas))
 }
