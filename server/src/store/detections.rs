@@ -149,7 +149,8 @@ impl Store {
             DetectionFilter::Alias(alias) => ("cluster_alias = ?", vec![Value::from(alias)]),
         };
         let sql = format!(
-            "select topology_failure_detection.*, (select coalesce(max(recovery_id), 0) from topology_recovery \
+            "select detection_id, hostname, port, analysis, cluster_name, cluster_alias, count_affected_slaves, slave_hosts, \
+             is_actionable, in_active_period, start_active_period, processing_node_hostname, processcing_node_token, (select coalesce(max(recovery_id), 0) from topology_recovery \
              where last_detection_id = detection_id) as related_recovery_id from topology_failure_detection \
              where {condition} order by detection_id desc limit ? offset ?"
         );

@@ -117,6 +117,12 @@ pub(super) fn to_row(instance: &Instance, enforced: bool) -> InstanceRow {
     InstanceRow { cells: cells.cells, extra, misfits: cells.misfits }
 }
 
+/// The columns that are read and written. They are always named: SQLite answers `select *` by the columns it knew when the
+/// connection first looked, and another process may have added some since.
+pub(super) fn columns() -> Vec<&'static str> {
+    to_row(&Instance::default(), false).cells.into_iter().map(|(name, _)| name).collect()
+}
+
 fn put_server(c: &mut Cells, i: &Instance) {
     c.put("hostname", &i.key.hostname);
     c.put("port", i.key.port);

@@ -8,7 +8,7 @@ use app::topology::{Check, Instance};
 use chrono::{DateTime, Utc};
 
 use super::connection::Tx;
-use super::instance_row::{InstanceRow, from_row, to_row};
+use super::instance_row::{InstanceRow, columns, from_row, to_row};
 use super::value::{Row, Statement, Value};
 use super::{Store, StoreResult, text};
 
@@ -46,7 +46,8 @@ impl Store {
     pub async fn load_instances(&self) -> StoreResult<Vec<Instance>> {
         let extras = self.rows(Statement::new("select hostname, port, extra from orchestrator_instance_extra")).await?;
         let mut extras: HashMap<InstanceKey, String> = extras.iter().map(|r| (r.key(), r.text("extra"))).collect();
-        let rows = self.rows(Statement::new("select * from database_instance")).await?;
+        let sql = format!("select {} from database_instance", columns().join(", "));
+        let rows = self.rows(Statement::new(sql)).await?;
         let mut instances: Vec<Instance> = rows
             .into_iter()
             .map(|row| {
@@ -114,7 +115,7 @@ impl Store {
         let mut tx = self.begin().await?;
         for chunk in rows.chunks(ROWS_PER_STATEMENT) {
             let sql = self.dialect().upsert("database_instance", &KEY, &columns, &["last_seen"], chunk.len());
-            let mut statement = Statement::new(sql);
+            let mut statement = Statement::new(sql).kept(chunk.len() == ROWS_PER_STATEMENT);
             statement.args = chunk.iter().flat_map(|row| row.cells.iter().map(|(_, value)| value.clone())).collect();
             tx.run(statement).await?;
             let sql = self.dialect().upsert(EXTRA, &KEY, &EXTRA_COLUMNS, &[], chunk.len());

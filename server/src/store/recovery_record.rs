@@ -89,7 +89,7 @@ impl Store {
     /// # Errors
     /// What the backend says.
     pub async fn load_unfinished_recoveries(&self) -> StoreResult<Vec<UnfinishedRecovery>> {
-        let sql = "select * from orchestrator_recovery where state = 'running' order by started_at, uid";
+        let sql = "select uid, recovery, machine, node_hostname, node_token, updated_at from orchestrator_recovery where state = 'running' order by started_at, uid";
         let mut unfinished = Vec::new();
         for row in self.rows(Statement::new(sql)).await? {
             match self.assemble(&row).await {
@@ -112,7 +112,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`] when the record cannot be read, or what the backend says.
     pub async fn load_recovery(&self, uid: &str) -> StoreResult<Option<Recovery>> {
-        let sql = "select * from orchestrator_recovery where uid = ?";
+        let sql = "select uid, recovery, machine, node_hostname, node_token, updated_at from orchestrator_recovery where uid = ?";
         match self.row(Statement::new(sql).bind(uid)).await? {
             Some(row) => self.assemble(&row).await.map(Some),
             None => Ok(None),
@@ -124,7 +124,7 @@ impl Store {
     /// # Errors
     /// What the backend says.
     pub async fn load_recoveries(&self, page: u32, page_size: u32) -> StoreResult<Vec<Recovery>> {
-        let sql = "select * from orchestrator_recovery order by started_at desc, uid desc limit ? offset ?";
+        let sql = "select uid, recovery, machine, node_hostname, node_token, updated_at from orchestrator_recovery order by started_at desc, uid desc limit ? offset ?";
         let statement = Statement::new(sql).bind(page_size).bind(u64::from(page) * u64::from(page_size));
         let mut recoveries = Vec::new();
         for row in self.rows(statement).await? {
