@@ -57,7 +57,7 @@ phase_real_servers() {
 }
 
 # The pages' own logic is tested on this machine; what needs a browser is in end2end/.
-phase_test_page() { run_tests --package app --features ui; }
+phase_test_page() { run_tests --package app --features ui --lib ui::; }
 
 phase_end2end() {
     [[ -f end2end/package.json ]] || { note "no end2end/ yet" && return 0; }
