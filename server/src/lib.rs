@@ -3,13 +3,19 @@
 
 pub mod api;
 pub mod audit;
+pub mod auth;
+pub mod cli;
 pub mod config;
 pub mod consensus;
 pub mod events;
+pub mod exec;
 pub mod fleet;
 pub mod journal;
+pub mod lookup;
 pub mod mysql;
 pub mod node;
+pub mod refactor;
 pub mod settings;
 pub mod store;
 pub mod tasks;
+pub mod testing;

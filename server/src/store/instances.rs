@@ -115,7 +115,7 @@ impl Store {
         let mut tx = self.begin().await?;
         for chunk in rows.chunks(ROWS_PER_STATEMENT) {
             let sql = self.dialect().upsert("database_instance", &KEY, &columns, &["last_seen"], chunk.len());
-            let mut statement = Statement::new(sql);
+            let mut statement = Statement::new(sql).kept(chunk.len() == ROWS_PER_STATEMENT);
             statement.args = chunk.iter().flat_map(|row| row.cells.iter().map(|(_, value)| value.clone())).collect();
             tx.run(statement).await?;
             let sql = self.dialect().upsert(EXTRA, &KEY, &EXTRA_COLUMNS, &[], chunk.len());
