@@ -61,7 +61,7 @@ impl Service {
     /// Makes a server known and waits until this many servers are.
     pub async fn discover(&self, port: u16, count: usize) -> Duration {
         let began = std::time::Instant::now();
-        self.services.discovery.discover(&key(port), &actor()).await.expect("the server can be read");
+        self.services.discovery.discover(&key(port)).await.expect("the server can be read");
         eventually("the whole tree is known", Duration::from_secs(10), || async {
             let known = self.services.fleet.snapshot();
             let valid = known.instances.values().filter(|i| i.check.is_valid()).count();
