@@ -6,62 +6,23 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/lib-rust.sh"
 source "$PROJECT_DIR/scripts/sandbox.d/ports.sh"
+source "$PROJECT_DIR/scripts/demo.d/fleet.sh"
+
+FLEET_DIR="$CACHE_DIR/demo"
 source "$PROJECT_DIR/scripts/demo.d/orchestrator.sh"
 
-FLAVOR="${DEMO_FLAVOR:-mariadb}"
 WEB_PORT="${DEMO_PORT:-3000}"
 FIRST="${DEMO_MYSQL_PORT:-10101}"
 export PROFILE=debug
 [[ "${DEMO_RELEASE:-0}" == 0 ]] || PROFILE=release
-DEMO_DIR="$CACHE_DIR/demo"
-SERVERS_DIR="$DEMO_DIR/servers"
 
-# orders: a source; an intermediate source with two replicas; two more replicas. users: a source, two replicas.
 ORDERS=("$FIRST" $((FIRST + 1)) $((FIRST + 2)) $((FIRST + 3)) $((FIRST + 4)) $((FIRST + 5)))
 USERS=($((FIRST + 100)) $((FIRST + 101)) $((FIRST + 102)))
 
-sandbox() {
-    local command="$1"
-    shift
-    "$PROJECT_DIR/scripts/sandbox" "$command" --dir "$SERVERS_DIR" "$@"
-}
-
-# ports PORT... -> --port PORT ...
-ports() { printf -- '--port\n%s\n' "$@"; }
-
 demo_is_running() {
     local pid
-    pid="$(cat "$DEMO_DIR/pid" 2>/dev/null)" || return 1
+    pid="$(cat "$FLEET_DIR/pid" 2>/dev/null)" || return 1
     tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -q 'demo\.sh run'
-}
-
-start_servers() {
-    local -a all
-    mapfile -t all < <(ports "${ORDERS[@]}" "${USERS[@]}")
-    step "Starting nine $FLAVOR servers on 127.0.0.1"
-    sandbox start --flavor "$FLAVOR" --owner "$$" "${all[@]}" | sed 's/^/    /' >&2
-    describe_cluster "${ORDERS[0]}" orders 1
-    describe_cluster "${USERS[0]}" users 0
-    sandbox replicate --source "${ORDERS[0]}" --port "${ORDERS[1]}" --port "${ORDERS[4]}" --port "${ORDERS[5]}"
-    sandbox replicate --source "${ORDERS[1]}" --port "${ORDERS[2]}" --port "${ORDERS[3]}"
-    sandbox replicate --source "${USERS[0]}" --port "${USERS[1]}" --port "${USERS[2]}"
-    sandbox semisync --source "${ORDERS[0]}" | sed 's/^/    /' >&2
-}
-
-# What the orchestrator asks a server about its cluster (DetectClusterAliasQuery, DetectSemiSyncEnforcedQuery).
-describe_cluster() {
-    sandbox sql --port "$1" "CREATE DATABASE meta;
-        CREATE TABLE meta.cluster (anchor TINYINT NOT NULL PRIMARY KEY, cluster_name VARCHAR(64) NOT NULL, semi_sync TINYINT NOT NULL);
-        INSERT INTO meta.cluster VALUES (1, '$2', $3);"
-}
-
-# Each load goes to whichever server of its cluster takes writes.
-start_loads() {
-    local -a orders users
-    mapfile -t orders < <(ports "${ORDERS[@]}")
-    mapfile -t users < <(ports "${USERS[@]}")
-    sandbox load --out "$DEMO_DIR/orders.ids" --interval-ms 50 --seconds 86400 "${orders[@]}" >/dev/null
-    sandbox load --out "$DEMO_DIR/users.ids" --interval-ms 200 --seconds 86400 "${users[@]}" >/dev/null
 }
 
 explain() {
@@ -79,7 +40,7 @@ explain() {
       make demo-status   which servers run
     or open cluster orders and drag a replica onto another.
 
-    Log: $DEMO_DIR/orchestrator.log       Ctrl-C stops everything that was started here.
+    Log: $ORCHESTRATOR_LOG       Ctrl-C stops everything that was started here.
 
 TEXT
 }
@@ -89,25 +50,23 @@ clean_up() {
     step "Stopping the demo"
     stop_orchestrator
     sandbox destroy
-    rm -f "$DEMO_DIR/pid"
+    rm -f "$FLEET_DIR/pid"
     note "stopped; nothing is left running"
 }
 
 run_demo() {
-    ! demo_is_running || die "a demo is running already (process $(cat "$DEMO_DIR/pid")): stop that one first, or look at it"
+    ! demo_is_running || die "a demo is running already (process $(cat "$FLEET_DIR/pid")): stop that one first, or look at it"
     ! port_is_in_use "$WEB_PORT" || die "port $WEB_PORT is in use by another program: stop that one, or DEMO_PORT=3001 make demo"
     need_rust
     "$PROJECT_DIR/scripts/setup-servers.sh" "$FLAVOR"
     "$PROJECT_DIR/scripts/build.sh" "--$PROFILE"
 
-    # What an earlier demo left behind when it was killed.
-    [[ ! -d "$SERVERS_DIR" ]] || sandbox destroy
-    rm -rf "$DEMO_DIR"
-    mkdir -p "$DEMO_DIR"
-    printf '%s\n' "$$" >"$DEMO_DIR/pid"
+    mkdir -p "$FLEET_DIR"
+    printf '%s\n' "$$" >"$FLEET_DIR/pid"
     trap clean_up EXIT
     trap 'exit 0' INT TERM HUP
-    start_servers
+    rm -f "$FLEET_DIR"/*.sqlite3* "$FLEET_DIR"/*.ids
+    start_fleet
     start_loads
     start_orchestrator
     discover_from "${ORDERS[3]}" orders
@@ -147,6 +106,6 @@ run) run_demo ;;
 kill) kill_source ;;
 start) start_stopped ;;
 status) need_demo && sandbox status | sort ;;
-stop) need_demo && kill -s TERM "$(cat "$DEMO_DIR/pid")" ;;
+stop) need_demo && kill -s TERM "$(cat "$FLEET_DIR/pid")" ;;
 *) die "usage: scripts/demo.sh run|kill|start|stop|status" ;;
 esac

@@ -57,12 +57,11 @@ phase_real_servers() {
 }
 
 # The pages' own logic is tested on this machine; what needs a browser is in end2end/.
-phase_test_page() { run_tests --package app --features ui; }
+phase_test_page() { run_tests --package app --features ui --lib ui::; }
 
 phase_end2end() {
     [[ -f end2end/package.json ]] || { note "no end2end/ yet" && return 0; }
-    scripts/build.sh
-    (cd end2end && CHROMIUM="$(command -v chromium)" npx --no-install playwright test)
+    scripts/with-fleet.sh "$PROJECT_DIR/scripts/playwright.sh"
 }
 
 # Each phase is a process of its own, so that its first error ends it.

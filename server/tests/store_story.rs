@@ -1,6 +1,8 @@
 //! One story through every table group, told on every backend: SQLite in memory, SQLite in a file,
 //! MariaDB and MySQL.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 mod support;
 
 use std::sync::Arc;
@@ -42,7 +44,7 @@ async fn on_mysql() {
 }
 
 async fn on_a_server(flavor: &'static str) {
-    let sandbox = Sandbox::start(flavor, 1);
+    let sandbox = Sandbox::start_with(flavor, 1, support::NOT_DURABLE);
     let port = sandbox.ports[0];
     let settings = server_settings(port);
     let store = Store::open(&settings, &Deployment::of_version("1.0")).await.unwrap();
@@ -451,6 +453,25 @@ async fn one_recovery_begins_at_a_time(store: &Store) {
     store.register_recovery(&recovery("period:1", "db7"), RegistrationRules::AUTOMATIC).await.unwrap();
     assert_eq!(store.close_recoveries_before(now() - Duration::hours(1), now()).await.unwrap(), 0);
     assert_eq!(store.close_recoveries_before(now() + Duration::seconds(1), now()).await.unwrap(), 1);
+    // One that was begun while the backend was away is a fact, whatever stands there.
+    let new = recovery("left:1", "db6");
+    let Registered::New { id: left } = store.register_recovery(&new, RegistrationRules::AUTOMATIC).await.unwrap()
+    else {
+        panic!("nothing forbids it")
+    };
+    let fact = recovery("fact:1", "db6");
+    let recorded = store.record_recovery(&fact).await.unwrap();
+    assert_eq!(store.record_recovery(&fact).await.unwrap(), recorded);
+    assert_eq!(store.recovery_id("fact:1").await.unwrap(), Some(recorded));
+    let left = store.recoveries(&RecoveryFilter::Id(left), 0, PAGE_SIZE).await.unwrap().remove(0);
+    assert!(!left.is_active && left.acknowledged.unwrap().comment.contains("fact:1"));
+    store.acknowledge(&AcknowledgeScope::Instance { key: key("db6") }, &by_ann).await.unwrap();
+    // The same for all that runs out by itself, with limits of an hour and none.
+    store.register_recovery(&recovery("period:2", "db7"), RegistrationRules::AUTOMATIC).await.unwrap();
+    store.expire_periods(Duration::hours(1), Duration::MAX, now()).await.unwrap();
+    assert_eq!(store.recoveries(&RecoveryFilter::InActivePeriod, 0, PAGE_SIZE).await.unwrap().len(), 1);
+    store.expire_periods(Duration::hours(1), Duration::hours(1), now() + Duration::hours(2)).await.unwrap();
+    assert_eq!(store.recoveries(&RecoveryFilter::InActivePeriod, 0, PAGE_SIZE).await.unwrap().len(), 0);
     // Its process is not among the living and nobody can take it up: closed for good.
     store.register_recovery(&recovery("crash:1", "db7"), RegistrationRules::AUTOMATIC).await.unwrap();
     assert_eq!(store.acknowledge_crashed(&by_ann).await.unwrap(), 1);
@@ -571,6 +592,15 @@ async fn the_old_is_thrown_away(store: &Store) {
     let policy = PurgePolicy::default();
     let soon = store.purge(&policy, now()).await.unwrap();
     assert_eq!(soon.of("audit") + soon.of("database_instance") + soon.of("topology_recovery"), 0, "{soon:?}");
+    let for_ever = PurgePolicy {
+        unseen_forget: Duration::MAX,
+        resolves_expiry: Duration::MAX,
+        audit_keep: Duration::MAX,
+        ..policy
+    };
+    let kept = store.purge(&for_ever, now() + Duration::days(8)).await.unwrap();
+    assert_eq!(kept.of("audit") + kept.of("database_instance") + kept.of("hostname_resolve"), 0, "{kept:?}");
+    let policy = PurgePolicy::default();
     let later = store.purge(&policy, now() + Duration::days(8)).await.unwrap();
     assert_eq!((later.of("audit"), later.of("orchestrator_audit_actor")), (45, 45), "{later:?}");
     assert_eq!((later.of("orchestrator_recovery"), later.of("orchestrator_recovery_step")), (1, 2), "{later:?}");

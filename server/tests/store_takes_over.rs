@@ -1,6 +1,8 @@
 //! A backend of the original is opened in place: an older schema is completed, rows of every form that it
 //! wrote are read, nothing is lost, and an older binary's own statements still work afterwards.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 mod support;
 
 use app::InstanceKey;
@@ -116,7 +118,7 @@ async fn a_mysql_schema_of_the_original() {
 }
 
 async fn a_server_schema_of_the_original(flavor: &'static str) {
-    let sandbox = Sandbox::start(flavor, 1);
+    let sandbox = Sandbox::start_with(flavor, 1, support::NOT_DURABLE);
     let port = sandbox.ports[0];
     sandbox.sql(port, "create database orchestrator");
     let url = format!("mysql://root:root_password@127.0.0.1:{port}/orchestrator");

@@ -1,5 +1,7 @@
 //! What it costs to write a large fleet. Not run with the other tests: `cargo nextest run --run-ignored only write_cost`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_precision_loss, reason = "a test may panic")]
+
 mod support;
 
 use std::sync::Arc;

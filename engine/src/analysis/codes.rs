@@ -168,8 +168,9 @@ const TABLE: &[(C, Condition)] = &[
     (C::FirstTierReplicaFailingToConnect, |c| c.row.facts.depth == 1 && c.row.facts.fails_to_connect),
 ];
 
-/// Group members: the group heals itself, only what replicates from the member asynchronously matters.
-const GROUP_TABLE: &[(C, Condition)] = &[(C::DeadGroupMemberWithReplicas, |c| c.down && c.replicas > 0 && c.forsaken)];
+/// Group members: the group heals itself, only what replicates from the member asynchronously matters. One of those
+/// replicas has to be readable, which the original does not ask for: without it nothing speaks for the member's death.
+const GROUP_TABLE: &[(C, Condition)] = &[(C::DeadGroupMemberWithReplicas, |c| c.down && c.readable > 0 && c.forsaken)];
 
 /// The code of one server.
 pub(super) fn code(row: &Row, settings: &AnalysisSettings, now: DateTime<Utc>) -> C {

@@ -103,7 +103,7 @@ impl Batch {
         let going = moving.iter().filter(|(_, relocation)| !relocation.already_there);
         for (n, (replica, relocation)) in going.enumerate() {
             let phase = u32::try_from(n / wave).unwrap_or(u32::MAX / MOVE_PHASES - 1) * MOVE_PHASES + 1;
-            move_replica(&mut list, replica, below, &relocation.positioning, phase);
+            move_replica(&mut list, replica, below, &relocation.positioning, phase, true);
             moves.push(Move {
                 server: replica.key.clone(),
                 from: replica.replication.source.clone(),

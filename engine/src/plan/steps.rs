@@ -102,6 +102,11 @@ impl<'a> StepList<'a> {
         self.steps.is_empty()
     }
 
+    /// How many were added.
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
     /// The steps in order of their phase.
     pub fn finish(mut self) -> Vec<Step> {
         self.steps.sort_by_key(|step| (step.phase, step.id));
@@ -148,18 +153,19 @@ pub const MOVE_PHASES: u32 = 7;
 /// arrived, stop, wait until the new source is far enough, repoint, start what ran, read back.
 ///
 /// A delayed replica and one whose applier is stopped on purpose are not drained: what they received and did not apply is
-/// thrown away by the repoint and comes again from the new source.
+/// thrown away by the repoint and comes again from the new source. Neither is any when `drain` is off.
 pub fn move_replica(
     list: &mut StepList<'_>,
     replica: &Instance,
     to: &InstanceKey,
     positioning: &Positioning,
     phase: u32,
+    drain: bool,
 ) {
     let channel = &replica.replication;
     let from = channel.source.clone();
     let threads = Threads::of(channel);
-    let drains = threads.applier && channel.delay == 0;
+    let drains = drain && threads.applier && channel.delay == 0;
     if threads.receiver {
         let step = list.push(replica, phase, Action::StopReceiver, "nothing more shall arrive while it moves");
         step.before = vec![Condition::Reachable, Condition::SourceIs { source: from.clone() }];

@@ -12,8 +12,8 @@ use app::api::{Operation, OperationView};
 use app::plan::{Plan, Refusal, Step, StepState};
 use app::topology::Snapshot;
 use chrono::Utc;
-use futures_util::future::{BoxFuture, join_all};
 use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join_all};
 
 use crate::audit::Audit;
 use crate::config::LiveConfig;
@@ -123,7 +123,8 @@ impl Refactor {
                 return Err(RefactorError::Unknown(key.clone()));
             }
         }
-        engine::plan::plan(operation, snapshot, &crate::settings::plan(&self.config.current())).map_err(RefactorError::Refused)
+        engine::plan::plan(operation, snapshot, &crate::settings::plan(&self.config.current()))
+            .map_err(RefactorError::Refused)
     }
 
     /// Reads every server afresh that the plan touches or rests on, plans again and takes the locks.

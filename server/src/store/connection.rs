@@ -25,8 +25,6 @@ use super::value::{Columns, Done, Row, Statement, Value};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that only read the file.
 const SQLITE_READERS: u32 = 4;
-/// Statements with more arguments than this are not kept prepared: there are few of them and they are large.
-const PREPARED_UP_TO: usize = 1_000;
 
 /// Open connections to a backend.
 #[derive(Debug, Clone)]
@@ -103,14 +101,16 @@ impl Connections {
         let MySqlSettings { host, port, user, database, .. } = settings;
         let target = format!("connect to mysql {user}@{host}:{port}/{database}");
         let options = mysql_options(settings);
+        // "No limit" is a day: the pool adds it to the clock, which must not overflow.
+        let bounded_by_a_day = |limit: Duration| limit.clamp(Duration::from_secs(1), Duration::from_secs(86_400));
         create_schema(&options, settings, &target).await?;
         let pool = MySqlPoolOptions::new()
             .max_connections(settings.max_connections.max(1))
-            .acquire_timeout(settings.connect_timeout.max(Duration::from_secs(1)))
+            .acquire_timeout(bounded_by_a_day(settings.connect_timeout))
             .connect_with(options.database(database))
             .await
             .map_err(|e| StoreError::from_driver(&target, e))?;
-        Ok(Self { pools: Pools::MySql(pool), target: target.into(), timeout: settings.read_timeout })
+        Ok(Self { pools: Pools::MySql(pool), target: target.into(), timeout: bounded_by_a_day(settings.read_timeout) })
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -210,6 +210,11 @@ impl Tx {
         }
     }
 
+    /// Statements may take this long from here on: changing a large table takes its time.
+    pub(super) fn allow(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
     /// Makes it last.
     pub(super) async fn commit(self) -> StoreResult<()> {
         match self.inner {
@@ -264,7 +269,7 @@ fn mysql_options(settings: &MySqlSettings) -> MySqlConnectOptions {
 /// so a refusal is not the last word.
 async fn create_schema(options: &MySqlConnectOptions, settings: &MySqlSettings, target: &str) -> StoreResult<()> {
     let connect = sqlx::MySqlConnection::connect_with(options);
-    let mut connection = bounded(target, settings.connect_timeout, connect).await?;
+    let mut connection = bounded(target, settings.connect_timeout.max(Duration::from_secs(1)), connect).await?;
     let name = settings.database.replace('`', "``");
     let sql = format!("create database if not exists `{name}`");
     if let Err(error) = sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await {
@@ -284,8 +289,8 @@ fn mysql_done(result: &sqlx::mysql::MySqlQueryResult) -> Done {
 }
 
 fn sqlite_query(statement: Statement) -> Query<'static, Sqlite, SqliteArguments> {
-    let Statement { sql, args } = statement;
-    let keep = args.len() <= PREPARED_UP_TO;
+    let keep = statement.is_kept();
+    let Statement { sql, args, .. } = statement;
     let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(keep);
     for value in args {
         query = match value {
@@ -299,8 +304,8 @@ fn sqlite_query(statement: Statement) -> Query<'static, Sqlite, SqliteArguments>
 }
 
 fn mysql_query(statement: Statement) -> Query<'static, MySql, MySqlArguments> {
-    let Statement { sql, args } = statement;
-    let keep = args.len() <= PREPARED_UP_TO;
+    let keep = statement.is_kept();
+    let Statement { sql, args, .. } = statement;
     let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(keep);
     for value in args {
         query = match value {

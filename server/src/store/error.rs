@@ -75,7 +75,9 @@ impl StoreError {
             }
             sqlx::Error::Io(error) => unavailable(error.to_string()),
             sqlx::Error::Tls(error) => unavailable(format!("TLS: {error}")),
-            sqlx::Error::PoolTimedOut => unavailable("no free connection in time".to_owned()),
+            sqlx::Error::PoolTimedOut => {
+                unavailable("no connection in time: the server does not answer, or all are in use".to_owned())
+            }
             sqlx::Error::PoolClosed => unavailable("the connection pool is closed".to_owned()),
             sqlx::Error::WorkerCrashed => unavailable("the connection's worker ended".to_owned()),
             sqlx::Error::Protocol(text) => unavailable(text),

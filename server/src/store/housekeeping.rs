@@ -5,6 +5,9 @@ use chrono::{DateTime, Duration, Utc};
 use super::value::{Statement, Value};
 use super::{Store, StoreResult};
 
+/// A refusal that is not repeated for this long is over; the original keeps it for two seconds, one tick and a bit.
+const REFUSAL_KEPT: Duration = Duration::seconds(2);
+
 /// How long things are kept. Defaults are those of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurgePolicy {
@@ -55,10 +58,10 @@ impl Store {
     /// # Errors
     /// What the backend says; what was deleted by then stays deleted.
     pub async fn purge(&self, policy: &PurgePolicy, now: DateTime<Utc>) -> StoreResult<Purged> {
-        let unseen = now - policy.unseen_forget;
-        let resolves = now - policy.resolves_expiry;
-        let audit = now - policy.audit_keep;
-        let stale = now - std::cmp::max(Duration::seconds(60), policy.reasonable_lag * 2);
+        let unseen = before(now, policy.unseen_forget);
+        let resolves = before(now, policy.resolves_expiry);
+        let audit = before(now, policy.audit_keep);
+        let stale = before(now, twice(policy.reasonable_lag).max(Duration::seconds(60)));
         let by_age = [
             ("cluster_alias", "last_registered", unseen),
             ("master_position_equivalence", "last_suggested", unseen),
@@ -66,9 +69,9 @@ impl Store {
             ("node_health_history", "first_seen_active", unseen),
             ("cluster_domain_name", "last_registered", resolves),
             ("hostname_unresolve", "last_registered", resolves),
-            ("hostname_resolve", "resolved_timestamp", now - policy.resolves_expiry * 2),
-            ("candidate_database_instance", "last_suggested", now - policy.candidate_expiry),
-            ("database_instance_pool", "registered_at", now - policy.pool_expiry),
+            ("hostname_resolve", "resolved_timestamp", before(now, twice(policy.resolves_expiry))),
+            ("candidate_database_instance", "last_suggested", before(now, policy.candidate_expiry)),
+            ("database_instance_pool", "registered_at", before(now, policy.pool_expiry)),
             ("cluster_injected_pseudo_gtid", "time_injected", now - Duration::minutes(60)),
             ("database_instance_stale_binlog_coordinates", "first_seen", stale),
             ("database_instance_coordinates_history", "recorded_timestamp", now - Duration::minutes(4)),
@@ -121,6 +124,23 @@ impl Store {
         Ok(purged)
     }
 
+    /// Ends what runs out by itself: active periods of detections and recoveries, refusals that are no longer news, holds on
+    /// servers. `detections` is `FailureDetectionPeriodBlockMinutes`, `recoveries` is `RecoveryPeriodBlockSeconds`.
+    ///
+    /// # Errors
+    /// What the backend says; what was ended by then stays ended.
+    pub async fn expire_periods(
+        &self,
+        detections: Duration,
+        recoveries: Duration,
+        now: DateTime<Utc>,
+    ) -> StoreResult<()> {
+        self.close_detections_before(before(now, detections), now).await?;
+        self.close_recoveries_before(before(now, recoveries), now).await?;
+        self.expire_blocked_recoveries(now - REFUSAL_KEPT).await?;
+        self.expire_maintenance(now).await.map(drop)
+    }
+
     async fn purge_one(
         &self,
         purged: &mut Purged,
@@ -136,4 +156,13 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// That much earlier; the epoch when there is no such moment, so that a limit without bounds keeps everything.
+fn before(now: DateTime<Utc>, age: Duration) -> DateTime<Utc> {
+    now.checked_sub_signed(age).map_or(DateTime::UNIX_EPOCH, |moment| moment.max(DateTime::UNIX_EPOCH))
+}
+
+fn twice(age: Duration) -> Duration {
+    age.checked_add(&age).unwrap_or(Duration::MAX)
 }

@@ -7,6 +7,7 @@
 //! history per database and knows no "bring this table up to date".
 
 use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
 
 use chrono::Utc;
 
@@ -43,6 +44,9 @@ const MIGRATIONS: &[Migration] = &[
 /// Number of the migration that is compared rather than run once.
 const COMPATIBLE: u32 = 1;
 
+/// A statement that changes the schema may take this long.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(3_600);
+
 impl Migration {
     fn sql(&self, dialect: Dialect) -> &'static str {
         match dialect {
@@ -72,6 +76,7 @@ pub(super) async fn deploy(store: &Store, deployment: &Deployment) -> StoreResul
     }
     tracing::info!(version = deployment.version, "deploying the backend schema");
     let mut tx = store.begin().await?;
+    tx.allow(STATEMENT_LIMIT);
     match store.dialect() {
         Dialect::Sqlite => deploy_all(&mut tx, Dialect::Sqlite, deployment).await?,
         Dialect::MySql => deploy_on_mysql(&mut tx, deployment).await?,
@@ -87,6 +92,7 @@ pub(super) async fn normalise_timestamps(store: &Store) -> StoreResult<()> {
     }
     let script = Script::parse(MIGRATIONS.first().map_or("", |m| m.sqlite));
     let mut tx = store.begin().await?;
+    tx.allow(STATEMENT_LIMIT);
     let mut changed = 0;
     for table in script.tables.iter().filter(|t| RESTORED.contains(&t.name.as_str())) {
         for column in table.columns.iter().filter(|c| c.definition.contains("` timestamp")) {
@@ -149,7 +155,7 @@ async fn is_deployed(store: &Store, version: &str) -> StoreResult<bool> {
 /// session's mode is relaxed for the dates that old columns have as default.
 async fn deploy_on_mysql(tx: &mut Tx, deployment: &Deployment) -> StoreResult<()> {
     let lock = tx.rows(Statement::new("select get_lock('orchestrator_deploy', 60) as held")).await?;
-    if !lock.first().is_some_and(|row| row.int("held") == 1) {
+    if lock.first().is_none_or(|row| row.int("held") != 1) {
         return Err(StoreError::Unavailable {
             tried: "deploy the backend schema".to_owned(),
             reason: "another process is deploying it and did not finish within 60 s".to_owned(),

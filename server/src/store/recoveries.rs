@@ -190,18 +190,37 @@ impl Store {
         if let Some(row) = tx.rows(Statement::new(sql).bind_key(&new.finding.key)).await?.first() {
             return Ok(Registered::Running { id: row.int("recovery_id") });
         }
-        let detection_id = match new.detection_id {
-            0 => {
-                let sql = "select coalesce(max(detection_id), 0) as id from topology_failure_detection \
-                           where hostname = ? and port = ?";
-                tx.rows(Statement::new(sql).bind_key(&new.finding.key)).await?.first().map_or(0, |r| r.int("id"))
-            }
-            known => known,
-        };
+        let detection_id = detection_of(&mut tx, new).await?;
         let statement = self.recovery_insert(new, detection_id);
         let id = tx.run(statement).await?.last_id;
         tx.commit().await?;
         Ok(Registered::New { id })
+    }
+
+    /// Records a recovery that was begun elsewhere: in memory while the backend was away, or on another node. Nothing
+    /// forbids it, because it is a fact; an active row of the same server that it finds is acknowledged as superseded.
+    /// Returns its number; doing so twice is the same as once.
+    ///
+    /// # Errors
+    /// What the backend says; then nothing has changed.
+    pub async fn record_recovery(&self, recovery: &Recovery) -> StoreResult<i64> {
+        let mut tx = self.begin().await?;
+        lock_registration(&mut tx, self.dialect()).await?;
+        let sql = "select recovery_id as id from topology_recovery where uid = ?";
+        if let Some(row) = tx.rows(Statement::new(sql).bind(&recovery.uid)).await?.first() {
+            return Ok(row.int("id"));
+        }
+        let superseded = Acknowledgement {
+            at: recovery.started,
+            by: recovery.actor.clone(),
+            comment: format!("superseded by recovery {}", recovery.uid),
+        };
+        let condition = "hostname = ? and port = ? and in_active_period = 1";
+        self.acknowledge_in(&mut tx, condition, key_args(&recovery.finding.key), &superseded).await?;
+        let detection_id = detection_of(&mut tx, recovery).await?;
+        let id = tx.run(self.recovery_insert(recovery, detection_id)).await?.last_id;
+        tx.commit().await?;
+        Ok(id)
     }
 
     fn recovery_insert(&self, new: &Recovery, detection_id: i64) -> Statement {
@@ -487,6 +506,17 @@ impl Store {
 async fn lock_registration(tx: &mut Tx, dialect: Dialect) -> StoreResult<()> {
     let sql = format!("select name from orchestrator_lock where name = 'recovery'{}", dialect.for_update());
     tx.rows(Statement::new(sql)).await.map(|_| ())
+}
+
+/// The detection that led to a recovery: the one it names, else the latest of its server; 0 when there is none.
+async fn detection_of(tx: &mut Tx, recovery: &Recovery) -> StoreResult<i64> {
+    if recovery.detection_id != 0 {
+        return Ok(recovery.detection_id);
+    }
+    let sql = "select coalesce(max(detection_id), 0) as id from topology_failure_detection \
+               where hostname = ? and port = ?";
+    let rows = tx.rows(Statement::new(sql).bind_key(&recovery.finding.key)).await?;
+    Ok(rows.first().map_or(0, |row| row.int("id")))
 }
 
 /// The recovery that forbids a new one, and why.

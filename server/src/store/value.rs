@@ -93,12 +93,28 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 pub(super) struct Statement {
     pub(super) sql: Cow<'static, str>,
     pub(super) args: Vec<Value>,
+    kept: bool,
 }
+
+/// Statements with more arguments than this are prepared anew each time unless said otherwise: they come in many lengths.
+const PREPARED_UP_TO: usize = 1_000;
 
 impl Statement {
     /// A statement without arguments so far.
     pub(super) fn new(sql: impl Into<Cow<'static, str>>) -> Self {
-        Self { sql: sql.into(), args: Vec::new() }
+        Self { sql: sql.into(), args: Vec::new(), kept: false }
+    }
+
+    /// Keeps it prepared although it is long: it will come again in exactly this length.
+    #[must_use]
+    pub(super) fn kept(mut self, kept: bool) -> Self {
+        self.kept = kept;
+        self
+    }
+
+    /// It is kept prepared.
+    pub(super) fn is_kept(&self) -> bool {
+        self.kept || self.args.len() <= PREPARED_UP_TO
     }
 
     /// Adds the next argument.

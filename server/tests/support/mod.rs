@@ -3,14 +3,21 @@
 //! A missing server is an error that names the remedy, never a test that passes without having run.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
+pub mod daemon;
+pub mod service;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
+
+/// Options of a server whose data need not survive a power cut: the tests of a backend commit a lot.
+pub const NOT_DURABLE: &[&str] = &["innodb_flush_log_at_trx_commit=0", "sync_binlog=0"];
 
 /// Servers in a folder of their own; gone when this is dropped, or when the test's process is.
 pub struct Sandbox {
     dir: tempfile::TempDir,
     flavor: &'static str,
+    options: &'static [&'static str],
     /// TCP ports on 127.0.0.1, one per server.
     pub ports: Vec<u16>,
 }
@@ -18,10 +25,15 @@ pub struct Sandbox {
 impl Sandbox {
     /// Starts `count` servers side by side, `flavor` is `mariadb` or `mysql`, and waits until they are ready.
     pub fn start(flavor: &'static str, count: usize) -> Self {
+        Self::start_with(flavor, count, &[])
+    }
+
+    /// The same with lines for `my.cnf`, `key=value` each.
+    pub fn start_with(flavor: &'static str, count: usize, options: &'static [&'static str]) -> Self {
         let dir = tempfile::Builder::new().prefix("sandbox-").tempdir().expect("a folder for the servers");
         let reserved = script(&["ports".to_owned(), "--count".to_owned(), count.to_string()]);
         let ports = reserved.lines().map(|line| line.trim().parse().expect("a port")).collect();
-        let sandbox = Self { dir, flavor, ports };
+        let sandbox = Self { dir, flavor, options, ports };
         sandbox.start_again();
         sandbox
     }
@@ -30,6 +42,7 @@ impl Sandbox {
     pub fn start_again(&self) {
         let mut args = self.args("start");
         args.extend(self.ports.iter().flat_map(|port| ["--port".to_owned(), port.to_string()]));
+        args.extend(self.options.iter().flat_map(|option| ["--opt".to_owned(), (*option).to_owned()]));
         args.extend(["--flavor", self.flavor, "--owner"].map(str::to_owned));
         args.push(std::process::id().to_string());
         script(&args);
