@@ -9,6 +9,9 @@ use orchestrator::mysql::{ConnectSettings, Connector, Control, MysqlControl, Mys
 use probe_support::{Family, Sandbox, account, key, until};
 
 const LIMIT: Duration = Duration::from_secs(10);
+/// A table that our account may look into.
+const SCHEMA: &str =
+    "CREATE DATABASE d; GRANT SELECT ON d.* TO 'orchestrator'@'%'; CREATE TABLE d.t (id INT PRIMARY KEY)";
 
 fn control() -> MysqlControl {
     MysqlControl::new(Arc::new(Connector::new(account())))
@@ -66,28 +69,39 @@ async fn read_position(control: &MysqlControl, port: u16, words: &Words) -> Stri
 
 /// A replica that holds 50 received and unapplied transactions of a source that is dead.
 async fn received_but_not_applied(family: Family, source: u16, replica: u16) -> (Sandbox, MysqlControl, Words) {
+    received_but_not_applied_with(family, source, replica, true).await
+}
+
+async fn received_but_not_applied_with(
+    family: Family,
+    source: u16,
+    replica: u16,
+    stop_receiver: bool,
+) -> (Sandbox, MysqlControl, Words) {
     let sandbox = Sandbox::start(family, &[source, replica], &[]);
     sandbox.replicate(&[(source, replica)]);
     let (control, words) = (control(), words(family));
-    sandbox.sql(source, "CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY)");
+    sandbox.sql(source, SCHEMA);
     let made = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'd'";
     until("the table arrives", LIMIT, || async { sandbox.sql(replica, made) == "1" }).await;
     execute(&control, replica, words.stop_applier).await;
     let inserts: Vec<String> = (0..50).map(|id| format!("INSERT INTO d.t VALUES ({id})")).collect();
-    control.execute(&key(source), &inserts, LIMIT).await.expect("writes");
+    sandbox.sql(source, &inserts.join(";"));
     let log = if family == Family::MySql { "SHOW BINARY LOG STATUS" } else { "SHOW MASTER STATUS" };
     let end = control.query(&key(source), log, LIMIT).await.expect("status");
     let end =
         end.first().map(|row| format!("{}:{}", row.text(&["File"]), row.text(&["Position"]))).expect("a position");
     until("all is received", LIMIT, || async { read_position(&control, replica, &words).await == end }).await;
     sandbox.kill(source);
-    execute(&control, replica, words.stop_receiver).await;
+    if stop_receiver {
+        execute(&control, replica, words.stop_receiver).await;
+    }
     assert_eq!(rows_in(&control, replica).await, 0, "nothing is applied yet");
     (sandbox, control, words)
 }
 
 async fn stopping_only_the_receiver_keeps_the_relay_log(family: Family, source: u16, replica: u16) {
-    let (_sandbox, control, _) = received_but_not_applied(family, source, replica).await;
+    let (_sandbox, control, words) = received_but_not_applied(family, source, replica).await;
     let heard = Mutex::new(Vec::new());
     let began = Instant::now();
     let drained = control
@@ -98,8 +112,34 @@ async fn stopping_only_the_receiver_keeps_the_relay_log(family: Family, source: 
     assert_eq!(rows_in(&control, replica).await, 50, "every acknowledged write is there");
     assert!(!drained.incomplete_tail && !drained.gtid.is_empty());
     assert!(!heard.lock().expect("progress").is_empty());
+    if family == Family::MariaDb {
+        let rows = control.query(&key(replica), words.status, LIMIT).await.expect("status");
+        assert_eq!(rows.first().and_then(|row| row.get("Using_Gtid")), Some("Slave_Pos"), "as it was before");
+    }
     // Draining again finds nothing to do, and says so at once.
     assert_eq!(control.drain(&key(replica), "", LIMIT, &|_| {}).await.expect("again").exec, drained.exec);
+}
+
+/// With both threads stopped, even the applier alone throws the relay log away when it starts, where GTIDs are used:
+/// the reason why a drain of such a replica switches GTID off for the time.
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_throws_the_relay_log_away_when_the_applier_starts_alone() {
+    let (_sandbox, control, words) = received_but_not_applied(Family::MariaDb, 23290, 23291).await;
+    execute(&control, 23291, words.start_applier).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(rows_in(&control, 23291).await, 0);
+}
+
+/// While the receiver runs, starting the applier keeps the relay log, and so does stopping the receiver then.
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_keeps_the_relay_log_when_the_applier_runs_before_the_receiver_stops() {
+    let (sandbox, control, words) = received_but_not_applied_with(Family::MariaDb, 23295, 23296, false).await;
+    execute(&control, 23296, words.start_applier).await;
+    execute(&control, 23296, words.stop_receiver).await;
+    let drained = control.drain(&key(23296), "", LIMIT, &|_| {}).await.expect("drained");
+    assert!(!drained.incomplete_tail);
+    assert_eq!(rows_in(&control, 23296).await, 50);
+    drop(sandbox);
 }
 
 async fn stopping_both_and_changing_throws_it_away(family: Family, source: u16, replica: u16) {
@@ -146,7 +186,7 @@ async fn drain_tells_what_is_wrong(family: Family, source: u16, replica: u16) {
     let sandbox = Sandbox::start(family, &[source, replica], &[]);
     sandbox.replicate(&[(source, replica)]);
     let (control, words) = (control(), words(family));
-    sandbox.sql(source, "CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY)");
+    sandbox.sql(source, SCHEMA);
     let made = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'd'";
     until("the table arrives", LIMIT, || async { sandbox.sql(replica, made) == "1" }).await;
     let refused = control.drain(&key(replica), "", LIMIT, &|_| {}).await.expect_err("the receiver runs");
@@ -156,7 +196,8 @@ async fn drain_tells_what_is_wrong(family: Family, source: u16, replica: u16) {
 
     execute(&control, replica, words.stop_applier).await;
     let before = read_position(&control, replica, &words).await;
-    sandbox.sql(replica, "SET SESSION sql_log_bin = 0; INSERT INTO d.t VALUES (1)");
+    let writeable = if family == Family::MySql { "super_read_only" } else { "read_only" };
+    sandbox.sql(replica, &format!("SET GLOBAL {writeable} = 0; SET SESSION sql_log_bin = 0; INSERT INTO d.t VALUES (1)"));
     sandbox.sql(source, "INSERT INTO d.t VALUES (1)");
     until("the write arrives", LIMIT, || async { read_position(&control, replica, &words).await != before }).await;
     execute(&control, replica, words.stop_receiver).await;
@@ -179,7 +220,8 @@ async fn draining_a_mariadb_replica_fails_with_the_appliers_error() {
 async fn waits_and_limits(family: Family, port: u16) {
     let sandbox = Sandbox::start(family, &[port], &[]);
     let control = control();
-    sandbox.sql(port, "CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY)");
+    sandbox.sql(port, SCHEMA);
+    sandbox.sql(port, "GRANT ALL ON d.* TO 'app'@'%'; GRANT INSERT ON d.* TO 'orchestrator'@'%'");
 
     let executed =
         if family == Family::MySql { "SELECT @@GLOBAL.gtid_executed" } else { "SELECT @@GLOBAL.gtid_current_pos" };
@@ -195,8 +237,8 @@ async fn waits_and_limits(family: Family, port: u16) {
     assert!(matches!(control.wait_for_gtid(&key(port), "x'; DROP", now).await, Err(MysqlError::Settings(_))));
 
     // A statement that hangs behind a lock is given up in time, and does not come true once the lock is gone.
-    let connector = Connector::new(account());
-    let mut writer = connector.open(&key(port)).await.expect("a session");
+    let app = ConnectSettings { user: "app".to_owned(), password: "app_password".to_owned(), ..account() };
+    let mut writer = Connector::new(app.clone()).open(&key(port)).await.expect("a session");
     writer.run("LOCK TABLES d.t WRITE", LIMIT).await.expect("a lock");
     let began = Instant::now();
     let hung = control.execute(&key(port), &["SET GLOBAL read_only = 1".to_owned()], now).await;
@@ -215,7 +257,6 @@ async fn waits_and_limits(family: Family, port: u16) {
     assert_eq!(rows_in(&control, port).await, 1);
 
     // Sessions of clients are ended, ours are not.
-    let app = ConnectSettings { user: "app".to_owned(), password: "app_password".to_owned(), ..account() };
     let mut client = Connector::new(app).open(&key(port)).await.expect("a client");
     client.run("SELECT 1", LIMIT).await.expect("works");
     assert_eq!(control.kill_sessions(&key(port), &["app".to_owned()], LIMIT).await, Ok(0));

@@ -14,7 +14,7 @@ use orchestrator::mysql::{
 use probe_support::{Family, Sandbox, account, key, until};
 
 fn by_address() -> ProbeSettings {
-    ProbeSettings { names: Names::new(NameMethod::AsGiven, "", "", "").expect("rules"), ..Default::default() }
+    ProbeSettings { names: Names::new(NameMethod::AsGiven, "", "", ""), ..Default::default() }
 }
 
 fn probe_with(settings: ConnectSettings, probe: ProbeSettings) -> MysqlProbe {
@@ -230,7 +230,7 @@ async fn a_server_that_hangs_is_given_up_in_time() {
 async fn replicas_of_an_unwanted_user_are_skipped() {
     let sandbox = Sandbox::start(Family::MariaDb, &[23050, 23051], &[]);
     sandbox.replicate(&[(23050, 23051)]);
-    let filters = Filters::new(&[], &[], &[], &["^repl$".to_owned()]).expect("filters");
+    let filters = Filters::new(&[], &[], &[], &["^repl$".to_owned()]);
     let probe = probe_with(account(), ProbeSettings { filters, ..by_address() });
     let result = probe.probe(&key(23051), &ProbeContext::default()).await;
     assert!(matches!(result.outcome, ProbeOutcome::Skipped), "{:?}", result.outcome);

@@ -13,8 +13,8 @@ mod survey;
 
 use app::topology::{Instance, Replication};
 
-pub use filter::{FilterError, Filters};
-pub use names::{NameMethod, Names, NamesError};
+pub use filter::Filters;
+pub use names::{NameMethod, Names};
 pub use record::{Record, is_on};
 pub use survey::{Survey, VARIABLES};
 

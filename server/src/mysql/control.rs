@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::InstanceKey;
+use app::gtid::{GtidError, MariadbGtidPos};
 use engine::interpret::{Record, Survey};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
@@ -19,6 +20,11 @@ use super::session::Session;
 const KILL_LIMIT: Duration = Duration::from_secs(2);
 /// The server's own time-out of a wait ends this much before ours, so that the answer is the server's.
 const ANSWER_MARGIN: Duration = Duration::from_secs(2);
+
+/// A position is asked for this often.
+const PERIOD: Duration = Duration::from_millis(15);
+/// What a MariaDB server has executed: replicated, and written itself.
+const POSITION: &str = "SELECT CONCAT_WS(',', NULLIF(@@GLOBAL.gtid_current_pos, ''), NULLIF(@@GLOBAL.gtid_binlog_pos, ''))";
 
 /// Acts on servers. A trait because the world cannot come into a test.
 pub trait Control: Send + Sync {
@@ -50,8 +56,8 @@ pub trait Control: Send + Sync {
 
     /// Starts the applier of a channel, and only it, and waits until all that was received is applied.
     ///
-    /// The receiver must be stopped: nothing may arrive meanwhile, and starting it could throw the relay log away
-    /// (`safety.md`). An applier that stops with an error is a failure at once. `limit` is for the whole.
+    /// The receiver must be stopped, so that nothing arrives meanwhile. On MariaDB with GTID, where starting the applier
+    /// with both threads stopped throws the relay log away, GTID is switched off for the time. An applier that stops with an error is a failure at once. `limit` is for the whole.
     fn drain<'a>(
         &'a self,
         key: &'a InstanceKey,
@@ -174,23 +180,21 @@ impl Control for MysqlControl {
             let limit = self.bounded(limit);
             let mut lease = self.lend(key).await?;
             let mariadb = self.survey(&mut lease.session, limit).await?.is_mariadb();
-            // Fractions are understood by both, but not by 5.7, which rounds them.
-            let seconds = limit.as_secs_f64().max(0.001);
-            let statement = if mariadb {
-                format!("SELECT MASTER_GTID_WAIT('{set}', {seconds:.3})")
+            let reached = if mariadb {
+                wait_for_position(&mut lease.session, set, limit).await?
             } else {
-                format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{set}', {seconds:.3})")
+                // 5.7 rounds fractions.
+                let seconds = limit.as_secs_f64().max(0.001);
+                let statement = format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{set}', {seconds:.3})");
+                let rows = self.run(&mut lease.session, &statement, limit + ANSWER_MARGIN).await?;
+                match rows.first().and_then(Record::scalar) {
+                    Some("0") => true,
+                    Some("1") => false,
+                    other => return Err(unexpected_wait(&format!("got {other:?}"))),
+                }
             };
-            let rows = self.run(&mut lease.session, &statement, limit + ANSWER_MARGIN).await?;
             lease.give_back();
-            match rows.first().and_then(Record::scalar) {
-                Some("0") => Ok(true),
-                Some("1" | "-1") => Ok(false),
-                other => Err(MysqlError::Unexpected {
-                    what: "the wait for a GTID set".to_owned(),
-                    reason: format!("got {other:?}"),
-                }),
-            }
+            Ok(reached)
         })
     }
 
@@ -241,6 +245,29 @@ impl Control for MysqlControl {
             Ok(killed)
         })
     }
+}
+
+/// MariaDB's own `MASTER_GTID_WAIT` looks at what was replicated only, and waits in vain for what the server wrote
+/// itself: while it was the source, say.
+async fn wait_for_position(session: &mut Session, position: &str, limit: Duration) -> Result<bool, MysqlError> {
+    let unreadable = |error: GtidError| unexpected_wait(&error.to_string());
+    let wanted = MariadbGtidPos::parse(position).map_err(unreadable)?;
+    let deadline = Instant::now() + limit;
+    loop {
+        let rows = session.rows(POSITION, limit.max(ANSWER_MARGIN)).await?;
+        let text = rows.first().and_then(Record::scalar).unwrap_or_default();
+        if MariadbGtidPos::parse(text).map_err(unreadable)?.covers(&wanted) {
+            return Ok(true);
+        }
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        tokio::time::sleep(PERIOD).await;
+    }
+}
+
+fn unexpected_wait(reason: &str) -> MysqlError {
+    MysqlError::Unexpected { what: "the wait for a GTID set".to_owned(), reason: reason.to_owned() }
 }
 
 /// A session of somebody who may write: not replication, not the server itself, not ours.

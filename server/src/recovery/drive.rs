@@ -50,8 +50,12 @@ impl RecoveryService {
         let guard = self.hold_cluster(&finding, snapshot, kind, actor)?;
         let now = Utc::now();
         let config = self.parts.config.current();
-        let settings = RecoverySettings { forced, designated, ..crate::settings::recovery(&config) };
-        let (machine, decision) = Machine::begin(&finding, snapshot, settings, now);
+        let settings = RecoverySettings { designated, ..crate::settings::recovery(&config) };
+        let (machine, decision) = if forced {
+            Machine::begin_forced(&finding.key, snapshot, &settings, now)
+        } else {
+            Machine::begin(&finding, snapshot, &settings, now)
+        };
         let recovery = self.new_record(finding, kind, actor);
         Ok(self.launch(Course { recovery, machine, decision, actor: actor.clone(), guard }))
     }
@@ -82,7 +86,7 @@ impl RecoveryService {
                 }
             };
             let mut machine = machine;
-            let decision = machine.resume(now);
+            let decision = machine.resume(&snapshot, now);
             self.launch(Course { recovery, machine, decision, actor, guard });
         }
     }

@@ -188,7 +188,7 @@ impl RecoveryService {
         let guard = self.hold_cluster(&finding, &snapshot, RecoveryKind::Takeover, actor)?;
         let settings: RecoverySettings = crate::settings::recovery(&self.parts.config.current());
         let request = TakeoverRequest { source, designated, auto };
-        let (machine, decision) = Machine::begin_takeover(&request, &finding, &snapshot, settings, Utc::now());
+        let (machine, decision) = Machine::begin_takeover(&request, &snapshot, &settings, Utc::now());
         let recovery = self.new_record(finding, RecoveryKind::Takeover, actor);
         Ok(self.launch(Course { recovery, machine, decision, actor: actor.clone(), guard }))
     }

@@ -3,6 +3,9 @@
 //! A missing server is an error that names the remedy, never a test that passes without having run.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
+pub mod daemon;
+pub mod service;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
