@@ -35,6 +35,7 @@ pub fn action_text(action: &Action) -> String {
         Action::StartApplier => "start the applier".to_owned(),
         Action::Drain => "apply everything received".to_owned(),
         Action::WaitForGtid { .. } => "wait until it has caught up".to_owned(),
+        Action::WaitForPeer { peer } => format!("wait until {peer} has caught up"),
         Action::ChangeSource { to, .. } => format!("replicate from {to}"),
         Action::ResetReplication => "forget its source".to_owned(),
         Action::DetachSource => "detach from its source".to_owned(),
