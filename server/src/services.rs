@@ -218,7 +218,7 @@ fn command_for(claim: Claim, annotations: &app::topology::Annotations) -> Option
         Claim::PromotionRule { key, rule } => {
             let known = annotations.candidates.get(&key);
             let fresh = known.is_some_and(|c| c.rule == rule && now - c.last_suggested < SUGGEST_ANEW);
-            (!fresh).then(|| Command::RegisterCandidate { key, candidate: Candidate { rule, last_suggested: now } })
+            (!fresh).then_some(Command::RegisterCandidate { key, candidate: Candidate { rule, last_suggested: now } })
         }
         Claim::ClusterDomain { cluster, domain } => {
             let known = annotations.cluster_domains.get(&cluster) == Some(&domain);

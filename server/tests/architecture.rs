@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 const RANKS: &[&[&str]] = &[
     &["config", "events", "tasks"],
     &["store", "mysql"],
-    &["node", "fleet", "settings"],
+    &["node", "fleet"],
     &["consensus", "journal", "audit"],
     &["discovery"],
-    &["exec", "testing"],
+    &["settings", "exec", "testing"],
     &["refactor", "recovery"],
     &["services", "housekeeping"],
     &["lookup", "auth", "daemon", "api", "cli"],

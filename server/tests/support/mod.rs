@@ -60,6 +60,14 @@ impl Sandbox {
         self.run("sql", &["--port", &port.to_string(), statement])
     }
 
+    /// The same; `None` when the server refused, or ended the session (fencing ends all of them).
+    pub fn try_sql(&self, port: u16, statement: &str) -> Option<String> {
+        let mut args = self.args("sql");
+        args.extend(["--port".to_owned(), port.to_string(), statement.to_owned()]);
+        let output = run_script(&args);
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// SIGKILL.
     pub fn kill(&self, port: u16) {
         self.run("kill", &["--port", &port.to_string()]);

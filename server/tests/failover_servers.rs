@@ -125,14 +125,19 @@ async fn a_source_that_comes_back_is_fenced_and_starts_nothing(#[values("mariadb
     assert!(recovery.is_successful(), "{:#?}", recovery.story);
 
     sandbox.start_again();
-    assert!(is_writeable(&sandbox, sandbox.ports[0]), "it comes back as it was configured");
     eventually("the old source is fenced", Duration::from_secs(15), || async {
-        (!is_writeable(&sandbox, sandbox.ports[0])).then_some(())
+        let read_only = sandbox.try_sql(sandbox.ports[0], "SELECT @@global.read_only")?;
+        matches!(read_only.trim(), "1" | "ON").then_some(())
     })
     .await;
     if flavor == "mysql" {
         assert_eq!(sandbox.sql(sandbox.ports[0], "SELECT @@global.super_read_only").trim(), "1");
     }
+    eventually("fencing is in the audit", Duration::from_secs(5), || async {
+        let audit = service.services.audit.page(Some(&key(sandbox.ports[0])), 0).await.expect("the backend answers");
+        audit.into_iter().find(|row| row.kind == "fence" && row.message.starts_with("came back writeable"))
+    })
+    .await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(service.services.recovery.registry().list().len(), 1, "no second recovery");
     assert!(is_writeable(&sandbox, recovery.successor.clone().expect("a successor").port));
