@@ -30,8 +30,10 @@ build_page() {
     "$PROJECT_DIR/scripts/setup-wasm.sh"
     step "Building the page (about a minute from nothing)"
     rm -f target/page-inputs
-    # Trunk builds without the network, so the crates are fetched first.
-    quietly cargo-fetch cargo fetch --locked
+    # Trunk builds without the network, so the crates are fetched first; those of Rust's own library too, where it
+    # is built along, and they are fetched only for a target that is named.
+    quietly cargo-fetch with_wasm cargo fetch --locked
+    quietly cargo-fetch-page with_wasm cargo fetch --locked --target "$WASM_TARGET"
     # Trunk wants a boolean where NO_COLOR by custom may be anything.
     quietly trunk-build with_wasm env -u NO_COLOR -u RUST_BACKTRACE trunk build
     mkdir -p target

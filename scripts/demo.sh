@@ -7,13 +7,14 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/lib-rust.sh"
 source "$PROJECT_DIR/scripts/sandbox.d/ports.sh"
 source "$PROJECT_DIR/scripts/demo.d/fleet.sh"
+
+FLEET_DIR="$CACHE_DIR/demo"
 source "$PROJECT_DIR/scripts/demo.d/orchestrator.sh"
 
 WEB_PORT="${DEMO_PORT:-3000}"
 FIRST="${DEMO_MYSQL_PORT:-10101}"
 export PROFILE=debug
 [[ "${DEMO_RELEASE:-0}" == 0 ]] || PROFILE=release
-FLEET_DIR="$CACHE_DIR/demo"
 
 ORDERS=("$FIRST" $((FIRST + 1)) $((FIRST + 2)) $((FIRST + 3)) $((FIRST + 4)) $((FIRST + 5)))
 USERS=($((FIRST + 100)) $((FIRST + 101)) $((FIRST + 102)))
@@ -39,7 +40,7 @@ explain() {
       make demo-status   which servers run
     or open cluster orders and drag a replica onto another.
 
-    Log: $FLEET_DIR/orchestrator.log       Ctrl-C stops everything that was started here.
+    Log: $ORCHESTRATOR_LOG       Ctrl-C stops everything that was started here.
 
 TEXT
 }

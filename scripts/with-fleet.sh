@@ -7,8 +7,13 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/lib-rust.sh"
 source "$PROJECT_DIR/scripts/sandbox.d/ports.sh"
 source "$PROJECT_DIR/scripts/demo.d/fleet.sh"
-source "$PROJECT_DIR/scripts/demo.d/orchestrator.sh"
 
+FLEET_DIR="$(mktemp -d "${TMPDIR:-/tmp}/orchestrator-fleet.XXXXXX")"
+source "$PROJECT_DIR/scripts/demo.d/orchestrator.sh"
+# Outlives the fleet, to be read after a failure.
+ORCHESTRATOR_LOG="$PROJECT_DIR/target/with-fleet.log"
+
+trap 'rm -rf "$FLEET_DIR"' EXIT
 (($#)) || die "usage: scripts/with-fleet.sh COMMAND [ARGUMENT...]"
 need_rust
 "$PROJECT_DIR/scripts/setup-servers.sh" "$FLAVOR"
@@ -20,7 +25,6 @@ mapfile -t ports < <("$PROJECT_DIR/scripts/sandbox" ports --count 10)
 ORDERS=("${ports[@]:0:6}")
 USERS=("${ports[@]:6:3}")
 WEB_PORT="${ports[9]}"
-FLEET_DIR="$(mktemp -d "${TMPDIR:-/tmp}/orchestrator-fleet.XXXXXX")"
 
 clean_up() {
     trap '' INT TERM HUP
@@ -36,7 +40,7 @@ start_orchestrator
 discover_from "${ORDERS[3]}" orders
 discover_from "${USERS[1]}" users
 
-export ORCHESTRATOR_URL="http://127.0.0.1:$WEB_PORT" FLEET_SERVERS="$FLEET_DIR/servers" FLEET_LOG="$FLEET_DIR/orchestrator.log"
+export ORCHESTRATOR_URL="http://127.0.0.1:$WEB_PORT" FLEET_SERVERS="$FLEET_DIR/servers" FLEET_LOG="$ORCHESTRATOR_LOG"
 export FLEET_ORDERS="${ORDERS[*]}" FLEET_USERS="${USERS[*]}"
 step "Running $1 against $ORCHESTRATOR_URL"
 status=0

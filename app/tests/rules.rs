@@ -6,6 +6,7 @@ use app::plan::{Positioning, Refusal};
 use app::rules::{RuleSettings, can_relocate, can_replicate_from};
 use app::topology::{Annotations, Check, Instance, Replication, Snapshot, ThreadState};
 use chrono::{DateTime, Utc};
+use proptest::prelude::*;
 
 const TOP: &str = "aaaaaaaa-0000-0000-0000-000000000001";
 
@@ -224,4 +225,49 @@ fn what_deserves_a_second_look_is_said() {
             "db3:3306 does not replicate at the moment",
         ]
     );
+}
+
+proptest! {
+    /// Whatever the tree, rings included: a move that is allowed leads to no ring, and one below a server's own descendant is refused.
+    #[test]
+    fn no_allowed_move_makes_a_ring(sources in prop::collection::vec(0usize..9, 8)) {
+        let name = |n: usize| format!("db{n}");
+        let servers: Vec<Instance> = sources
+            .iter()
+            .enumerate()
+            .map(|(n, source)| mysql(n as u64 + 1, (*source > 0 && *source != n + 1).then(|| name(*source)).as_deref()))
+            .collect();
+        let snapshot = Snapshot::new(servers.clone(), Annotations::default(), now());
+        for replica in &servers {
+            for target in &servers {
+                let Ok(moved) = can_relocate(&snapshot, &replica.key, &target.key, &RuleSettings::default()) else { continue };
+                let mut after: Vec<Instance> = servers.clone();
+                after.iter_mut().filter(|s| s.key == replica.key).for_each(|s| s.replication.source = target.key.clone());
+                let after = Snapshot::new(after, Annotations::default(), now());
+                let ring = app::topology::Graph::new(&after).is_co_source(&replica.key);
+                prop_assert!(!ring || moved.already_there, "{} below {}", replica.key, target.key);
+            }
+        }
+    }
+}
+
+/// The page asks for every server of a cluster while a drag begins. Measured in a debug build, so the limit is wide.
+#[test]
+fn five_hundred_targets_are_judged_at_once() {
+    let sets: Vec<String> =
+        (0..8).map(|n| format!("aaaaaaaa-0000-0000-0000-{n:012}:1-5:7-{}:b:1-99", n + 1000)).collect();
+    let mut servers: Vec<Instance> =
+        (2..=501).map(|n| mysql(n, Some(if n < 20 { "db1" } else { "db2" }))).chain([mysql(1, None)]).collect();
+    servers.iter_mut().for_each(|server| {
+        server.executed_gtid = sets.join(",\n");
+        server.purged_gtid = sets.join(",\n");
+    });
+    let snapshot = Snapshot::new(servers, Annotations::default(), now());
+    let began = std::time::Instant::now();
+    let settings = RuleSettings::default();
+    let allowed = snapshot.instances.keys().filter(|to| can_relocate(&snapshot, &key("db500"), to, &settings).is_ok());
+    assert_eq!(allowed.count(), 500);
+    let took = began.elapsed();
+    println!("500 targets in {took:?}");
+    assert!(took.as_millis() < 1000, "{took:?}");
 }

@@ -2,6 +2,7 @@
 # The orchestrator that watches the fleet: its configuration, its process, and questions to it over HTTP.
 
 ORCHESTRATOR_PID=''
+ORCHESTRATOR_LOG="$FLEET_DIR/orchestrator.log"
 
 # Host names stay as given, since every server is 127.0.0.1; replicas are found by what they report to their
 # source. The short block period lets one demo see more than one failover.
@@ -45,20 +46,20 @@ start_orchestrator() {
     step "Starting the orchestrator"
     write_configuration
     "$PROJECT_DIR/target/$PROFILE/orchestrator" -config "$FLEET_DIR/orchestrator.conf.json" http \
-        </dev/null >"$FLEET_DIR/orchestrator.log" 2>&1 &
+        </dev/null >"$ORCHESTRATOR_LOG" 2>&1 &
     ORCHESTRATOR_PID=$!
     began="$(now_us)"
     until port_is_in_use "$WEB_PORT"; do
         orchestrator_runs || orchestrator_ended
-        (($(now_us) - began < 30000000)) || die "the orchestrator does not listen after 30 s; its log is $FLEET_DIR/orchestrator.log"
+        (($(now_us) - began < 30000000)) || die "the orchestrator does not listen after 30 s; its log is $ORCHESTRATOR_LOG"
         nap 0.1
     done
 }
 
 orchestrator_ended() {
-    tail -n 20 "$FLEET_DIR/orchestrator.log" >&2
+    tail -n 20 "$ORCHESTRATOR_LOG" >&2
     ORCHESTRATOR_PID=''
-    die "the orchestrator ended; its log is $FLEET_DIR/orchestrator.log"
+    die "the orchestrator ended; its log is $ORCHESTRATOR_LOG"
 }
 
 # discover_from PORT CLUSTER : one server is named, the rest is found by crawling.

@@ -44,9 +44,6 @@ pub async fn run(loaded: Loaded, sources: Sources, discovery: bool) -> anyhow::R
     let assembled = services::assemble(config, store, Node::new(hostname)).await.context("cannot read the backend")?;
     let services = if discovery { assembled.run() } else { assembled.write_behind() };
     start_signals(&services);
-    if discovery {
-        seed(&services).await;
-    }
     let listener = TcpListener::bind(socket_text(&listen.address))
         .await
         .with_context(|| format!("cannot listen on {}", listen.address))?;
@@ -64,17 +61,6 @@ pub async fn run(loaded: Loaded, sources: Sources, discovery: bool) -> anyhow::R
     services.store.close().await;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Servers that the configuration says to begin with.
-async fn seed(services: &Services) {
-    let config = services.config.current();
-    for text in &config.discovery.seeds {
-        match InstanceKey::parse(text, config.general.default_port()) {
-            Ok(key) => services.discovery.enqueue(&key),
-            Err(error) => tracing::error!(%error, "DiscoverySeeds"),
-        }
-    }
 }
 
 /// SIGHUP reads the configuration again; SIGTERM and SIGINT stop the service.
@@ -115,7 +101,9 @@ pub async fn reload(services: &Services, extra: Option<&Path>, actor: &Actor) ->
     let (live, extra) = (Arc::clone(&services.config), extra.map(Path::to_path_buf));
     let report = tokio::task::spawn_blocking(move || live.reload(Utc::now(), extra.as_deref())).await??;
     let config = services.config.current();
-    services.discovery.update(settings::probe(&config), settings::discovery(&config), settings::connect(&config));
+    services.connector.update(settings::connect(&config));
+    services.probe.update(settings::probe(&config));
+    services.discovery.update(settings::discovery(&config));
     services.fleet.set_rules(settings::attribution(&config));
     for name in report.needs_restart() {
         tracing::warn!("{name} changed; it takes effect at the next start");

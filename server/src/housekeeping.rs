@@ -37,7 +37,10 @@ async fn upkeep(services: Services, task: Task) {
                 result = Err(error.to_string());
             }
         }
-        task.idle(result);
+        let config = services.config.current();
+        let (detections, recoveries) = (delta(config.detection.block_period()), delta(config.recovery.block_period()));
+        let expired = services.store.expire_periods(detections, recoveries, Utc::now()).await;
+        task.idle(result.and(expired.map_err(|error| error.to_string())));
     }
 }
 
@@ -118,7 +121,6 @@ fn long_unseen(snapshot: &Snapshot, now: DateTime<Utc>, forget_after: TimeDelta)
 /// How long the backend keeps things.
 fn purge_policy(config: &Config) -> PurgePolicy {
     let minutes = |n: u64| TimeDelta::try_minutes(i64::try_from(n).unwrap_or(i64::MAX)).unwrap_or(TimeDelta::MAX);
-    let delta = |d: Duration| TimeDelta::from_std(d).unwrap_or(TimeDelta::MAX);
     PurgePolicy {
         unseen_forget: delta(config.discovery.forget_unseen_after()),
         resolves_expiry: delta(config.resolve.cache_time()),
@@ -127,4 +129,8 @@ fn purge_policy(config: &Config) -> PurgePolicy {
         audit_keep: minutes(config.audit.purge_days.saturating_mul(24 * 60)),
         reasonable_lag: TimeDelta::seconds(config.candidates.reasonable_lag_seconds),
     }
+}
+
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::consensus::{Actor, Command};
 use crate::fleet::Fleet;
 use crate::store::{
-    AuditEntry, NewDetection, NewMaintenance, NodeIdentity, Registered, RegistrationRules, Store, StoreError,
+    AuditEntry, NewDetection, NewMaintenance, NodeIdentity, Store, StoreError,
 };
 use crate::tasks::Task;
 
@@ -299,13 +299,8 @@ async fn put_down_recovery(
 ) -> Result<(), StoreError> {
     let mut recovery = recovery.clone();
     if recovery.id == 0 {
-        recovery.id = match store.recovery_id(&recovery.uid).await? {
-            Some(id) => id,
-            // The policy has decided already, on facts that the backend may not have.
-            None => match store.register_recovery(&recovery, RegistrationRules::FORCED).await? {
-                Registered::New { id } | Registered::Running { id } | Registered::Blocked { by: id, .. } => id,
-            },
-        };
+        // The policy has decided already, on facts that the backend may not have: it is recorded as it is.
+        recovery.id = store.record_recovery(&recovery).await?;
         on_recovery_id(&recovery.uid, recovery.id);
     }
     let now = Utc::now();

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use app::topology::Candidate;
+use chrono::{TimeDelta, Utc};
+
 use crate::audit::Audit;
 use crate::config::LiveConfig;
-use crate::consensus::Consensus;
-use crate::discovery::Discovery;
+use crate::consensus::{Actor, Command, Consensus};
+use crate::discovery::{Claim, Discovery};
 use crate::events::EventBus;
 use crate::exec::{Exec, Locks, ServerHands};
 use crate::fleet::Fleet;
 use crate::journal::{self, Journal, Queue};
-use crate::mysql::{Connector, MysqlControl, MysqlProbe};
+use crate::mysql::{Connector, MysqlControl, MysqlProbe, Probe};
 use crate::node::Node;
 use crate::recovery::{self, RecoveryService};
 use crate::refactor::Refactor;
@@ -25,6 +28,9 @@ const RECOVERIES_READ: u32 = 500;
 /// Rows of servers are written behind this often. `InstanceFlushIntervalMilliseconds` is about a buffer of the
 /// original that we do not have: rows are coalesced in memory, so a longer interval costs nothing and saves writes.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A promotion rule that a server claims is suggested anew after this long.
+const SUGGEST_ANEW: TimeDelta = TimeDelta::minutes(10);
 
 /// All rooms. Cheap to clone: everything is shared.
 #[derive(Debug, Clone)]
@@ -55,6 +61,10 @@ pub struct Services {
     pub journal: Journal,
     /// Operations and recoveries at work, by what they hold.
     pub locks: Locks,
+    /// Connections to servers.
+    pub connector: Arc<Connector>,
+    /// Looks at servers.
+    pub probe: Arc<MysqlProbe>,
 }
 
 /// What has been put together but does not run yet.
@@ -82,9 +92,10 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
     let audit = Audit::new(journal.clone(), store.clone());
     let connector = Arc::new(Connector::new(settings::connect(&config.current())));
     let probe = Arc::new(MysqlProbe::new(Arc::clone(&connector), settings::probe(&config.current())));
-    let discovery =
-        Arc::new(Discovery::new(probe, Arc::clone(&connector), Arc::clone(&fleet), settings::discovery(&config.current())));
-    let control = Arc::new(MysqlControl::new(connector));
+    let look: Arc<dyn Probe> = probe.clone();
+    let pace = settings::discovery(&config.current());
+    let discovery = Arc::new(Discovery::new(look, Arc::clone(&connector), Arc::clone(&fleet), pace));
+    let control = Arc::new(MysqlControl::new(Arc::clone(&connector)));
     let hands = ServerHands::new(control, Arc::clone(&discovery), Arc::clone(&fleet), Arc::clone(&config));
     let exec = Exec::new(Arc::new(hands));
     let locks = Locks::default();
@@ -126,6 +137,8 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
         store,
         journal,
         locks,
+        connector,
+        probe,
     };
     Ok(Assembled { services, unfinished, queue })
 }
@@ -142,6 +155,7 @@ impl Assembled {
     pub fn run(self) -> Services {
         let Self { services, unfinished, queue } = self;
         start_writer(&services, queue);
+        take_claims(&services);
         services.discovery.start(&services.tasks);
         services.recovery.take_up(unfinished);
         let recovery = Arc::clone(&services.recovery);
@@ -167,4 +181,48 @@ fn start_writer(services: &Services, queue: Queue) {
             journal::write_behind(task, &mut queue, store, node, fleet, interval, on_id).await;
         }
     });
+}
+
+/// What servers say of themselves becomes a fact of record.
+fn take_claims(services: &Services) {
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    services.discovery.on_claim(Box::new(move |claim| {
+        // The service is stopping when nobody listens.
+        let _ = sender.send(claim);
+    }));
+    let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
+    let (consensus, fleet) = (Arc::clone(&services.consensus), Arc::clone(&services.fleet));
+    services.tasks.spawn("claims", move |task| {
+        let (receiver, consensus, fleet) = (Arc::clone(&receiver), Arc::clone(&consensus), Arc::clone(&fleet));
+        async move {
+            let mut receiver = receiver.lock().await;
+            loop {
+                let claim = tokio::select! {
+                    () = task.stopped() => return,
+                    claim = receiver.recv() => claim,
+                };
+                let Some(claim) = claim else { return };
+                let Some(command) = command_for(claim, &fleet.snapshot().annotations) else { continue };
+                let result = consensus.submit(command, &Actor::system()).await;
+                task.idle(result.map_err(|error| error.to_string()));
+            }
+        }
+    });
+}
+
+/// The command that makes a claim true; `None` when it is true already. A promotion rule is suggested anew now and then,
+/// because it expires.
+fn command_for(claim: Claim, annotations: &app::topology::Annotations) -> Option<Command> {
+    let now = Utc::now();
+    match claim {
+        Claim::PromotionRule { key, rule } => {
+            let known = annotations.candidates.get(&key);
+            let fresh = known.is_some_and(|c| c.rule == rule && now - c.last_suggested < SUGGEST_ANEW);
+            (!fresh).then_some(Command::RegisterCandidate { key, candidate: Candidate { rule, last_suggested: now } })
+        }
+        Claim::ClusterDomain { cluster, domain } => {
+            let known = annotations.cluster_domains.get(&cluster) == Some(&domain);
+            (!known).then_some(Command::SetClusterDomain { cluster, domain })
+        }
+    }
 }

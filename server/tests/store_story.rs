@@ -466,6 +466,12 @@ async fn one_recovery_begins_at_a_time(store: &Store) {
     let left = store.recoveries(&RecoveryFilter::Id(left), 0, PAGE_SIZE).await.unwrap().remove(0);
     assert!(!left.is_active && left.acknowledged.unwrap().comment.contains("fact:1"));
     store.acknowledge(&AcknowledgeScope::Instance { key: key("db6") }, &by_ann).await.unwrap();
+    // The same for all that runs out by itself, with limits of an hour and none.
+    store.register_recovery(&recovery("period:2", "db7"), RegistrationRules::AUTOMATIC).await.unwrap();
+    store.expire_periods(Duration::hours(1), Duration::MAX, now()).await.unwrap();
+    assert_eq!(store.recoveries(&RecoveryFilter::InActivePeriod, 0, PAGE_SIZE).await.unwrap().len(), 1);
+    store.expire_periods(Duration::hours(1), Duration::hours(1), now() + Duration::hours(2)).await.unwrap();
+    assert_eq!(store.recoveries(&RecoveryFilter::InActivePeriod, 0, PAGE_SIZE).await.unwrap().len(), 0);
     // Its process is not among the living and nobody can take it up: closed for good.
     store.register_recovery(&recovery("crash:1", "db7"), RegistrationRules::AUTOMATIC).await.unwrap();
     assert_eq!(store.acknowledge_crashed(&by_ann).await.unwrap(), 1);

@@ -1,14 +1,14 @@
 //! What is wrong, and what the evidence is (`spec/recovery.md` 1, 2).
 //!
-//! Analysis is one pass over a [`Snapshot`]: replicas are grouped by source once ([`row`]), every server gets its facts, the first
-//! matching line of one fixed table gives the code ([`codes`]), and structure warnings are appended ([`warnings`]). There is no memory
+//! Analysis is one pass over a [`Snapshot`]: replicas are grouped by source once (`row`), every server gets its facts, the first
+//! matching line of one fixed table gives the code (`codes`), and structure warnings are appended (`warnings`). There is no memory
 //! between passes except what the caller hands in ([`AnalysisSettings::unmoved`]).
 //!
 //! Two differences from the original are on purpose:
 //!
 //! - *Valid* has one meaning for every server: [`app::topology::status::is_check_valid`]. A hanging probe makes a replica
 //!   as invalid as a source.
-//! - Only receivers give evidence about a source ([`testimony`]). A replica whose applier is stopped but whose
+//! - Only receivers give evidence about a source (`testimony`). A replica whose applier is stopped but whose
 //!   receiver runs shows that its source is alive; a receiver that failed before we last reached the source shows nothing.
 
 mod codes;

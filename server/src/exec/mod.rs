@@ -8,12 +8,12 @@
 mod hands;
 mod locks;
 mod run;
-//mod server_hands;
+mod server_hands;
 
 pub use hands::{HandError, Hands};
 pub use locks::{Guard, Held, Holder, Locks};
 pub use run::{Exec, Observer, StepResult, Undone};
-//pub use server_hands::ServerHands;
+pub use server_hands::ServerHands;
 
 #[cfg(test)]
 mod tests;

@@ -151,7 +151,7 @@ impl ServerHands {
 
     async fn read_credentials(&self, key: &InstanceKey) -> Option<Credentials> {
         let config = self.config.current();
-        let query = match config.topology.replication_credentials_query.trim() {
+        let query = match config.discovery.replication_credentials_query.trim() {
             "" => "SELECT User_name, User_password FROM mysql.slave_master_info WHERE User_name <> '' LIMIT 1",
             configured => configured,
         };

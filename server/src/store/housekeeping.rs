@@ -5,6 +5,9 @@ use chrono::{DateTime, Duration, Utc};
 use super::value::{Statement, Value};
 use super::{Store, StoreResult};
 
+/// A refusal that is not repeated for this long is over; the original keeps it for two seconds, one tick and a bit.
+const REFUSAL_KEPT: Duration = Duration::seconds(2);
+
 /// How long things are kept. Defaults are those of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurgePolicy {
@@ -119,6 +122,23 @@ impl Store {
             self.purge_one(&mut purged, table, orphaned, vec![]).await?;
         }
         Ok(purged)
+    }
+
+    /// Ends what runs out by itself: active periods of detections and recoveries, refusals that are no longer news, holds on
+    /// servers. `detections` is `FailureDetectionPeriodBlockMinutes`, `recoveries` is `RecoveryPeriodBlockSeconds`.
+    ///
+    /// # Errors
+    /// What the backend says; what was ended by then stays ended.
+    pub async fn expire_periods(
+        &self,
+        detections: Duration,
+        recoveries: Duration,
+        now: DateTime<Utc>,
+    ) -> StoreResult<()> {
+        self.close_detections_before(before(now, detections), now).await?;
+        self.close_recoveries_before(before(now, recoveries), now).await?;
+        self.expire_blocked_recoveries(now - REFUSAL_KEPT).await?;
+        self.expire_maintenance(now).await.map(drop)
     }
 
     async fn purge_one(

@@ -14,8 +14,8 @@ use super::{Store, StoreResult, text};
 
 /// Servers written in one transaction: small enough that readers of a shared server are not held up.
 const GROUP: usize = 500;
-/// Servers in one statement: 78 values each, well under what either backend takes.
-const ROWS_PER_STATEMENT: usize = 50;
+/// Most servers in one statement: 78 values each, well under what either backend takes.
+const ROWS_PER_STATEMENT: usize = 32;
 const EXTRA: &str = "orchestrator_instance_extra";
 const EXTRA_COLUMNS: [&str; 3] = ["hostname", "port", "extra"];
 const KEY: [&str; 2] = ["hostname", "port"];
@@ -113,9 +113,9 @@ impl Store {
         let Some(first) = rows.first() else { return Ok(()) };
         let columns: Vec<&str> = first.cells.iter().map(|(name, _)| *name).collect();
         let mut tx = self.begin().await?;
-        for chunk in rows.chunks(ROWS_PER_STATEMENT) {
+        for chunk in in_powers_of_two(rows) {
             let sql = self.dialect().upsert("database_instance", &KEY, &columns, &["last_seen"], chunk.len());
-            let mut statement = Statement::new(sql).kept(chunk.len() == ROWS_PER_STATEMENT);
+            let mut statement = Statement::new(sql).kept(true);
             statement.args = chunk.iter().flat_map(|row| row.cells.iter().map(|(_, value)| value.clone())).collect();
             tx.run(statement).await?;
             let sql = self.dialect().upsert(EXTRA, &KEY, &EXTRA_COLUMNS, &[], chunk.len());
@@ -237,6 +237,21 @@ fn with_check(extra: &str, check: &Check) -> Option<String> {
     serde_json::to_string(&json).ok()
 }
 
+/// Cuts into pieces whose lengths are powers of two, the largest first, so that statements come in six lengths only and stay
+/// prepared: preparing one of these takes longer than running it.
+fn in_powers_of_two<T>(mut rows: &[T]) -> Vec<&[T]> {
+    let mut pieces = Vec::new();
+    let mut size = ROWS_PER_STATEMENT;
+    while size > 0 {
+        while let Some((piece, rest)) = rows.split_at_checked(size) {
+            pieces.push(piece);
+            rows = rest;
+        }
+        size /= 2;
+    }
+    pieces
+}
+
 fn key_of(row: &InstanceRow) -> InstanceKey {
     let mut key = InstanceKey::default();
     for (name, value) in &row.cells {
@@ -247,4 +262,19 @@ fn key_of(row: &InstanceRow) -> InstanceKey {
         }
     }
     key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_in_one_piece_of_a_known_length() {
+        for count in [0, 1, 31, 32, 33, 103] {
+            let rows: Vec<usize> = (0..count).collect();
+            let pieces = in_powers_of_two(&rows);
+            assert!(pieces.iter().all(|p| p.len().is_power_of_two() && p.len() <= ROWS_PER_STATEMENT));
+            assert_eq!(pieces.concat(), rows);
+        }
+    }
 }

@@ -23,7 +23,7 @@
 //! of row that any version of it wrote is read, and an older binary can be started on the same
 //! database again. Tables of our own begin with `orchestrator_`.
 //!
-//! Two backends, one code: [`connection`] hides the drivers, [`dialect`] the differences of SQL. An embedded file is
+//! Two backends, one code: `connection` hides the drivers, `dialect` the differences of SQL. An embedded file is
 //! read by several connections and written by one; its write-ahead log keeps readers and the writer apart.
 
 mod annotations;

@@ -3,6 +3,9 @@
 //! A missing server is an error that names the remedy, never a test that passes without having run.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
+pub mod daemon;
+pub mod service;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -55,6 +58,14 @@ impl Sandbox {
     /// Runs a statement on a server as root; tab-separated rows without headings.
     pub fn sql(&self, port: u16, statement: &str) -> String {
         self.run("sql", &["--port", &port.to_string(), statement])
+    }
+
+    /// The same; `None` when the server refused, or ended the session (fencing ends all of them).
+    pub fn try_sql(&self, port: u16, statement: &str) -> Option<String> {
+        let mut args = self.args("sql");
+        args.extend(["--port".to_owned(), port.to_string(), statement.to_owned()]);
+        let output = run_script(&args);
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// SIGKILL.
