@@ -7,6 +7,7 @@ use app::InstanceKey;
 use app::finding::{AnalysisCode, Finding};
 use app::recovery::{AcknowledgeScope, Recovery, RecoveryKind};
 use chrono::Utc;
+use engine::analysis::AnalysisSettings;
 use engine::policy;
 use engine::recovery::{Machine, RecoverySettings, TakeoverRequest};
 
@@ -234,10 +235,7 @@ impl RecoveryService {
 
     /// What analysis says about a server now, `NoProblem` included.
     fn find(&self, key: &InstanceKey) -> Result<Finding, RecoverError> {
-        let settings = engine::analysis::AnalysisSettings {
-            include_no_problem: true,
-            ..crate::settings::analysis(&self.parts.config.current())
-        };
+        let settings = AnalysisSettings { include_no_problem: true, ..self.analysis_settings() };
         engine::analysis::analyse(&self.parts.fleet.snapshot(), &settings, Utc::now())
             .into_iter()
             .find(|f| f.key == *key)

@@ -1,7 +1,7 @@
 //! The loop that looks at the picture whenever it changes, and at least once a second.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use app::InstanceKey;
@@ -65,8 +65,8 @@ impl RecoveryService {
     pub(super) async fn round(self: &Arc<Self>) -> bool {
         let now = Utc::now();
         let snapshot = self.parts.fleet.snapshot();
-        let config = self.parts.config.current();
-        let findings = engine::analysis::analyse(&snapshot, &crate::settings::analysis(&config), now);
+        let findings = engine::analysis::analyse(&snapshot, &self.analysis_settings(), now);
+        Arc::make_mut(&mut self.unmoved.lock().unwrap_or_else(PoisonError::into_inner)).observe(&findings, now);
         self.track(findings, now);
         self.fence_returned(&snapshot, now).await;
         if !self.parts.consensus.is_leader() {
