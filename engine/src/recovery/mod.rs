@@ -18,6 +18,7 @@
 
 mod intermediate;
 mod machine;
+mod pairs;
 mod promote;
 mod rollback;
 mod source;
