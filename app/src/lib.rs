@@ -15,6 +15,7 @@ pub mod plan;
 pub mod recovery;
 pub mod rules;
 pub mod topology;
+pub mod ui;
 
 pub use coordinates::BinlogCoordinates;
 pub use key::InstanceKey;

@@ -135,6 +135,51 @@ pub struct Acknowledgement {
     pub comment: String,
 }
 
+/// Which recoveries an acknowledgement means (`spec/recovery.md` 3.3.4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum AcknowledgeScope {
+    /// Every one.
+    All,
+    /// One by number in the backend.
+    Id {
+        /// Number.
+        id: i64,
+    },
+    /// One by identity across nodes.
+    Uid {
+        /// Identity.
+        uid: String,
+    },
+    /// Those of a cluster by name, and by alias unless that is empty; closes its detections.
+    Cluster {
+        /// Cluster name.
+        name: String,
+        /// Cluster alias; may be empty.
+        alias: String,
+    },
+    /// Those of a failed server; closes its detections.
+    Instance {
+        /// The server.
+        key: InstanceKey,
+    },
+}
+
+impl AcknowledgeScope {
+    /// The recovery is one of those meant.
+    pub fn means(&self, recovery: &Recovery) -> bool {
+        match self {
+            Self::All => true,
+            Self::Id { id } => recovery.id == *id,
+            Self::Uid { uid } => recovery.uid == *uid,
+            Self::Cluster { name, alias } => {
+                recovery.cluster == *name || (!alias.is_empty() && recovery.cluster_alias == *alias)
+            }
+            Self::Instance { key } => recovery.finding.key == *key,
+        }
+    }
+}
+
 impl Recovery {
     /// Still at work (or waiting to be taken up).
     pub fn is_running(&self) -> bool {

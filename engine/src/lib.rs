@@ -2,6 +2,8 @@
 //! (`docs/ARCHITECTURE.md`, rule 1).
 #![forbid(unsafe_code)]
 
+pub mod analysis;
+pub mod attribution;
 pub mod candidate;
 pub mod interpret;
 pub mod plan;

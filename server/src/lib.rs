@@ -1,6 +1,25 @@
 //! The service: everything that touches the world. Decisions are made in `engine`, carried out here.
 #![forbid(unsafe_code)]
 
+pub mod api;
+pub mod audit;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod consensus;
+pub mod discovery;
 pub mod events;
+pub mod exec;
+pub mod fleet;
+pub mod housekeeping;
+pub mod journal;
+pub mod lookup;
+pub mod mysql;
 pub mod node;
+pub mod recovery;
+pub mod refactor;
+pub mod services;
+pub mod settings;
+pub mod store;
 pub mod tasks;
+pub mod testing;

@@ -3,8 +3,8 @@
 //! ([`graph`]), how they are doing ([`status`]), and the tree as text ([`ascii`]).
 
 mod annotations;
-mod capabilities;
 pub mod ascii;
+mod capabilities;
 pub mod graph;
 mod instance;
 mod replication;

@@ -7,6 +7,7 @@
 //! ends badly, later steps of its server are skipped, and the `undo` actions of the steps of that server that were done are run,
 //! last one first. Servers are moved independently: one that cannot move does not hold up the others.
 
+mod condition;
 mod effect;
 mod fingerprint;
 mod relocate;
@@ -24,6 +25,7 @@ use app::plan::{Plan, Refusal};
 use app::rules::RuleSettings;
 use app::topology::{Instance, Snapshot};
 
+pub use condition::check;
 pub use effect::apply;
 pub use relocate::{plan_relocate, plan_relocate_replicas};
 pub use single::{plan_detach, plan_read_only, plan_reattach, plan_restart, plan_start, plan_stop};

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use app::InstanceKey;
 use app::event::EventBody;
+use app::topology::graph::parent_key;
 use app::topology::{Annotations, Instance, Snapshot};
 use chrono::{DateTime, Utc};
 use engine::attribution::{self, AttributionRules};
@@ -94,11 +95,7 @@ impl Fleet {
         inner.attribute();
         let inner = &mut *inner;
         let instances = inner.cached.get_or_insert_with(|| Arc::new(inner.instances.clone()));
-        Snapshot {
-            instances: Arc::clone(instances),
-            annotations: Arc::clone(&inner.annotations),
-            at: Utc::now(),
-        }
+        Snapshot { instances: Arc::clone(instances), annotations: Arc::clone(&inner.annotations), at: Utc::now() }
     }
 
     /// One server as last seen.
@@ -334,7 +331,7 @@ impl Inner {
     /// Works out the errant transactions of one server whose place did not change.
     fn reckon_errant(&mut self, key: &InstanceKey) {
         let Some(instance) = self.instances.get(key) else { return };
-        let source = self.instances.get(&instance.replication.source);
+        let source = self.instances.get(parent_key(instance));
         let errant = attribution::errant(instance, source.map(AsRef::as_ref));
         if let Some(instance) = self.instances.get_mut(key).filter(|i| i.errant_gtid != errant) {
             Arc::make_mut(instance).errant_gtid = errant;

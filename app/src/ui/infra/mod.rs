@@ -1,0 +1,7 @@
+//! What touches the browser: addresses, HTTP, the event stream, time, preferences.
+
+pub mod api;
+pub mod clock;
+pub mod navigator;
+pub mod prefs;
+pub mod stream;

@@ -1,0 +1,97 @@
+//! The event stream. The browser resumes it by itself after the last number it saw; where it gives up, this opens a new one,
+//! later each time, and everything is read again.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use leptos::prelude::*;
+use leptos::wasm_bindgen::JsCast;
+use leptos::wasm_bindgen::closure::Closure;
+use web_sys::{EventSource, MessageEvent};
+
+use crate::event::{Event, EventBody};
+
+/// How the stream stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamState {
+    /// Being opened for the first time.
+    Connecting,
+    /// Open.
+    Open,
+    /// Lost; being opened again.
+    Lost,
+}
+
+/// Names of the events that the service sends (`EventBody::name`).
+const NAMES: &[&str] = &[
+    "instance", "instance_forgotten", "finding", "plan_step", "plan_ended", "recovery", "annotation", "node", "refetch",
+];
+
+/// Longest pause before another try, milliseconds.
+const LONGEST_PAUSE: u64 = 15_000;
+
+/// Opens the stream and keeps it open. `on_state` hears of each change; `on_event` gets each event.
+pub fn open(on_state: impl Fn(StreamState) + 'static, on_event: impl Fn(Event) + 'static) {
+    let hub = Rc::new(Hub { on_state: Box::new(on_state), on_event: Box::new(on_event), failures: Cell::new(0) });
+    hub.connect();
+}
+
+struct Hub {
+    on_state: Box<dyn Fn(StreamState)>,
+    on_event: Box<dyn Fn(Event)>,
+    failures: Cell<u32>,
+}
+
+impl Hub {
+    fn connect(self: Rc<Self>) {
+        let Ok(source) = EventSource::new("api/v2/events") else {
+            self.retry();
+            return;
+        };
+        let hub = Rc::clone(&self);
+        let opened = Closure::<dyn Fn()>::new(move || {
+            let again = hub.failures.replace(0) > 0;
+            (hub.on_state)(StreamState::Open);
+            if again {
+                // A new stream knows no last number: what happened meanwhile is only to be had by reading.
+                (hub.on_event)(Event { id: 0, at: chrono::DateTime::UNIX_EPOCH, body: EventBody::Refetch });
+            }
+        });
+        let hub = Rc::clone(&self);
+        let stream = source.clone();
+        let failed = Closure::<dyn Fn()>::new(move || {
+            (hub.on_state)(StreamState::Lost);
+            if stream.ready_state() == EventSource::CLOSED {
+                Rc::clone(&hub).retry();
+            }
+        });
+        let hub = Rc::clone(&self);
+        let told = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
+            let data = message.data().as_string().unwrap_or_default();
+            // An event of a kind that this page does not know yet may change anything.
+            let event = serde_json::from_str(&data).unwrap_or(Event {
+                id: 0,
+                at: chrono::DateTime::UNIX_EPOCH,
+                body: EventBody::Refetch,
+            });
+            (hub.on_event)(event);
+        });
+        source.set_onopen(Some(opened.as_ref().unchecked_ref()));
+        source.set_onerror(Some(failed.as_ref().unchecked_ref()));
+        for name in NAMES {
+            let _ = source.add_event_listener_with_callback(name, told.as_ref().unchecked_ref());
+        }
+        // They live as long as the stream, which lives as long as the page or until it is closed for good.
+        opened.forget();
+        failed.forget();
+        told.forget();
+    }
+
+    fn retry(self: Rc<Self>) {
+        let failures = self.failures.get() + 1;
+        self.failures.set(failures);
+        let pause = (500_u64 << failures.min(5)).min(LONGEST_PAUSE);
+        set_timeout(move || self.connect(), Duration::from_millis(pause));
+    }
+}

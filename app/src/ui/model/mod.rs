@@ -1,0 +1,16 @@
+//! View models: what a page says, worked out from the shared types. Pure: time comes in as an argument, so that
+//! every word on the screen can be tested without a browser.
+
+pub mod age;
+pub mod camera;
+pub mod data_centre;
+pub mod fleet;
+pub mod move_targets;
+pub mod plan;
+pub mod reaction;
+pub mod recovery;
+pub mod route;
+pub mod search;
+pub mod server;
+pub mod shape;
+pub mod tone;

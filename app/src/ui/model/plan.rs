@@ -1,0 +1,159 @@
+//! A plan in words: its steps by phase, what undoes them, and how far an application has come.
+
+use std::collections::BTreeMap;
+
+use crate::api::{Operation, OperationView};
+use crate::plan::{Action, Plan, Step, StepState};
+
+/// Steps that run side by side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Phase {
+    /// Number of the phase in the plan.
+    pub number: u32,
+    /// Its steps in order.
+    pub steps: Vec<Step>,
+}
+
+/// The steps of a plan by phase, in the order in which they run.
+pub fn phases(plan: &Plan) -> Vec<Phase> {
+    let mut phases: BTreeMap<u32, Vec<Step>> = BTreeMap::new();
+    for step in &plan.steps {
+        phases.entry(step.phase).or_default().push(step.clone());
+    }
+    phases.into_iter().map(|(number, steps)| Phase { number, steps }).collect()
+}
+
+/// What a step does, in words.
+pub fn action_text(action: &Action) -> String {
+    match action {
+        Action::Refresh => "read afresh".to_owned(),
+        Action::StopReplication => "stop replication".to_owned(),
+        Action::StartReplication => "start replication".to_owned(),
+        Action::StopReceiver => "stop the receiver".to_owned(),
+        Action::StartReceiver => "start the receiver".to_owned(),
+        Action::StopApplier => "stop the applier".to_owned(),
+        Action::StartApplier => "start the applier".to_owned(),
+        Action::Drain => "apply everything received".to_owned(),
+        Action::WaitForGtid { .. } => "wait until it has caught up".to_owned(),
+        Action::WaitForPeer { peer } => format!("wait until {peer} has caught up"),
+        Action::ChangeSource { to, .. } => format!("replicate from {to}"),
+        Action::ResetReplication => "forget its source".to_owned(),
+        Action::DetachSource => "detach from its source".to_owned(),
+        Action::ReattachSource => "reattach to its source".to_owned(),
+        Action::SetReadOnly { on: true, super_too: true } => "set super read-only".to_owned(),
+        Action::SetReadOnly { on: true, .. } => "set read-only".to_owned(),
+        Action::SetReadOnly { on: false, .. } => "set writeable".to_owned(),
+        Action::KillSessions => "end client sessions".to_owned(),
+        Action::SetSemiSyncSource { on } => format!("semi-sync source {}", on_off(*on)),
+        Action::SetSemiSyncReplica { on } => format!("semi-sync replica {}", on_off(*on)),
+        Action::Verify { .. } => "verify".to_owned(),
+    }
+}
+
+fn on_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+/// How a plan would be undone, last step first; empty when nothing in it can be.
+pub fn undo_texts(plan: &Plan) -> Vec<String> {
+    let of_step = |step: &Step| {
+        let undo: Vec<String> = step.undo.iter().map(action_text).collect();
+        (!undo.is_empty()).then(|| format!("{}: {}", step.server, undo.join(", then ")))
+    };
+    plan.steps.iter().rev().filter_map(of_step).collect()
+}
+
+/// How far an application has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Steps that ended, well or not.
+    pub ended: usize,
+    /// Steps.
+    pub all: usize,
+}
+
+/// Counts the steps of an application.
+pub fn progress(operation: &OperationView) -> Progress {
+    let pending = |state: &&StepState| matches!(state, StepState::Pending | StepState::Running);
+    let all = operation.plan.steps.len();
+    let open = operation.plan.steps.iter().filter_map(|s| operation.steps.get(&s.id)).filter(pending).count();
+    let unknown = operation.plan.steps.iter().filter(|s| !operation.steps.contains_key(&s.id)).count();
+    Progress { ended: all - open - unknown, all }
+}
+
+/// The operation in a few words, for headings and announcements.
+pub fn operation_text(operation: &Operation) -> String {
+    match operation {
+        Operation::Relocate { server, below } => format!("Move {server} below {below}"),
+        Operation::RelocateReplicas { server, below, .. } => format!("Move the replicas of {server} below {below}"),
+        Operation::StartReplication { server } => format!("Start replication on {server}"),
+        Operation::StopReplication { server } => format!("Stop replication on {server}"),
+        Operation::RestartReplication { server } => format!("Restart replication on {server}"),
+        Operation::SetReadOnly { server } => format!("Make {server} read-only"),
+        Operation::SetWriteable { server } => format!("Make {server} writeable"),
+        Operation::DetachReplica { server } => format!("Detach {server} from its source"),
+        Operation::ReattachReplica { server } => format!("Reattach {server} to its source"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::InstanceKey;
+
+    fn step(id: u32, phase: u32, action: Action, undo: Vec<Action>) -> Step {
+        Step {
+            id,
+            server: InstanceKey::new(format!("db{id}"), 3306),
+            action,
+            statements: Vec::new(),
+            before: Vec::new(),
+            undo,
+            timeout_ms: 1000,
+            phase,
+            reason: String::new(),
+        }
+    }
+
+    fn plan() -> Plan {
+        Plan {
+            operation: "relocate".to_owned(),
+            title: String::new(),
+            cluster: String::new(),
+            steps: vec![
+                step(1, 1, Action::StopReplication, vec![Action::StartReplication]),
+                step(2, 2, Action::Refresh, Vec::new()),
+                step(3, 1, Action::StopReplication, vec![Action::StartReplication]),
+            ],
+            moves: Vec::new(),
+            checks: Vec::new(),
+            warnings: Vec::new(),
+            fingerprint: "f".to_owned(),
+        }
+    }
+
+    #[test]
+    fn steps_are_shown_in_the_order_in_which_they_run() {
+        let ids: Vec<Vec<u32>> = phases(&plan()).iter().map(|p| p.steps.iter().map(|s| s.id).collect()).collect();
+        assert_eq!(ids, [vec![1, 3], vec![2]]);
+    }
+
+    #[test]
+    fn undoing_goes_backwards_and_leaves_out_what_needs_none() {
+        assert_eq!(undo_texts(&plan()), ["db3:3306: start replication", "db1:3306: start replication"]);
+    }
+
+    #[test]
+    fn a_step_that_nothing_was_heard_of_has_not_ended() {
+        let view = OperationView {
+            id: "x".to_owned(),
+            plan: plan(),
+            steps: BTreeMap::from([(1, StepState::Done), (2, StepState::Running)]),
+            actor: String::new(),
+            started: chrono::DateTime::UNIX_EPOCH,
+            ended: None,
+            error: None,
+        };
+        assert_eq!(progress(&view), Progress { ended: 1, all: 3 });
+    }
+}

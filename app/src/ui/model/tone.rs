@@ -1,0 +1,188 @@
+//! The five states that colour may stand for, each with the icon and the word that always go with it.
+
+use crate::api::{ClusterSummary, ServerView};
+use crate::finding::{Finding, Severity};
+use crate::plan::StepState;
+use crate::recovery::{Recovery, RecoveryState};
+
+/// A state, from calm to loud in the order of declaration (`ux.md`, calm colour).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Tone {
+    /// As it should be.
+    Ok,
+    /// Not known (yet).
+    Unknown,
+    /// Trouble that is known and wanted.
+    Downtimed,
+    /// At work.
+    Progress,
+    /// Wants a look.
+    Attention,
+    /// Broken.
+    Broken,
+}
+
+impl Tone {
+    /// Class of the style sheet.
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Ok => "tone-ok",
+            Self::Unknown => "tone-unknown",
+            Self::Downtimed => "tone-downtimed",
+            Self::Progress => "tone-progress",
+            Self::Attention => "tone-attention",
+            Self::Broken => "tone-broken",
+        }
+    }
+
+    /// The word that goes with the colour.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Unknown => "unknown",
+            Self::Downtimed => "downtimed",
+            Self::Progress => "in progress",
+            Self::Attention => "attention",
+            Self::Broken => "broken",
+        }
+    }
+
+    /// Name of the icon that goes with the colour (`chrome::icon`); each has another outline.
+    pub fn icon(self) -> &'static str {
+        match self {
+            Self::Ok => "check",
+            Self::Unknown => "question",
+            Self::Downtimed => "moon",
+            Self::Progress => "progress",
+            Self::Attention => "triangle",
+            Self::Broken => "cross",
+        }
+    }
+
+    /// The state of a server: downtime hides trouble, a problem that stops it from serving is loud.
+    pub fn of_server(server: &ServerView) -> Self {
+        if server.downtime.is_some() {
+            return Self::Downtimed;
+        }
+        match server.status.as_str() {
+            "invalid" | "nonreplicating" => Self::Broken,
+            "lag" | "unchecked" => Self::Attention,
+            _ if !server.problems.is_empty() => Self::Attention,
+            "ok" => Self::Ok,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The state of a cluster.
+    pub fn of_cluster(cluster: &ClusterSummary) -> Self {
+        match cluster.severity {
+            _ if cluster.recovering => Self::Progress,
+            Severity::Broken => Self::Broken,
+            Severity::Attention => Self::Attention,
+            Severity::Ok if cluster.problems.is_empty() => Self::Ok,
+            Severity::Ok => Self::Attention,
+        }
+    }
+
+    /// The state that a finding stands for.
+    pub fn of_finding(finding: &Finding) -> Self {
+        match finding.severity {
+            _ if finding.is_skippable() => Self::Downtimed,
+            Severity::Broken => Self::Broken,
+            Severity::Attention => Self::Attention,
+            Severity::Ok => Self::Ok,
+        }
+    }
+
+    /// The state of a recovery.
+    pub fn of_recovery(recovery: &Recovery) -> Self {
+        match recovery.state {
+            RecoveryState::Running => Self::Progress,
+            RecoveryState::Succeeded => Self::Ok,
+            RecoveryState::Failed { .. } => Self::Broken,
+        }
+    }
+
+    /// The state of a step.
+    pub fn of_step(state: &StepState) -> Self {
+        match state {
+            StepState::Pending => Self::Unknown,
+            StepState::Running => Self::Progress,
+            StepState::Done => Self::Ok,
+            StepState::Failed { .. } | StepState::TimedOut => Self::Broken,
+            StepState::Skipped => Self::Unknown,
+            StepState::Undone => Self::Attention,
+        }
+    }
+}
+
+/// A step's state in a word or two.
+pub fn step_word(state: &StepState) -> &'static str {
+    match state {
+        StepState::Pending => "waiting",
+        StepState::Running => "running",
+        StepState::Done => "done",
+        StepState::Failed { .. } => "failed",
+        StepState::TimedOut => "timed out",
+        StepState::Skipped => "not run",
+        StepState::Undone => "undone",
+    }
+}
+
+/// The name of a problem (`spec/web-ui.md` 8.5) in words; an unknown one is shown as it is.
+pub fn problem_words(problem: &str) -> String {
+    match problem {
+        "last_check_invalid" => "cannot be reached",
+        "not_recently_checked" => "not checked lately",
+        "not_replicating" => "not replicating",
+        "replication_lag" => "lagging",
+        "errant_gtid" => "errant transactions",
+        "group_replication_member_not_online" => "group member not online",
+        "in_maintenance" => "in maintenance",
+        other => return other.replace('_', " "),
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(status: &str, problems: &[&str]) -> ServerView {
+        ServerView {
+            instance: crate::topology::Instance::default(),
+            status: status.to_owned(),
+            problems: problems.iter().map(|p| (*p).to_owned()).collect(),
+            promotion_rule: crate::topology::PromotionRule::Neutral,
+            downtime: None,
+            tags: std::collections::BTreeMap::new(),
+            flavor: "MySQL".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_stops_a_server_from_serving_is_loud_and_what_is_unknown_is_not_ok() {
+        assert_eq!(Tone::of_server(&server("ok", &[])), Tone::Ok);
+        assert_eq!(Tone::of_server(&server("ok", &["errant_gtid"])), Tone::Attention);
+        assert_eq!(Tone::of_server(&server("lag", &["replication_lag"])), Tone::Attention);
+        assert_eq!(Tone::of_server(&server("nonreplicating", &["not_replicating"])), Tone::Broken);
+        assert_eq!(Tone::of_server(&server("invalid", &["last_check_invalid"])), Tone::Broken);
+        assert_eq!(Tone::of_server(&server("", &[])), Tone::Unknown);
+    }
+
+    #[test]
+    fn every_tone_has_its_own_word_icon_and_class() {
+        let all = [Tone::Ok, Tone::Unknown, Tone::Downtimed, Tone::Progress, Tone::Attention, Tone::Broken];
+        for (i, a) in all.iter().enumerate() {
+            for b in all.iter().skip(i + 1) {
+                assert!(a.word() != b.word() && a.icon() != b.icon() && a.class() != b.class());
+            }
+        }
+    }
+
+    #[test]
+    fn a_problem_that_is_not_known_here_is_still_shown() {
+        assert_eq!(problem_words("not_replicating"), "not replicating");
+        assert_eq!(problem_words("disk_on_fire"), "disk on fire");
+    }
+}

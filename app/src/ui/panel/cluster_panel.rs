@@ -1,0 +1,62 @@
+//! The cluster where no server is selected: what is wrong, what happened lately, how it is set.
+
+use leptos::prelude::*;
+
+use super::evidence::FindingCard;
+use crate::ui::chrome::parts::Badge;
+use crate::ui::model::recovery::headline;
+use crate::ui::model::route::Route;
+use crate::ui::model::tone::Tone;
+use crate::ui::state::use_ui;
+
+/// The panel of the cluster.
+#[component]
+pub fn ClusterPanel() -> impl IntoView {
+    let ui = use_ui();
+    let none = move || ui.cluster.findings.with(Vec::is_empty);
+    let summary = move |read: fn(&crate::api::ClusterSummary) -> String| {
+        ui.cluster.summary.with(|s| s.as_ref().map(read).unwrap_or_default())
+    };
+    let on_off = |on: bool| if on { "on" } else { "off" }.to_owned();
+    let recoveries = move || ui.cluster.recoveries.with(|list| list.iter().take(5).cloned().collect::<Vec<_>>());
+    let all = move || {
+        let cluster = summary(|s| if s.alias.is_empty() { s.name.clone() } else { s.alias.clone() });
+        Route::Recoveries { cluster, page: 0 }.address()
+    };
+    view! {
+        <h2>"What is wrong"</h2>
+        <Show when=none><p><Badge tone=Tone::Ok text=Signal::stored("nothing is found".to_owned()) /></p></Show>
+        <For each=move || ui.cluster.findings.get() key=|f| format!("{f:?}") children=|finding| view! { <FindingCard finding=finding /> } />
+        <h2>"This cluster"</h2>
+        <dl class="facts">
+            <dt>"primary"</dt>
+            <dd>{move || summary(|s| s.primary.as_ref().map_or("none".to_owned(), ToString::to_string))}</dd>
+            <dt>"servers"</dt><dd>{move || summary(|s| s.servers.to_string())}</dd>
+            <dt>"in downtime"</dt><dd>{move || summary(|s| s.downtimed.to_string())}</dd>
+            <dt>"domain"</dt><dd>{move || summary(|s| if s.domain.is_empty() { "none".to_owned() } else { s.domain.clone() })}</dd>
+            <dt>"primary recovery"</dt><dd>{move || ui.cluster.summary.with(|s| s.as_ref().map(|s| on_off(s.auto_source_recovery)))}</dd>
+            <dt>"intermediate recovery"</dt><dd>{move || ui.cluster.summary.with(|s| s.as_ref().map(|s| on_off(s.auto_intermediate_recovery)))}</dd>
+        </dl>
+        <h2>"Latest recoveries"</h2>
+        <Show when=move || recoveries().is_empty()><p class="quiet">"None."</p></Show>
+        <ul class="plain-list">
+            <For each=recoveries key=|r| format!("{} {:?}", r.uid, r.state) children=move |recovery| {
+                let tone = Tone::of_recovery(&recovery);
+                view! {
+                    <li>
+                        <Badge tone=tone />
+                        <a href=Route::Recovery { id: recovery.uid.clone() }.address()>{headline(&recovery, ui.clock.now_once())}</a>
+                    </li>
+                }
+            } />
+        </ul>
+        <p><a href=all>"All recoveries of this cluster"</a></p>
+        <h2>"Keys"</h2>
+        <dl class="facts keys">
+            <dt><kbd>"←"</kbd><kbd>"↑"</kbd><kbd>"↓"</kbd><kbd>"→"</kbd></dt><dd>"walk the tree"</dd>
+            <dt><kbd>"Enter"</kbd></dt><dd>"details of a server"</dd>
+            <Show when=move || ui.may_operate()><dt><kbd>"m"</kbd></dt><dd>"move it: arrows choose, Enter shows the plan"</dd></Show>
+            <dt><kbd>"f"</kbd> <kbd>"+"</kbd> <kbd>"−"</kbd></dt><dd>"fit, larger, smaller"</dd>
+        </dl>
+    }
+}

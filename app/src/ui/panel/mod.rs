@@ -1,0 +1,54 @@
+//! What stands beside the tree: the plan at work, else the selected server, else the cluster.
+
+pub mod actions;
+pub mod cluster_panel;
+pub mod confirm;
+pub mod downtime;
+pub mod evidence;
+pub mod forget;
+pub mod plan_panel;
+pub mod server_panel;
+pub mod steps;
+pub mod strip;
+
+use leptos::prelude::*;
+
+use crate::ui::model::route::Route;
+use crate::ui::state::use_ui;
+use crate::ui::state::work::Stage;
+use cluster_panel::ClusterPanel;
+use confirm::ConfirmPanel;
+use plan_panel::PlanPanel;
+use server_panel::ServerPanel;
+
+/// Which panel is shown.
+#[derive(Debug, Clone, PartialEq)]
+enum Shown {
+    Plan,
+    Confirm,
+    Server(crate::InstanceKey),
+    Cluster,
+}
+
+/// The panel beside the tree.
+#[component]
+pub fn SidePanel() -> impl IntoView {
+    let ui = use_ui();
+    let shown = Memo::new(move |_| {
+        let selected = || match ui.navigator.route() {
+            Route::Cluster { server: Some(key), .. } => Shown::Server(key),
+            _ => Shown::Cluster,
+        };
+        ui.work.stage.with(|stage| match stage {
+            Stage::Idle => selected(),
+            Stage::Confirming { .. } => Shown::Confirm,
+            _ => Shown::Plan,
+        })
+    });
+    move || match shown.get() {
+        Shown::Plan => view! { <PlanPanel /> }.into_any(),
+        Shown::Confirm => view! { <ConfirmPanel /> }.into_any(),
+        Shown::Server(key) => view! { <ServerPanel key=key /> }.into_any(),
+        Shown::Cluster => view! { <ClusterPanel /> }.into_any(),
+    }
+}

@@ -1,0 +1,80 @@
+//! Steps of a plan or of a recovery: what, where, with which statements, and how they stand.
+
+use std::collections::BTreeMap;
+
+use leptos::prelude::*;
+
+use crate::plan::{Step, StepState};
+use crate::ui::chrome::icon::Icon;
+use crate::ui::model::age::allowance_text;
+use crate::ui::model::plan::action_text;
+use crate::ui::model::tone::{Tone, step_word};
+
+/// Steps with their states by number; `None` while nothing was begun.
+#[component]
+pub fn StepList(
+    /// The steps in the order in which they run.
+    steps: Vec<Step>,
+    /// States by number.
+    #[prop(into)]
+    states: Signal<Option<BTreeMap<u32, StepState>>>,
+) -> impl IntoView {
+    let side_by_side = |at: usize| at > 0 && steps.get(at - 1).map(|s| s.phase) == steps.get(at).map(|s| s.phase);
+    let rows: Vec<(Step, bool)> = steps.iter().enumerate().map(|(at, step)| (step.clone(), side_by_side(at))).collect();
+    view! {
+        <ol class="steps">
+            {rows.into_iter().map(|(step, together)| {
+                let id = step.id;
+                let state = Memo::new(move |_| states.with(|s| s.as_ref().map(|s| s.get(&id).cloned().unwrap_or(StepState::Pending))));
+                view! { <StepRow step=step state=state together=together /> }
+            }).collect_view()}
+        </ol>
+    }
+}
+
+#[component]
+fn StepRow(step: Step, state: Memo<Option<StepState>>, together: bool) -> impl IntoView {
+    let class = move || {
+        let tone = state.get().map_or("", |s| Tone::of_step(&s).class());
+        let running = matches!(state.get(), Some(StepState::Running));
+        format!("step {tone}{}", if running { " running" } else { "" })
+    };
+    let mark = move || {
+        state.get().map(|s| {
+            let pending = s == StepState::Pending;
+            view! {
+                {(!pending).then(|| view! { <Icon name=Tone::of_step(&s).icon() /> })}
+                <span class="step-word">{step_word(&s)}</span>
+            }
+        })
+    };
+    let error = move || match state.get() {
+        Some(StepState::Failed { error }) => Some(view! { <p class="step-error">{error}</p> }),
+        _ => None,
+    };
+    let has_more = !step.statements.is_empty() || !step.before.is_empty();
+    view! {
+        <li class=class>
+            <div class="step-line">
+                <span class="step-what">{action_text(&step.action)}</span>
+                <span class="step-mark">{mark}</span>
+            </div>
+            <div class="step-where">
+                {step.server.to_string()}
+                {together.then_some(" · at the same time")}
+                " · at most " {allowance_text(step.timeout_ms)}
+            </div>
+            <p class="step-reason">{step.reason.clone()}</p>
+            {error}
+            {has_more.then(|| view! {
+                <details>
+                    <summary>{if step.statements.is_empty() { "checks" } else { "statements" }}</summary>
+                    {step.statements.iter().map(|s| view! { <pre tabindex="0">{s.clone()}</pre> }).collect_view()}
+                    {(!step.before.is_empty()).then(|| view! {
+                        <p class="small">"Only if it " {step.before.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")} "."</p>
+                    })}
+                </details>
+            })}
+        </li>
+    }
+}

@@ -1,0 +1,184 @@
+//! Keeps everything on the screen true: the stream says what changed, and only that is read again.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use leptos::ev;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use super::Ui;
+use crate::event::{Event, EventBody};
+use crate::ui::infra::api::ApiError;
+use crate::ui::infra::stream::{self, StreamState};
+use crate::ui::model::reaction::Reread;
+use crate::ui::model::recovery::upsert;
+use crate::ui::model::route::Route;
+
+/// Changes are gathered this long before they are read, so that a burst costs one reading.
+const GATHER: Duration = Duration::from_millis(120);
+/// Ages are refreshed this often even if nothing happens: that a server was looked at again is no event.
+const REFRESH: Duration = Duration::from_secs(5);
+/// Heard nothing for this long: stale.
+const STALE_AFTER: TimeDelta = TimeDelta::seconds(16);
+
+/// Whether the service is heard.
+#[derive(Clone, Copy)]
+pub struct Link {
+    stream: RwSignal<StreamState>,
+    heard: RwSignal<Option<DateTime<Utc>>>,
+    pending: StoredValue<Reread>,
+}
+
+/// What the live dot says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Liveness {
+    /// Nothing was heard yet.
+    Starting,
+    /// All is live.
+    Live,
+    /// Last heard then; what is shown is of that moment.
+    Stale(Option<DateTime<Utc>>),
+}
+
+impl Link {
+    /// Nothing heard yet.
+    pub fn new() -> Self {
+        Self {
+            stream: RwSignal::new(StreamState::Connecting),
+            heard: RwSignal::new(None),
+            pending: StoredValue::new(Reread::default()),
+        }
+    }
+
+    /// A call ended: with this error, or well.
+    pub fn heard(self, error: Option<&ApiError>) {
+        if !matches!(error, Some(ApiError::Unreachable(_) | ApiError::Unreadable { .. })) {
+            self.heard.set(Some(local_now()));
+        }
+    }
+
+    /// How it stands; `tick` makes it look again as time goes by.
+    pub fn liveness(self, tick: DateTime<Utc>) -> Liveness {
+        let _ = tick;
+        let heard = self.heard.get();
+        let fresh = heard.is_some_and(|at| local_now() - at < STALE_AFTER);
+        match self.stream.get() {
+            StreamState::Open if fresh => Liveness::Live,
+            StreamState::Connecting if heard.is_none() => Liveness::Starting,
+            StreamState::Connecting if fresh => Liveness::Live,
+            _ => Liveness::Stale(heard),
+        }
+    }
+
+    /// When the service was last heard, by this browser's clock.
+    pub fn last_heard(self) -> Option<DateTime<Utc>> {
+        self.heard.get()
+    }
+}
+
+fn local_now() -> DateTime<Utc> {
+    // Whole milliseconds within the range of i64.
+    #[allow(clippy::cast_possible_truncation)]
+    DateTime::from_timestamp_millis(web_sys::js_sys::Date::now() as i64).unwrap_or_default()
+}
+
+/// Age of the last word from the service, by this browser's clock.
+pub fn since_heard(at: DateTime<Utc>) -> TimeDelta {
+    local_now() - at
+}
+
+/// Reads everything once and listens from then on.
+pub fn start(ui: Ui) {
+    ask(ui, Reread { all: true, ..Reread::default() });
+    stream::open(
+        move |state| {
+            ui.link.stream.set(state);
+            if state == StreamState::Open {
+                ui.link.heard.set(Some(local_now()));
+            }
+        },
+        move |event| hear(ui, &event),
+    );
+    set_interval(
+        move || {
+            if !document().hidden() {
+                ask(ui, Reread { cluster: true, clusters: on_dashboard(ui), ..Reread::default() });
+            }
+        },
+        REFRESH,
+    );
+    // A page that was out of sight catches up at once.
+    let _ = window_event_listener(ev::visibilitychange, move |_| {
+        if !document().hidden() {
+            ask(ui, Reread { all: true, ..Reread::default() });
+        }
+    });
+    // The cluster that is open follows the address.
+    Effect::new(move |_| {
+        let name = match ui.navigator.route() {
+            Route::Cluster { name, .. } => Some(name),
+            _ => None,
+        };
+        if ui.cluster.asked.get_untracked() != name {
+            ui.cluster.open(name);
+            ask(ui, Reread { cluster: true, ..Reread::default() });
+        }
+    });
+}
+
+fn on_dashboard(ui: Ui) -> bool {
+    matches!(ui.navigator.route_once(), Route::Clusters { .. })
+}
+
+fn hear(ui: Ui, event: &Event) {
+    ui.link.heard.set(Some(local_now()));
+    match &event.body {
+        EventBody::Recovery { recovery } => {
+            ui.cluster.put_recovery(recovery);
+            ui.fleet.recoveries.value.update(|list| {
+                if let Some(list) = list {
+                    upsert(list, (**recovery).clone());
+                }
+            });
+        }
+        EventBody::PlanStep { operation_id, step, state, .. } => ui.work.step_changed(operation_id, *step, state),
+        EventBody::PlanEnded { operation_id, error } => ui.work.ended(ui, operation_id, error.clone()),
+        _ => {}
+    }
+    let open = ui.cluster.name_once();
+    ask(ui, Reread::after(&event.body, open.as_deref(), |key| ui.cluster.shows(key)));
+}
+
+/// Reads this again, soon.
+pub fn ask(ui: Ui, wanted: Reread) {
+    if wanted.is_empty() {
+        return;
+    }
+    let waiting = ui.link.pending.with_value(|pending| !pending.is_empty());
+    ui.link.pending.update_value(|pending| pending.join(wanted));
+    if !waiting {
+        set_timeout(move || spawn_local(read(ui)), GATHER);
+    }
+}
+
+async fn read(ui: Ui) {
+    let mut wanted = Reread::default();
+    ui.link.pending.update_value(|pending| std::mem::swap(pending, &mut wanted));
+    let link = ui.link;
+    if wanted.cluster || wanted.all {
+        ui.cluster.read(link, ui.clock).await;
+    }
+    for key in wanted.servers {
+        ui.cluster.read_server(link, ui.clock, key).await;
+    }
+    if wanted.clusters || wanted.all {
+        ui.fleet.read_clusters(link).await;
+    }
+    if wanted.node || wanted.all {
+        ui.fleet.read_node(link).await;
+    }
+    if wanted.recoveries || wanted.all {
+        ui.fleet.read_recoveries(link).await;
+    }
+}

@@ -1,0 +1,81 @@
+//! What the page knows, in signals: one a server, so that a changed lag redraws one label.
+
+pub mod cluster;
+pub mod fleet;
+pub mod live;
+pub mod moving;
+pub mod notices;
+pub mod remote;
+pub mod work;
+
+use leptos::prelude::*;
+
+use super::infra::clock::Clock;
+use super::infra::navigator::Navigator;
+use crate::api::Role;
+use cluster::OpenCluster;
+use fleet::Fleet;
+use live::Link;
+use moving::Moving;
+use notices::Notices;
+use work::Work;
+
+/// Everything that components share. Cheap to copy.
+#[derive(Clone, Copy)]
+pub struct Ui {
+    /// The address.
+    pub navigator: Navigator,
+    /// The time.
+    pub clock: Clock,
+    /// Whether the service is heard.
+    pub link: Link,
+    /// Session, node, clusters, recoveries.
+    pub fleet: Fleet,
+    /// The cluster on the screen.
+    pub cluster: OpenCluster,
+    /// A server that is being moved by hand.
+    pub moving: Moving,
+    /// A plan that is shown or applied.
+    pub work: Work,
+    /// What was said about actions.
+    pub notices: Notices,
+}
+
+impl Ui {
+    /// Starts everything and provides it to all components below.
+    pub fn start() -> Self {
+        let clock = Clock::start();
+        let ui = Self {
+            navigator: Navigator::start(),
+            clock,
+            link: Link::new(),
+            fleet: Fleet::new(),
+            cluster: OpenCluster::new(),
+            moving: Moving::new(),
+            work: Work::new(),
+            notices: Notices::new(),
+        };
+        provide_context(ui);
+        live::start(ui);
+        ui
+    }
+
+    /// The caller may change topology.
+    pub fn may_operate(self) -> bool {
+        self.fleet.role().is_some_and(|role| role >= Role::Operator)
+    }
+
+    /// The caller may change the service.
+    pub fn may_administer(self) -> bool {
+        self.fleet.role().is_some_and(|role| role >= Role::Admin)
+    }
+}
+
+/// What components share.
+///
+/// # Panics
+/// Outside the page, where there is none.
+#[allow(clippy::expect_used)]
+pub fn use_ui() -> Ui {
+    use_context::<Ui>().expect("components are drawn below App, which provides it")
+}

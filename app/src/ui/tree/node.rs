@@ -1,0 +1,150 @@
+//! One server in the tree.
+
+use leptos::prelude::*;
+
+use super::drawing::Drawing;
+use crate::InstanceKey;
+use crate::ui::chrome::icon::Icon;
+use crate::ui::model::age::ago_text;
+use crate::ui::model::data_centre;
+use crate::ui::model::move_targets::{Drop, Verdict};
+use crate::ui::model::server::{Part, box_line, name_parts, spoken, write_word};
+use crate::ui::model::tone::{Tone, problem_words};
+use crate::ui::model::route::Route;
+use crate::ui::state::Ui;
+use crate::ui::state::cluster::ServerSignal;
+use crate::ui::state::moving::By;
+
+/// Identity of a server's element, for focus and for finding it under the pointer.
+pub fn element_id(key: &InstanceKey) -> String {
+    format!("node-{key}")
+}
+
+/// A server's box. `server` must be a signal of the cluster on the screen.
+#[component]
+pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) -> impl IntoView {
+    let read = RwSignal::from(server);
+    let (host, port) = name_parts(&key);
+    let stored = StoredValue::new(key.clone());
+    let place = Memo::new(move |_| {
+        drawing.plot.with(|plot| {
+            let at = plot.places.get(&stored.get_value()).copied()?;
+            let node = plot.forest.nodes.get(at)?;
+            Some((plot.picture.corner(at), node.depth + 1, node.children.len()))
+        })
+    });
+    let part = Memo::new(move |_| {
+        let below = place.get().map_or(0, |(_, _, below)| below);
+        read.with(|s| Part::of(&s.instance, below))
+    });
+    let tone = Memo::new(move |_| read.with(Tone::of_server));
+    let selected =
+        Memo::new(move |_| matches!(ui.navigator.route(), Route::Cluster { server: Some(k), .. } if k == stored.get_value()));
+    let focusable = Memo::new(move |_| match drawing.focused.get() {
+        Some(key) => key == stored.get_value(),
+        // Before anybody walked, the tree is entered at the selected server, else at its first.
+        None => match ui.navigator.route() {
+            Route::Cluster { server: Some(k), .. } => k == stored.get_value(),
+            _ => drawing.plot.with(|p| p.forest.nodes.first().is_some_and(|n| n.key == stored.get_value())),
+        },
+    });
+    let held = Memo::new(move |_| ui.moving.held.with(|h| h.as_ref().is_some_and(|h| h.server == stored.get_value())));
+    let verdict = Memo::new(move |_| {
+        ui.moving.held.with(|h| h.as_ref().and_then(|h| h.verdicts.get(&stored.get_value()).cloned()))
+    });
+    let over = Memo::new(move |_| ui.moving.over.with(|o| o.as_ref() == Some(&stored.get_value())));
+    let moves = Memo::new(move |_| ui.work.plan().is_some_and(|p| p.moves.iter().any(|m| m.server == stored.get_value())));
+    let class = move || {
+        let dc = read.with(|s| data_centre::class(&s.instance.data_center));
+        let mut class = format!("node {} {dc}", tone.get().class());
+        for (on, name) in [
+            (part.get() == Part::Primary || part.get() == Part::CoSource, " primary"),
+            (selected.get(), " selected"),
+            (held.get(), " held"),
+            (verdict.with(|v| v.as_ref().is_some_and(Verdict::is_target)), " target"),
+            (verdict.with(|v| v.as_ref().is_some_and(|v| !v.is_target())), " no-target"),
+            (over.get(), " over"),
+            (moves.get(), " moves"),
+        ] {
+            if on {
+                class.push_str(name);
+            }
+        }
+        class
+    };
+    let transform = move || {
+        place.get().map_or_else(|| "scale(0)".to_owned(), |(corner, ..)| format!("translate({}px, {}px)", corner.x, corner.y))
+    };
+    // Spoken with the age at the moment of the change, not each second.
+    let label = Memo::new(move |_| read.with(|s| spoken(s, part.get(), ui.clock.now_once())));
+    let line = Memo::new(move |_| read.with(box_line));
+    let write = Memo::new(move |_| read.with(|s| write_word(&s.instance)));
+    let dc = Memo::new(move |_| read.with(|s| s.instance.data_center.clone()));
+    let icon = Signal::derive(move || tone.get().icon());
+    let age = Memo::new(move |_| ago_text(read.with(|s| s.instance.check.last_seen), ui.clock.now()));
+    let trouble = Memo::new(move |_| {
+        read.with(|s| match (s.downtime.is_some(), s.problems.first()) {
+            (true, _) => "downtimed".to_owned(),
+            (false, Some(first)) => {
+                let more = s.problems.len() - 1;
+                if more == 0 { problem_words(first) } else { format!("{} +{more}", problem_words(first)) }
+            }
+            (false, None) => String::new(),
+        })
+    });
+    view! {
+        <div
+            id=element_id(&key)
+            class=class
+            role="treeitem"
+            data-key=key.to_string()
+            aria-label=move || label.get()
+            attr:aria-level=move || place.get().map_or(1, |(_, level, _)| level).to_string()
+            aria-selected=move || if selected.get() { "true" } else { "false" }
+            tabindex=move || if focusable.get() { "0" } else { "-1" }
+            style:transform=transform
+        >
+            <div class="node-face">
+            <div class="node-top">
+                <span class="node-tone"><Icon name=icon /></span>
+                <span class="node-name" title=key.to_string()><span class="host">{host}</span><span class="port">{port}</span></span>
+                <span class="node-write" class:writes=move || write.get() == "rw">{move || write.get()}</span>
+            </div>
+            <div class="node-middle"><span class="node-part">{move || part.get().word()}</span> " " {move || line.get()}</div>
+            <div class="node-low">
+                <span class="node-dc">{move || dc.get()}</span>
+                <span class="node-trouble">{move || trouble.get()}</span>
+                <span class="node-age">{move || age.get()}</span>
+            </div>
+            </div>
+            <Zones ui=ui verdict=verdict over=over />
+        </div>
+    }
+}
+
+/// The labelled zones of a target, or the reason why it is none. Only while a server is held.
+#[component]
+fn Zones(ui: Ui, verdict: Memo<Option<Verdict>>, over: Memo<bool>) -> impl IntoView {
+    let zone = move |drop: Drop| {
+        let active = move || over.get() && ui.moving.zone.get() == Some(drop);
+        view! { <span class="zone" class:active=active data-zone=drop.label()>{drop.label()}</span> }
+    };
+    let by_key = Memo::new(move |_| ui.moving.held.with(|h| h.as_ref().is_some_and(|h| h.by == By::Keyboard)));
+    move || {
+        verdict.get().map(|verdict| {
+            if verdict.is_target() {
+                let zones = verdict.allowed.clone().into_iter().map(zone).collect_view();
+                let hint = move || (by_key.get() && over.get()).then_some("Enter");
+                view! { <div class="zones">{zones}<span class="zone-hint">{hint}</span></div> }.into_any()
+            } else {
+                let why = verdict.refusal.map(|r| r.message).unwrap_or_default();
+                view! { <div class="why-not" class:shown=move || over.get()>{why}</div> }.into_any()
+            }
+        })
+    }
+}
+
+/// The zone of this label.
+pub fn zone_of(label: &str) -> Option<Drop> {
+    [Drop::Below, Drop::ReplicasBelow, Drop::TakeOver].into_iter().find(|d| d.label() == label)
+}

@@ -1,0 +1,25 @@
+// Browser tests. `ORCHESTRATOR_URL` names a running service; without it, `support/setup.ts` starts one with a sandbox.
+import { defineConfig } from "@playwright/test";
+
+export default defineConfig({
+  testDir: "tests",
+  timeout: 60_000,
+  fullyParallel: false,
+  workers: 1,
+  forbidOnly: true,
+  reporter: [["list"]],
+  globalSetup: "./support/setup.ts",
+  globalTeardown: "./support/teardown.ts",
+  use: {
+    baseURL: process.env.ORCHESTRATOR_URL,
+    viewport: { width: 1440, height: 900 },
+    screenshot: "only-on-failure",
+    launchOptions: {
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      args: [
+        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync",
+      ],
+    },
+  },
+});

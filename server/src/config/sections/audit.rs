@@ -1,0 +1,17 @@
+//! Audit: section 7.18 of the configuration.
+
+use crate::config::table::section;
+
+section! {
+    /// Where a trace of each change goes and how long it is kept (spec 7.18).
+    AuditConfig, "Audit" {
+        /// File that audit lines are appended to, TAB separated. Empty = off.
+        "AuditLogFile" => log_file: String = String::new(), Live, Later;
+        /// Send audit entries to syslog, tag `orchestrator`.
+        "AuditToSyslog" => to_syslog: bool = false, Start, Later;
+        /// Write audit entries to the backend table `audit`, which the audit page and API show.
+        "AuditToBackendDB" => to_backend_db: bool = false, Live, InEffect;
+        /// Days to keep rows of `audit`, failure detections, recoveries and recovery steps.
+        "AuditPurgeDays" => purge_days: u64 = 7, Live, InEffect;
+    }
+}

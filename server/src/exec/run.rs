@@ -1,0 +1,218 @@
+//! Running steps.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::InstanceKey;
+use app::plan::{Action, Condition, Step, StepState};
+use app::topology::Instance;
+use futures_util::future::join_all;
+use tracing::Instrument as _;
+
+use super::hands::{HandError, Hands};
+
+/// How long undoing one step may take.
+const UNDO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a step ended, with what was read on the way.
+#[derive(Debug, Clone)]
+pub struct StepResult {
+    /// Number of the step.
+    pub step: u32,
+    /// How it ended.
+    pub state: StepState,
+    /// The server as read by the step, for steps that read.
+    pub fresh: Option<Box<Instance>>,
+    /// Number of the MySQL error, where the server said no.
+    pub error_number: Option<u16>,
+}
+
+/// What undoing brought about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Undone {
+    /// Steps that were undone, by number.
+    pub steps: Vec<u32>,
+    /// What could not be undone: server and reason, for people.
+    pub left_changed: Vec<String>,
+}
+
+/// Is told of each step before it begins and after it ended, and is waited for: recording comes before running.
+pub trait Observer: Send + Sync {
+    /// A step changed state.
+    fn step_changed<'a>(&'a self, step: &'a Step, state: &'a StepState) -> futures_util::future::BoxFuture<'a, ()>;
+}
+
+/// Runs steps by means of a pair of hands.
+#[derive(Clone)]
+pub struct Exec {
+    hands: Arc<dyn Hands>,
+}
+
+impl std::fmt::Debug for Exec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exec").finish_non_exhaustive()
+    }
+}
+
+impl Exec {
+    /// An executor that acts through `hands`.
+    pub fn new(hands: Arc<dyn Hands>) -> Self {
+        Self { hands }
+    }
+
+    /// Reads a server afresh.
+    ///
+    /// # Errors
+    /// What the server or the network said.
+    pub async fn refresh(&self, key: &InstanceKey) -> Result<Instance, HandError> {
+        self.hands.refresh(key).await
+    }
+
+    /// Runs steps phase by phase and gives one result for each, in the order given.
+    pub async fn run(&self, steps: &[Step], observer: &dyn Observer) -> Vec<StepResult> {
+        let mut results: Vec<Option<StepResult>> = steps.iter().map(|_| None).collect();
+        let mut failed: BTreeSet<InstanceKey> = BTreeSet::new();
+        let phases: BTreeSet<u32> = steps.iter().map(|s| s.phase).collect();
+        for phase in phases {
+            let due: Vec<(usize, &Step)> = steps.iter().enumerate().filter(|(_, s)| s.phase == phase).collect();
+            // Within a phase the steps of one server keep their order; different servers run side by side.
+            let servers: BTreeSet<&InstanceKey> = due.iter().map(|(_, s)| &s.server).collect();
+            let chains = servers.into_iter().map(|server| {
+                let chain: Vec<(usize, &Step)> = due.iter().copied().filter(|(_, s)| s.server == *server).collect();
+                let skip = failed.contains(server);
+                async move { self.run_chain(chain, skip, observer).await }
+            });
+            for (index, result) in join_all(chains).await.into_iter().flatten() {
+                if let Some(step) = steps.get(index).filter(|_| !result.state.is_done()) {
+                    failed.insert(step.server.clone());
+                }
+                if let Some(slot) = results.get_mut(index) {
+                    *slot = Some(result);
+                }
+            }
+        }
+        results.into_iter().flatten().collect()
+    }
+
+    async fn run_chain(
+        &self,
+        chain: Vec<(usize, &Step)>,
+        mut skip: bool,
+        observer: &dyn Observer,
+    ) -> Vec<(usize, StepResult)> {
+        let mut results = Vec::with_capacity(chain.len());
+        for (index, step) in chain {
+            let result = if skip {
+                observer.step_changed(step, &StepState::Skipped).await;
+                StepResult { step: step.id, state: StepState::Skipped, fresh: None, error_number: None }
+            } else {
+                self.run_step(step, observer).await
+            };
+            skip |= !result.state.is_done();
+            results.push((index, result));
+        }
+        results
+    }
+
+    /// Runs one step: checks what must hold before it, does it within its time, tells how it ended.
+    pub async fn run_step(&self, step: &Step, observer: &dyn Observer) -> StepResult {
+        let span = tracing::info_span!("step", id = step.id, instance = %step.server);
+        async {
+            observer.step_changed(step, &StepState::Running).await;
+            let limit = Duration::from_millis(step.timeout_ms);
+            let done = tokio::time::timeout(limit, self.attempt(step)).await;
+            let mut result = StepResult { step: step.id, state: StepState::Done, fresh: None, error_number: None };
+            match done {
+                Ok(Ok(fresh)) => result.fresh = fresh.map(Box::new),
+                Ok(Err(HandError::Timeout { .. })) | Err(_) => result.state = StepState::TimedOut,
+                Ok(Err(error)) => {
+                    result.error_number = error.number();
+                    result.state = StepState::Failed { error: error.to_string() };
+                }
+            }
+            tracing::info!(action = ?step.action, state = ?result.state, "step ended");
+            observer.step_changed(step, &result.state).await;
+            result
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn attempt(&self, step: &Step) -> Result<Option<Instance>, HandError> {
+        if !step.before.is_empty() {
+            let fresh = self.hands.refresh(&step.server).await?;
+            require(&fresh, &step.before)?;
+        }
+        match &step.action {
+            Action::Refresh => Ok(Some(self.hands.refresh(&step.server).await?)),
+            Action::Verify { expect } => {
+                let fresh = self.verify(&step.server, expect).await?;
+                Ok(Some(fresh))
+            }
+            action => {
+                self.hands.act(&step.server, action, &step.statements, Duration::from_millis(step.timeout_ms)).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Reads the server until it is as expected or the step's time runs out: threads need a moment to come up.
+    async fn verify(&self, server: &InstanceKey, expect: &[Condition]) -> Result<Instance, HandError> {
+        let mut wait = Duration::from_millis(5);
+        loop {
+            let fresh = self.hands.refresh(server).await?;
+            match require(&fresh, expect) {
+                Ok(()) => return Ok(fresh),
+                // What cannot change by waiting is told at once.
+                Err(error) if fresh.replication.receiver_errno != 0 && is_final(&fresh) => return Err(error),
+                Err(_) => tokio::time::sleep(wait).await,
+            }
+            wait = (wait * 2).min(Duration::from_millis(200));
+        }
+    }
+
+    /// Undoes the steps that were done, last first, server by server.
+    pub async fn undo(&self, steps: &[Step], results: &[StepResult], observer: &dyn Observer) -> Undone {
+        let mut undone = Undone::default();
+        for step in steps.iter().rev() {
+            let touched = results.iter().any(|r| r.step == step.id && !matches!(r.state, StepState::Skipped));
+            if !touched || step.undo.is_empty() {
+                continue;
+            }
+            let mut problem = None;
+            for action in &step.undo {
+                let acted =
+                    tokio::time::timeout(UNDO_TIMEOUT, self.hands.act(&step.server, action, &[], UNDO_TIMEOUT)).await;
+                match acted {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => problem = Some(error.to_string()),
+                    Err(_) => problem = Some(format!("no answer within {} s", UNDO_TIMEOUT.as_secs())),
+                }
+            }
+            match problem {
+                None => {
+                    observer.step_changed(step, &StepState::Undone).await;
+                    undone.steps.push(step.id);
+                }
+                Some(error) => {
+                    let left = format!("{}: step {} could not be undone: {error}", step.server, step.id);
+                    tracing::error!(instance = %step.server, step = step.id, error, "step could not be undone");
+                    undone.left_changed.push(left);
+                }
+            }
+        }
+        undone
+    }
+}
+
+/// The receiver stopped with an error that no waiting mends (for example 1236, missing binary logs).
+fn is_final(instance: &Instance) -> bool {
+    instance.replication.receiver == app::topology::ThreadState::Stopped
+}
+
+/// All conditions hold on a fresh read of the server.
+fn require(fresh: &Instance, conditions: &[Condition]) -> Result<(), HandError> {
+    let broken: Vec<String> = conditions.iter().filter_map(|c| engine::plan::check(fresh, c).err()).collect();
+    if broken.is_empty() { Ok(()) } else { Err(HandError::Condition { what: broken.join("; ") }) }
+}

@@ -1,0 +1,373 @@
+//! Writing behind: everything the backend must learn goes through one ordered queue.
+//!
+//! A backend that is away stops nothing. Entries wait in order, servers' rows are coalesced in the picture, and the
+//! node's status says since when and how much. When the backend is back, the queue is written down first to last.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use app::finding::Finding;
+use app::recovery::Recovery;
+use chrono::{DateTime, Utc};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::consensus::{Actor, Command};
+use crate::fleet::Fleet;
+use crate::store::{
+    AuditEntry, NewDetection, NewMaintenance, NodeIdentity, Store, StoreError,
+};
+use crate::tasks::Task;
+
+/// A caller waits this long for its entry to be in the backend, then goes on: recovering comes before recording,
+/// and a slow backend must not hold up a failover.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Pause between attempts while the backend is away.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Something that the backend must learn.
+#[derive(Debug)]
+pub enum Entry {
+    /// A command that is in force.
+    Command {
+        /// The command.
+        command: Command,
+        /// Who gave it.
+        actor: Actor,
+    },
+    /// A row of the audit.
+    Audit(AuditEntry),
+    /// A detection that opens (`spec/recovery.md` 3.3.1).
+    Detection {
+        /// What was found.
+        finding: Box<Finding>,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// A recovery as it stands, with what its machine needs to go on.
+    Recovery {
+        /// The record.
+        recovery: Arc<Recovery>,
+        /// The machine; `None` when the recovery has ended.
+        machine: Option<serde_json::Value>,
+    },
+    /// A recovery that was not begun because another one blocks it.
+    Blocked {
+        /// What would have been recovered.
+        finding: Box<Finding>,
+        /// The blocking recovery's number.
+        blocking: i64,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The code of an analysed server changed.
+    Analysis {
+        /// The server.
+        key: app::InstanceKey,
+        /// Its code now.
+        code: app::finding::AnalysisCode,
+        /// When.
+        at: DateTime<Utc>,
+    },
+}
+
+struct Job {
+    entry: Entry,
+    done: oneshot::Sender<()>,
+}
+
+/// How the backend is doing.
+#[derive(Debug, Clone, Default)]
+pub struct BackendState {
+    /// Why it does not answer; `None` when it does.
+    pub error: Option<String>,
+    /// Since when.
+    pub down_since: Option<DateTime<Utc>>,
+    /// Entries and server rows that wait.
+    pub pending: u64,
+}
+
+/// Told the number under which the backend keeps a recovery: `(uid, number)`.
+pub type OnRecoveryId = Box<dyn Fn(&str, i64) + Send + Sync>;
+
+/// The queue's entrance.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    sender: mpsc::UnboundedSender<Job>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    pending: AtomicU64,
+    down: Mutex<Option<(String, DateTime<Utc>)>>,
+}
+
+/// The queue's exit: what [`write_behind`] works off.
+#[derive(Debug)]
+pub struct Queue {
+    receiver: mpsc::UnboundedReceiver<Job>,
+    waiting: VecDeque<Job>,
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.entry.fmt(f)
+    }
+}
+
+/// A journal and the queue behind it.
+pub fn journal() -> (Journal, Queue) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let shared = Arc::new(Shared::default());
+    let queue = Queue { receiver, waiting: VecDeque::new(), shared: Arc::clone(&shared) };
+    (Journal { sender, shared }, queue)
+}
+
+impl Journal {
+    /// Queues an entry and waits until it is written, for at most half a second; not at all while the backend is away.
+    /// `true` when it is written.
+    pub async fn write(&self, entry: Entry) -> bool {
+        let done = self.push(entry);
+        if self.is_down() {
+            return false;
+        }
+        matches!(tokio::time::timeout(PATIENCE, done).await, Ok(Ok(())))
+    }
+
+    /// Queues an entry without waiting.
+    pub fn push(&self, entry: Entry) -> oneshot::Receiver<()> {
+        let (done, waiter) = oneshot::channel();
+        self.shared.pending.fetch_add(1, Ordering::Relaxed);
+        if self.sender.send(Job { entry, done }).is_err() {
+            // The writer is gone: the service is stopping.
+            self.shared.pending.fetch_sub(1, Ordering::Relaxed);
+        }
+        waiter
+    }
+
+    /// How the backend is doing.
+    pub fn state(&self) -> BackendState {
+        let down = self.shared.lock().clone();
+        BackendState {
+            pending: self.shared.pending.load(Ordering::Relaxed),
+            error: down.as_ref().map(|(error, _)| error.clone()),
+            down_since: down.map(|(_, since)| since),
+        }
+    }
+
+    fn is_down(&self) -> bool {
+        self.shared.lock().is_some()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(String, DateTime<Utc>)>> {
+        self.down.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, error: &StoreError) {
+        let mut down = self.lock();
+        let since = down.as_ref().map_or_else(Utc::now, |(_, since)| *since);
+        if down.is_none() {
+            tracing::error!(%error, "the backend does not answer; watching and recovering go on, writes wait");
+        }
+        *down = Some((error.to_string(), since));
+    }
+
+    fn works(&self) {
+        if let Some((_, since)) = self.lock().take() {
+            tracing::info!(%since, "the backend answers again; waiting writes are caught up");
+        }
+    }
+}
+
+/// The background loop that writes: entries as they come, servers' rows every `interval`.
+pub async fn write_behind(
+    task: Task,
+    queue: &mut Queue,
+    store: Store,
+    node: NodeIdentity,
+    fleet: Arc<Fleet>,
+    interval: Duration,
+    on_recovery_id: OnRecoveryId,
+) {
+    let mut tick = tokio::time::interval(interval);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let stopping = tokio::select! {
+            job = queue.receiver.recv() => {
+                queue.waiting.extend(job);
+                false
+            }
+            _ = tick.tick() => false,
+            () = task.stopped() => true,
+        };
+        while let Ok(job) = queue.receiver.try_recv() {
+            queue.waiting.push_back(job);
+        }
+        task.busy();
+        let result = round(queue, &store, &node, &fleet, &on_recovery_id).await;
+        task.idle(result.as_ref().map_err(ToString::to_string).copied());
+        if stopping {
+            return;
+        }
+        if result.is_err() && !task.sleep(RETRY).await {
+            return;
+        }
+    }
+}
+
+/// Writes what waits. Ends early when the backend does not answer; nothing is lost then.
+async fn round(
+    queue: &mut Queue,
+    store: &Store,
+    node: &NodeIdentity,
+    fleet: &Fleet,
+    on_recovery_id: &OnRecoveryId,
+) -> Result<(), StoreError> {
+    while let Some(job) = queue.waiting.front() {
+        match put_down(store, node, &job.entry, on_recovery_id).await {
+            Ok(()) => {}
+            Err(error) if error.is_unavailable() => {
+                queue.shared.failed(&error);
+                return Err(error);
+            }
+            // Trying again would not help, and what comes behind must not wait for ever.
+            Err(error) => tracing::error!(%error, entry = ?job.entry, "the backend refused an entry; it is dropped"),
+        }
+        queue.shared.pending.fetch_sub(1, Ordering::Relaxed);
+        if let Some(job) = queue.waiting.pop_front() {
+            let _nobody_waits = job.done.send(());
+        }
+    }
+    let unwritten = fleet.take_unwritten();
+    let written = async {
+        if !unwritten.forgotten.is_empty() {
+            store.delete_instances(&unwritten.forgotten).await?;
+        }
+        if !unwritten.changed.is_empty() {
+            store.write_instances(&unwritten.changed).await?;
+        } else if queue.shared.lock().is_some() {
+            store.ping().await?;
+        }
+        Ok(())
+    };
+    match written.await {
+        Ok(()) => {
+            queue.shared.works();
+            Ok(())
+        }
+        Err(error) => {
+            fleet.unwritten_again(&unwritten);
+            queue.shared.failed(&error);
+            Err(error)
+        }
+    }
+}
+
+/// Writes one entry.
+async fn put_down(
+    store: &Store,
+    node: &NodeIdentity,
+    entry: &Entry,
+    on_recovery_id: &OnRecoveryId,
+) -> Result<(), StoreError> {
+    match entry {
+        Entry::Command { command, actor } => put_down_command(store, node, command, actor).await,
+        Entry::Audit(entry) => store.insert_audit(entry).await.map(drop),
+        Entry::Detection { finding, at } => {
+            store.register_detection(&NewDetection { finding, node: node.clone(), at: *at }).await.map(drop)
+        }
+        Entry::Recovery { recovery, machine } => {
+            put_down_recovery(store, recovery, machine.as_ref(), on_recovery_id).await
+        }
+        Entry::Blocked { finding, blocking, at } => store.note_blocked(finding, *blocking, *at).await,
+        Entry::Analysis { key, code, at } => store.record_analysis(key, *code, *at).await.map(drop),
+    }
+}
+
+/// A recovery goes into our own record with its machine, and into the compatible tables for older clients.
+async fn put_down_recovery(
+    store: &Store,
+    recovery: &Recovery,
+    machine: Option<&serde_json::Value>,
+    on_recovery_id: &OnRecoveryId,
+) -> Result<(), StoreError> {
+    let mut recovery = recovery.clone();
+    if recovery.id == 0 {
+        // The policy has decided already, on facts that the backend may not have: it is recorded as it is.
+        recovery.id = store.record_recovery(&recovery).await?;
+        on_recovery_id(&recovery.uid, recovery.id);
+    }
+    let now = Utc::now();
+    store.save_recovery(&recovery, machine.unwrap_or(&serde_json::Value::Null), now).await?;
+    if !recovery.is_running() {
+        store.end_recovery(&recovery, now).await?;
+    }
+    Ok(())
+}
+
+async fn put_down_command(
+    store: &Store,
+    node: &NodeIdentity,
+    command: &Command,
+    actor: &Actor,
+) -> Result<(), StoreError> {
+    let now = Utc::now();
+    match command {
+        Command::Forget { key, .. } => drop(store.delete_instances(std::slice::from_ref(key)).await?),
+        Command::BeginDowntime { key, downtime } => store.begin_downtime(key, downtime).await?,
+        Command::EndDowntime { key } => drop(store.end_downtime(key).await?),
+        Command::BeginMaintenance { key, maintenance } => {
+            let new = NewMaintenance {
+                key: key.clone(),
+                owner: maintenance.owner.clone(),
+                reason: maintenance.reason.clone(),
+                begin: maintenance.begin,
+                end: maintenance.end,
+                node: node.clone(),
+                explicitly_bounded: true,
+            };
+            store.begin_maintenance(&new).await?;
+        }
+        Command::EndMaintenance { key } => drop(store.end_maintenance(key, now).await?),
+        Command::RegisterCandidate { key, candidate } => {
+            store.register_candidate(key, candidate.rule, candidate.last_suggested).await?;
+        }
+        // The backend's own retention removes the row.
+        Command::ExpireCandidate { .. } => {}
+        Command::SetClusterAlias { cluster, alias } => {
+            store.set_cluster_alias_override(cluster, alias).await?;
+            store.set_cluster_alias(cluster, alias, now).await?;
+        }
+        Command::SuggestClusterAlias { cluster, alias } => store.set_cluster_alias(cluster, alias, now).await?,
+        Command::SetClusterDomain { cluster, domain } => store.set_cluster_domain(cluster, domain, now).await?,
+        Command::RenameCluster { from, to } => store.rename_cluster(from, to).await?,
+        Command::RegisterUnresolved { hostname, unresolved } if unresolved.is_empty() => {
+            store.delete_unresolved_name(hostname).await?;
+        }
+        Command::RegisterUnresolved { hostname, unresolved } => {
+            store.register_unresolved_name(hostname, unresolved, now).await?;
+        }
+        Command::PutTag { key, name, value } => store.put_tag(key, name, value, now).await?,
+        Command::DeleteTag { key, name } => drop(store.delete_tags(Some(key), name, None).await?),
+        Command::EnableRecoveries { enabled } => store.set_recoveries_disabled(!enabled).await?,
+        Command::Acknowledge { what, by, comment, at } => {
+            let acknowledgement = app::recovery::Acknowledgement { at: *at, by: by.clone(), comment: comment.clone() };
+            store.acknowledge(what, &acknowledgement).await?;
+        }
+    }
+    let entry = AuditEntry {
+        at: now,
+        kind: command.audit_type().to_owned(),
+        key: command.about(),
+        cluster: String::new(),
+        message: command.summary(),
+        actor: actor.name.clone(),
+    };
+    store.insert_audit(&entry).await.map(drop)
+}

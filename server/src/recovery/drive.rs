@@ -1,0 +1,373 @@
+//! Driving a machine: record, run, report, until it says that it is over.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use app::InstanceKey;
+use app::finding::Finding;
+use app::plan::{Step, StepState};
+use app::recovery::{AcknowledgeScope, Recovery, RecoveryKind, RecoveryState, StepRecord, StoryLine};
+use app::topology::{Downtime, Instance, Snapshot};
+use chrono::{TimeDelta, Utc};
+use engine::recovery::{AbortReason, Decision, Machine, RecoverySettings, Report, StepOutcome};
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join_all};
+use tracing::Instrument as _;
+
+use super::{RecoverError, RecoveryService};
+use crate::consensus::{Actor, Command};
+use crate::exec::{Guard, Observer, StepResult};
+use crate::journal::Entry;
+use crate::store::UnfinishedRecovery;
+
+/// Reason of the downtime of servers that a recovery left behind (`spec/recovery.md` 6.3).
+pub(super) const LOST_IN_RECOVERY: &str = "lost-in-recovery";
+
+/// How long that downtime lasts.
+const LOST_FOR: TimeDelta = TimeDelta::days(365);
+
+/// What a recovery in progress is made of.
+pub(super) struct Course {
+    pub recovery: Recovery,
+    pub machine: Machine,
+    pub decision: Decision,
+    pub actor: Actor,
+    /// Held until the end, so that nothing else touches these servers.
+    pub guard: Guard,
+}
+
+impl RecoveryService {
+    /// Begins a recovery in the background. It is registered, and holds its cluster, when this returns.
+    pub(super) async fn begin(
+        self: &Arc<Self>,
+        finding: Finding,
+        kind: RecoveryKind,
+        designated: Option<InstanceKey>,
+        actor: &Actor,
+        snapshot: &Snapshot,
+        forced: bool,
+    ) -> Result<Arc<Recovery>, RecoverError> {
+        let guard = self.hold_cluster(&finding, snapshot, kind, actor)?;
+        let now = Utc::now();
+        let config = self.parts.config.current();
+        let settings = RecoverySettings { designated, ..crate::settings::recovery(&config) };
+        let (machine, decision) = if forced {
+            Machine::begin_forced(&finding.key, snapshot, &settings, now)
+        } else {
+            Machine::begin(&finding, snapshot, &settings, now)
+        };
+        let recovery = self.new_record(finding, kind, actor);
+        Ok(self.launch(Course { recovery, machine, decision, actor: actor.clone(), guard }))
+    }
+
+    /// Takes up recoveries whose node is gone: each goes on where it was left (`safety.md` S5).
+    pub fn take_up(self: &Arc<Self>, unfinished: Vec<UnfinishedRecovery>) {
+        for UnfinishedRecovery { mut recovery, machine, .. } in unfinished {
+            let now = Utc::now();
+            let actor = Actor { name: recovery.actor.clone(), address: String::new() };
+            let before = format!("{} ({})", recovery.node, recovery.node_token);
+            recovery.node.clone_from(&self.parts.node.hostname);
+            recovery.node_token.clone_from(&self.parts.node.token);
+            let machine: Machine = match serde_json::from_value(machine) {
+                Ok(machine) => machine,
+                Err(error) => {
+                    self.give_up(recovery, &format!("it cannot be taken up: its machine cannot be read: {error}"));
+                    continue;
+                }
+            };
+            recovery.story.push(StoryLine { at: now, message: format!("taken up after {before} was gone") });
+            tracing::warn!(uid = %recovery.uid, instance = %recovery.finding.key, "taking up an unfinished recovery");
+            let snapshot = self.parts.fleet.snapshot();
+            let guard = match self.hold_cluster(&recovery.finding, &snapshot, recovery.kind, &actor) {
+                Ok(guard) => guard,
+                Err(error) => {
+                    self.give_up(recovery, &error.to_string());
+                    continue;
+                }
+            };
+            let mut machine = machine;
+            let decision = machine.resume(&snapshot, now);
+            self.launch(Course { recovery, machine, decision, actor, guard });
+        }
+    }
+
+    /// Ends a recovery that cannot go on, so that it blocks nobody.
+    fn give_up(&self, mut recovery: Recovery, reason: &str) {
+        tracing::error!(uid = %recovery.uid, instance = %recovery.finding.key, reason, "recovery given up");
+        recovery.state = RecoveryState::Failed { reason: reason.to_owned() };
+        recovery.ended = Some(Utc::now());
+        let recovery = self.registry.put(recovery);
+        drop(self.parts.journal.push(Entry::Recovery { recovery, machine: None }));
+    }
+
+    /// Registers a course and drives it in the background.
+    pub(super) fn launch(self: &Arc<Self>, course: Course) -> Arc<Recovery> {
+        let registered = self.registry.put(course.recovery.clone());
+        let this = Arc::clone(self);
+        let span = tracing::info_span!("recovery", uid = %registered.uid, cluster = %registered.cluster_alias);
+        tokio::spawn(async move { this.drive(course).await }.instrument(span));
+        registered
+    }
+
+    /// Takes the cluster and all of its servers, or says who has them (`safety.md` S4).
+    pub(super) fn hold_cluster(
+        &self,
+        finding: &Finding,
+        snapshot: &Snapshot,
+        kind: RecoveryKind,
+        actor: &Actor,
+    ) -> Result<Guard, RecoverError> {
+        let mut names = vec![format!("cluster {}", finding.cluster)];
+        names.extend(snapshot.cluster(&finding.cluster).map(|i| i.key.to_string()));
+        let operation = format!("{kind:?} of {} by {}", finding.key, actor.name);
+        self.parts.locks.take(&names, &operation).map_err(RecoverError::Held)
+    }
+
+    /// The record of a recovery that begins now on this node.
+    pub(super) fn new_record(&self, finding: Finding, kind: RecoveryKind, actor: &Actor) -> Recovery {
+        let now = Utc::now();
+        Recovery {
+            id: 0,
+            uid: self.parts.node.new_uid(now),
+            kind,
+            cluster: finding.cluster.clone(),
+            cluster_alias: finding.cluster_alias.clone(),
+            actor: actor.name.clone(),
+            state: RecoveryState::Running,
+            successor: None,
+            successor_alias: String::new(),
+            lost_replicas: vec![],
+            participants: vec![],
+            errors: vec![],
+            considered: vec![],
+            steps: vec![],
+            story: vec![StoryLine { at: now, message: format!("{}: {}", finding.text(), finding.description) }],
+            started: now,
+            ended: None,
+            node: self.parts.node.hostname.clone(),
+            node_token: self.parts.node.token.clone(),
+            acknowledged: None,
+            detection_id: 0,
+            finding,
+        }
+    }
+
+    /// Runs a recovery to its end.
+    async fn drive(self: Arc<Self>, course: Course) {
+        let Course { recovery, mut machine, mut decision, actor, guard } = course;
+        tracing::warn!(instance = %recovery.finding.key, actor = %actor.name, "recovery begins");
+        let record = Mutex::new(recovery);
+        loop {
+            decision = match decision {
+                Decision::Run { steps } => {
+                    self.note(&record, |r| {
+                        r.steps.extend(steps.iter().map(pending));
+                        r.story = with_opening(r, machine.story());
+                        r.considered = machine.considered().to_vec();
+                    });
+                    self.save(&record, Some(&machine)).await;
+                    let outcomes = self.run(&steps, &record).await;
+                    machine.advance(outcomes, Utc::now())
+                }
+                Decision::Finish { report } => {
+                    self.finish(&record, *report, &actor).await;
+                    break;
+                }
+                Decision::Abort { reason } => {
+                    self.abort(&record, *reason, &actor).await;
+                    break;
+                }
+            };
+        }
+        drop(guard);
+    }
+
+    /// Runs steps and reads every server they touched once more: the machine decides on facts, not on hopes.
+    async fn run(&self, steps: &[Step], record: &Mutex<Recovery>) -> Vec<StepOutcome> {
+        let observer = RecordObserver { service: self, record };
+        let results = self.parts.exec.run(steps, &observer).await;
+        let mut fresh: BTreeMap<InstanceKey, Option<Instance>> = BTreeMap::new();
+        for (step, result) in steps.iter().zip(&results) {
+            if result.state == StepState::Skipped {
+                continue;
+            }
+            // The last read of a server wins; one that was acted upon after its read has none.
+            fresh.insert(step.server.clone(), result.fresh.as_deref().cloned());
+        }
+        let unread: Vec<InstanceKey> = fresh.iter().filter(|(_, i)| i.is_none()).map(|(k, _)| k.clone()).collect();
+        let reads = join_all(unread.iter().map(|key| self.parts.exec.refresh(key))).await;
+        for (key, read) in unread.into_iter().zip(reads) {
+            fresh.insert(key, read.ok());
+        }
+        steps.iter().zip(results).map(|(step, result)| outcome(step, result, &fresh)).collect()
+    }
+
+    /// A promotion, or a new place for the replicas.
+    async fn finish(&self, record: &Mutex<Recovery>, report: Report, actor: &Actor) {
+        let alias = self.parts.fleet.get(&report.successor).map(|i| i.alias.clone()).unwrap_or_default();
+        let (finding, kind, cluster) = self.note(record, |r| {
+            r.state = RecoveryState::Succeeded;
+            r.successor = Some(report.successor.clone());
+            r.successor_alias = alias;
+            r.lost_replicas = report.lost.iter().map(|l| l.key.clone()).collect();
+            r.participants = report.participants.clone();
+            r.errors = report.errors.clone();
+            r.considered = report.considered.clone();
+            r.story = with_opening(r, &report.story);
+            r.ended = Some(Utc::now());
+            (r.finding.clone(), r.kind, r.cluster.clone())
+        });
+        tracing::warn!(instance = %finding.key, successor = %report.successor, "recovery ended well");
+        for lost in &report.lost {
+            self.put_aside(&lost.key).await;
+        }
+        for key in &report.fence {
+            self.put_aside(key).await;
+        }
+        self.submit(Command::EndDowntime { key: report.successor.clone() }).await;
+        let renamed = report.successor.to_string();
+        if matches!(kind, RecoveryKind::Source | RecoveryKind::Takeover) && cluster != renamed {
+            self.submit(Command::RenameCluster { from: cluster.clone(), to: renamed }).await;
+        }
+        let message = format!("replaced {} by {}", report.failed, report.successor);
+        self.parts.audit.record(audit_type(kind), &finding.key, &cluster, actor, &message);
+        self.close(record).await;
+        if kind == RecoveryKind::Takeover || actor.name != Actor::system().name {
+            // What a person did on purpose must not block the next real failover (users.md 88).
+            self.acknowledge_own(record, actor).await;
+        }
+    }
+
+    /// No successor.
+    async fn abort(&self, record: &Mutex<Recovery>, reason: AbortReason, actor: &Actor) {
+        let mut text = reason.message.clone();
+        if !reason.at_risk.is_empty() {
+            text.push_str(&format!("; transactions at risk: {}", reason.at_risk));
+        }
+        if !reason.changed.is_empty() {
+            text.push_str(&format!("; left changed: {}", reason.changed.join("; ")));
+        }
+        let (finding, kind, cluster) = self.note(record, |r| {
+            r.state = RecoveryState::Failed { reason: format!("{}: {text}", reason.code) };
+            r.participants = reason.participants.clone();
+            r.errors = reason.errors.clone();
+            r.considered = reason.considered.clone();
+            r.story = with_opening(r, &reason.story);
+            r.ended = Some(Utc::now());
+            (r.finding.clone(), r.kind, r.cluster.clone())
+        });
+        tracing::error!(instance = %finding.key, code = reason.code, "recovery ended without a successor: {text}");
+        for key in &reason.fence {
+            self.put_aside(key).await;
+        }
+        self.parts.audit.record(audit_type(kind), &finding.key, &cluster, actor, &format!("failed: {text}"));
+        self.close(record).await;
+        let nothing_happened = reason.code == "source-serves" && reason.changed.is_empty();
+        if nothing_happened || actor.name != Actor::system().name {
+            // A false alarm that changed nothing must not block the real thing.
+            self.acknowledge_own(record, actor).await;
+        }
+    }
+
+    /// Puts a server that was left behind into downtime; coming back writeable, it is fenced (`fence`).
+    async fn put_aside(&self, key: &InstanceKey) {
+        let now = Utc::now();
+        let downtime = Downtime {
+            owner: Actor::system().name,
+            reason: LOST_IN_RECOVERY.to_owned(),
+            begin: now,
+            end: now + LOST_FOR,
+        };
+        self.submit(Command::BeginDowntime { key: key.clone(), downtime }).await;
+    }
+
+    async fn submit(&self, command: Command) {
+        if let Err(error) = self.parts.consensus.submit(command.clone(), &Actor::system()).await {
+            tracing::error!(%error, ?command, "a command of a recovery was not accepted");
+        }
+    }
+
+    /// Every server is read again, then the record is closed.
+    async fn close(&self, record: &Mutex<Recovery>) {
+        let participants = lock(record).participants.clone();
+        join_all(participants.iter().map(|key| self.parts.exec.refresh(key))).await;
+        self.save(record, None).await;
+    }
+
+    async fn acknowledge_own(&self, record: &Mutex<Recovery>, actor: &Actor) {
+        let uid = lock(record).uid.clone();
+        let comment = "acknowledged by itself: nothing to look into".to_owned();
+        let _ = self.acknowledge(AcknowledgeScope::Uid { uid }, &comment, actor).await;
+    }
+
+    /// Changes the record, and tells and keeps it.
+    fn note<T>(&self, record: &Mutex<Recovery>, change: impl FnOnce(&mut Recovery) -> T) -> T {
+        let mut held = lock(record);
+        // The number may have arrived from the backend meanwhile.
+        if let Some(known) = self.registry.find(&held.uid) {
+            held.id = known.id;
+            held.acknowledged = held.acknowledged.take().or_else(|| known.acknowledged.clone());
+        }
+        let result = change(&mut held);
+        self.registry.put(held.clone());
+        result
+    }
+
+    /// Stores the record with its machine, before anything is done.
+    async fn save(&self, record: &Mutex<Recovery>, machine: Option<&Machine>) {
+        let recovery = Arc::new(lock(record).clone());
+        let machine = machine.map(|m| serde_json::to_value(m).unwrap_or_default());
+        self.parts.journal.write(Entry::Recovery { recovery, machine }).await;
+    }
+}
+
+/// Puts the state of each step into the record.
+struct RecordObserver<'a> {
+    service: &'a RecoveryService,
+    record: &'a Mutex<Recovery>,
+}
+
+impl Observer for RecordObserver<'_> {
+    fn step_changed<'a>(&'a self, step: &'a Step, state: &'a StepState) -> BoxFuture<'a, ()> {
+        let now = Utc::now();
+        self.service.note(self.record, |r| {
+            let Some(kept) = r.steps.iter_mut().rev().find(|s| s.step.id == step.id) else { return };
+            kept.state = state.clone();
+            if *state == StepState::Running {
+                kept.started = Some(now);
+            } else {
+                kept.ended = Some(now);
+            }
+        });
+        std::future::ready(()).boxed()
+    }
+}
+
+fn outcome(step: &Step, result: StepResult, fresh: &BTreeMap<InstanceKey, Option<Instance>>) -> StepOutcome {
+    let read = if result.state == StepState::Skipped { None } else { fresh.get(&step.server).cloned().flatten() };
+    StepOutcome { id: step.id, state: result.state, errno: result.error_number.map(u32::from), fresh: read }
+}
+
+fn pending(step: &Step) -> StepRecord {
+    StepRecord { step: step.clone(), state: StepState::Pending, started: None, ended: None }
+}
+
+/// The machine tells its story from the beginning each time; our opening line stays in front.
+fn with_opening(recovery: &Recovery, story: &[StoryLine]) -> Vec<StoryLine> {
+    recovery.story.iter().take(1).chain(story).cloned().collect()
+}
+
+fn lock(record: &Mutex<Recovery>) -> std::sync::MutexGuard<'_, Recovery> {
+    record.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The audit type under which the compatible API lists a recovery (`spec/api.md` 3.10).
+fn audit_type(kind: RecoveryKind) -> &'static str {
+    match kind {
+        RecoveryKind::Source => "recover-dead-master",
+        RecoveryKind::CoSource => "recover-dead-co-master",
+        RecoveryKind::IntermediateSource => "recover-dead-intermediate-master",
+        RecoveryKind::GroupMember => "recover-dead-replication-group-member-with-replicas",
+        RecoveryKind::Takeover => "graceful-master-takeover",
+    }
+}

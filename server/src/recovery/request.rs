@@ -1,0 +1,244 @@
+//! Recoveries that people ask for, and what they say of those that were.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::InstanceKey;
+use app::finding::{AnalysisCode, Finding};
+use app::recovery::{AcknowledgeScope, Recovery, RecoveryKind};
+use chrono::Utc;
+use engine::analysis::AnalysisSettings;
+use engine::policy;
+use engine::recovery::{Machine, RecoverySettings, TakeoverRequest};
+
+use super::RecoveryService;
+use super::drive::Course;
+use crate::consensus::{Actor, Command, ConsensusError};
+use crate::exec::Held;
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecoveryRequest {
+    /// Recover a server that analysis finds broken (`recover`).
+    Recover {
+        /// The server.
+        failed: InstanceKey,
+        /// Only this one may take over.
+        designated: Option<InstanceKey>,
+    },
+    /// Replace a cluster's primary that works (`graceful-master-takeover`, `-auto`).
+    Takeover {
+        /// Cluster name.
+        cluster: String,
+        /// The replica that takes over.
+        designated: Option<InstanceKey>,
+        /// Choose among several, and start replication on the old primary afterwards.
+        auto: bool,
+    },
+    /// Replace a cluster's primary whatever its state (`force-master-failover`, `force-master-takeover`).
+    Force {
+        /// Cluster name.
+        cluster: String,
+        /// Only this one may take over.
+        designated: Option<InstanceKey>,
+    },
+}
+
+/// Why a recovery was not begun.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The server is not known.
+    #[error("{0} is not known; discover it first")]
+    Unknown(InstanceKey),
+    /// The cluster has no primary, or more than one.
+    #[error("cluster {cluster} has no single primary: found {found}")]
+    NoPrimary {
+        /// Cluster name.
+        cluster: String,
+        /// What was found instead.
+        found: String,
+    },
+    /// Nothing that a recovery exists for is found about the server.
+    #[error("nothing to recover at {key}: {found}")]
+    Nothing {
+        /// The server.
+        key: InstanceKey,
+        /// What analysis says.
+        found: String,
+    },
+    /// Something stands in the way that even a person's word does not remove.
+    #[error("{0}")]
+    Hold(String),
+    /// Another operation or recovery is at work on the cluster.
+    #[error("{0}")]
+    Held(Held),
+    /// A command was not accepted.
+    #[error("{0}")]
+    Consensus(#[from] ConsensusError),
+}
+
+impl RecoveryService {
+    /// Begins what is asked for; the record is registered when this returns, the work goes on behind.
+    ///
+    /// # Errors
+    /// [`RecoverError`]; nothing has been changed then.
+    pub async fn start(
+        self: &Arc<Self>,
+        request: &RecoveryRequest,
+        actor: &Actor,
+    ) -> Result<Arc<Recovery>, RecoverError> {
+        if !self.parts.consensus.is_leader() {
+            return Err(RecoverError::Consensus(ConsensusError::NotLeader { leader: None }));
+        }
+        match request {
+            RecoveryRequest::Recover { failed, designated } => self.recover(failed, designated.clone(), actor).await,
+            RecoveryRequest::Takeover { cluster, designated, auto } => {
+                self.take_over(cluster, designated.clone(), *auto, actor).await
+            }
+            RecoveryRequest::Force { cluster, designated } => self.force(cluster, designated.clone(), actor).await,
+        }
+    }
+
+    /// As [`Self::start`], and waits until it is over (the compatible API and the commands).
+    ///
+    /// # Errors
+    /// As [`Self::start`]; how it ended is in the record.
+    pub async fn run_to_end(
+        self: &Arc<Self>,
+        request: &RecoveryRequest,
+        actor: &Actor,
+    ) -> Result<Arc<Recovery>, RecoverError> {
+        let begun = self.start(request, actor).await?;
+        let mut events = self.parts.events.subscribe();
+        loop {
+            if let Some(now) = self.registry.find(&begun.uid).filter(|r| !r.is_running()) {
+                return Ok(now);
+            }
+            // The time-out covers an end that came between the look and the subscription.
+            let _next = tokio::time::timeout(Duration::from_millis(250), events.recv()).await;
+        }
+    }
+
+    /// Acknowledges recoveries. Gives how many.
+    ///
+    /// # Errors
+    /// [`ConsensusError`] when the comment is empty or this node must not act.
+    pub async fn acknowledge(
+        &self,
+        what: AcknowledgeScope,
+        comment: &str,
+        actor: &Actor,
+    ) -> Result<usize, ConsensusError> {
+        let at = Utc::now();
+        let command = Command::Acknowledge {
+            what: what.clone(),
+            by: actor.name.clone(),
+            comment: comment.to_owned(),
+            at,
+        };
+        self.parts.consensus.submit(command, actor).await?;
+        Ok(self.registry.acknowledge(&what, &actor.name, comment, at))
+    }
+
+    async fn recover(
+        self: &Arc<Self>,
+        failed: &InstanceKey,
+        designated: Option<InstanceKey>,
+        actor: &Actor,
+    ) -> Result<Arc<Recovery>, RecoverError> {
+        // The word of a person is as good as its facts: everybody concerned is read afresh first.
+        self.read_around(failed).await?;
+        let finding = self.find(failed)?;
+        let recent = self.registry.recent();
+        let now = Utc::now();
+        let situation = policy::Situation { forced: true, ..self.situation(&finding, now, &recent, now) };
+        let kind = policy::decide(&finding, &self.policy(), &situation).map_err(|hold| match hold {
+            policy::Hold::NotActionable => RecoverError::Nothing { key: failed.clone(), found: finding.text() },
+            other => RecoverError::Hold(other.reason()),
+        })?;
+        let snapshot = self.parts.fleet.snapshot();
+        self.begin(finding, kind, designated, actor, &snapshot, false).await
+    }
+
+    async fn force(
+        self: &Arc<Self>,
+        cluster: &str,
+        designated: Option<InstanceKey>,
+        actor: &Actor,
+    ) -> Result<Arc<Recovery>, RecoverError> {
+        let primary = self.primary_of(cluster)?;
+        self.read_around(&primary).await?;
+        let finding = Finding { code: AnalysisCode::DeadSource, ..self.find(&primary)? };
+        self.refuse_if_running(&finding)?;
+        let snapshot = self.parts.fleet.snapshot();
+        self.begin(finding, RecoveryKind::Source, designated, actor, &snapshot, true).await
+    }
+
+    async fn take_over(
+        self: &Arc<Self>,
+        cluster: &str,
+        designated: Option<InstanceKey>,
+        auto: bool,
+        actor: &Actor,
+    ) -> Result<Arc<Recovery>, RecoverError> {
+        let source = self.primary_of(cluster)?;
+        self.read_around(&source).await?;
+        let finding = self.find(&source)?;
+        self.refuse_if_running(&finding)?;
+        let snapshot = self.parts.fleet.snapshot();
+        let guard = self.hold_cluster(&finding, &snapshot, RecoveryKind::Takeover, actor)?;
+        let settings: RecoverySettings = crate::settings::recovery(&self.parts.config.current());
+        let request = TakeoverRequest { source, designated, auto };
+        let (machine, decision) = Machine::begin_takeover(&request, &snapshot, &settings, Utc::now());
+        let recovery = self.new_record(finding, RecoveryKind::Takeover, actor);
+        Ok(self.launch(Course { recovery, machine, decision, actor: actor.clone(), guard }))
+    }
+
+    fn refuse_if_running(&self, finding: &Finding) -> Result<(), RecoverError> {
+        let recent = self.registry.recent();
+        let running = recent.iter().find(|r| r.running && r.cluster == finding.cluster);
+        match running {
+            Some(r) => Err(RecoverError::Hold(policy::Hold::InProgress { uid: r.uid.clone() }.reason())),
+            None => Ok(()),
+        }
+    }
+
+    /// The one primary of a cluster, by name.
+    fn primary_of(&self, cluster: &str) -> Result<InstanceKey, RecoverError> {
+        let snapshot = self.parts.fleet.snapshot();
+        let primaries: Vec<InstanceKey> =
+            snapshot.cluster(cluster).filter(|i| i.is_primary_role()).map(|i| i.key.clone()).collect();
+        match primaries.as_slice() {
+            [one] => Ok(one.clone()),
+            others => Err(RecoverError::NoPrimary {
+                cluster: cluster.to_owned(),
+                found: if others.is_empty() {
+                    "none".to_owned()
+                } else {
+                    others.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+                },
+            }),
+        }
+    }
+
+    /// Reads a server and its replicas afresh, side by side. Failures are facts as well.
+    async fn read_around(&self, key: &InstanceKey) -> Result<(), RecoverError> {
+        let snapshot = self.parts.fleet.snapshot();
+        if snapshot.get(key).is_none() {
+            return Err(RecoverError::Unknown(key.clone()));
+        }
+        let around: Vec<InstanceKey> =
+            snapshot.replicas_of(key).map(|r| r.key.clone()).chain([key.clone()]).collect();
+        futures_util::future::join_all(around.iter().map(|k| self.parts.exec.refresh(k))).await;
+        Ok(())
+    }
+
+    /// What analysis says about a server now, `NoProblem` included.
+    fn find(&self, key: &InstanceKey) -> Result<Finding, RecoverError> {
+        let settings = AnalysisSettings { include_no_problem: true, ..self.analysis_settings() };
+        engine::analysis::analyse(&self.parts.fleet.snapshot(), &settings, Utc::now())
+            .into_iter()
+            .find(|f| f.key == *key)
+            .ok_or_else(|| RecoverError::Unknown(key.clone()))
+    }
+}

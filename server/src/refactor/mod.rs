@@ -1,0 +1,253 @@
+//! Operations that people ask for: plan, show, apply.
+//!
+//! A plan is made from fresh reads of the servers it touches, shown, and applied only if a plan made at that
+//! moment still has the same fingerprint. The preview, the dry run and the application come from the same planner.
+
+mod operations;
+
+use std::sync::Arc;
+
+use app::InstanceKey;
+use app::api::{Operation, OperationView};
+use app::plan::{Plan, Refusal, Step, StepState};
+use app::topology::Snapshot;
+use chrono::Utc;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join_all};
+
+use crate::audit::Audit;
+use crate::config::LiveConfig;
+use crate::consensus::{Actor, Consensus};
+use crate::events::EventBus;
+use crate::exec::{Exec, Held, Locks, Observer, StepResult};
+use crate::fleet::Fleet;
+use operations::Operations;
+
+/// Why an operation was not planned or applied.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RefactorError {
+    /// A rule forbids it.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The server is not known.
+    #[error("{0} is not known; discover it first")]
+    Unknown(InstanceKey),
+    /// The plan that was shown is not the plan that would be carried out now.
+    #[error("the topology has changed since the plan was shown; look at the new plan")]
+    WorldChanged(Box<Plan>),
+    /// Another operation or recovery holds a server or cluster.
+    #[error("{0}")]
+    Held(Held),
+    /// This node must not act.
+    #[error("this node is not the leader")]
+    NotLeader,
+    /// It was begun and failed; says what is left changed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Plans and applies operations.
+#[derive(Debug, Clone)]
+pub struct Refactor {
+    fleet: Arc<Fleet>,
+    consensus: Arc<Consensus>,
+    exec: Exec,
+    locks: Locks,
+    audit: Audit,
+    events: Arc<EventBus>,
+    operations: Arc<Operations>,
+    config: Arc<LiveConfig>,
+}
+
+impl Refactor {
+    /// An operator of the fleet; `locks` are shared with recoveries.
+    pub fn new(
+        fleet: Arc<Fleet>,
+        consensus: Arc<Consensus>,
+        exec: Exec,
+        locks: Locks,
+        audit: Audit,
+        events: Arc<EventBus>,
+        config: Arc<LiveConfig>,
+    ) -> Self {
+        Self { fleet, consensus, exec, locks, audit, events, operations: Arc::default(), config }
+    }
+
+    /// Plans an operation from the picture at hand. Nothing is changed and no server is asked.
+    ///
+    /// # Errors
+    /// [`RefactorError::Refused`] with the rule, [`RefactorError::Unknown`].
+    pub fn plan(&self, operation: &Operation) -> Result<Plan, RefactorError> {
+        self.plan_on(&self.fleet.snapshot(), operation)
+    }
+
+    /// Applies an operation in the background, if a plan from fresh facts still has the fingerprint shown.
+    ///
+    /// # Errors
+    /// See [`RefactorError`]; nothing has been changed then.
+    pub async fn start(
+        &self,
+        operation: &Operation,
+        fingerprint: &str,
+        actor: &Actor,
+    ) -> Result<OperationView, RefactorError> {
+        let (view, work) = self.prepare(operation, Some(fingerprint), actor).await?;
+        tokio::spawn(work);
+        Ok(view)
+    }
+
+    /// Applies an operation and waits for its end: the form of the commands and of the compatible API.
+    ///
+    /// # Errors
+    /// See [`RefactorError`]; with [`RefactorError::Failed`] it says what is left changed.
+    pub async fn run(&self, operation: &Operation, actor: &Actor) -> Result<OperationView, RefactorError> {
+        let (view, work) = self.prepare(operation, None, actor).await?;
+        // Spawned, so that a caller who hangs up does not cut an operation in two.
+        let ended = tokio::spawn(work).await;
+        let view = self.operations.get(&view.id).unwrap_or(view);
+        match (&view.error, ended) {
+            (Some(error), _) => Err(RefactorError::Failed(error.clone())),
+            (None, Err(panic)) => Err(RefactorError::Failed(format!("the operation broke off: {panic}"))),
+            (None, Ok(())) => Ok(view),
+        }
+    }
+
+    /// An operation that is or was applied by this process.
+    pub fn operation(&self, id: &str) -> Option<OperationView> {
+        self.operations.get(id)
+    }
+
+    fn plan_on(&self, snapshot: &Snapshot, operation: &Operation) -> Result<Plan, RefactorError> {
+        for key in named_servers(operation) {
+            if snapshot.get(key).is_none() {
+                return Err(RefactorError::Unknown(key.clone()));
+            }
+        }
+        engine::plan::plan(operation, snapshot, &crate::settings::plan(&self.config.current()))
+            .map_err(RefactorError::Refused)
+    }
+
+    /// Reads every server afresh that the plan touches or rests on, plans again and takes the locks.
+    async fn prepare(
+        &self,
+        operation: &Operation,
+        fingerprint: Option<&str>,
+        actor: &Actor,
+    ) -> Result<(OperationView, BoxFuture<'static, ()>), RefactorError> {
+        if !self.consensus.is_leader() {
+            return Err(RefactorError::NotLeader);
+        }
+        let sketch = self.plan(operation)?;
+        let name = format!("{} by {}", sketch.title, actor.name);
+        let guard = self.locks.take(&lock_names(&sketch), &name).map_err(RefactorError::Held)?;
+        let mut touched = sketch.servers();
+        touched.extend(named_servers(operation).into_iter().cloned());
+        touched.sort();
+        touched.dedup();
+        // A server that cannot be read keeps its last state; the rules then judge it as such.
+        join_all(touched.iter().map(|key| self.exec.refresh(key))).await;
+        let plan = self.plan(operation)?;
+        if fingerprint.is_some_and(|shown| shown != plan.fingerprint) {
+            return Err(RefactorError::WorldChanged(Box::new(plan)));
+        }
+        let view = self.operations.begin(plan.clone(), &actor.name, Utc::now());
+        let this = self.clone();
+        let (id, actor) = (view.id.clone(), actor.clone());
+        let work = async move {
+            let error = this.carry_out(&id, &plan, &actor).await;
+            this.operations.end(&id, error.clone(), Utc::now());
+            this.events.publish(app::event::EventBody::PlanEnded { operation_id: id, error });
+            drop(guard);
+        };
+        Ok((view, work.boxed()))
+    }
+
+    /// Runs the plan; on failure undoes what was done on the servers that failed. Gives what went wrong.
+    async fn carry_out(&self, id: &str, plan: &Plan, actor: &Actor) -> Option<String> {
+        let observer = PlanObserver { id, refactor: self };
+        let results = self.exec.run(&plan.steps, &observer).await;
+        let error = self.settle(plan, &results, &observer).await;
+        join_all(plan.servers().iter().map(|key| self.exec.refresh(key))).await;
+        let about = plan.servers().into_iter().next().unwrap_or_default();
+        let message = match &error {
+            None => plan.title.clone(),
+            Some(error) => format!("{}: failed: {error}", plan.title),
+        };
+        self.audit.record(&plan.operation, &about, &plan.cluster, actor, &message);
+        error
+    }
+
+    async fn settle(&self, plan: &Plan, results: &[StepResult], observer: &PlanObserver<'_>) -> Option<String> {
+        let failures: Vec<String> = results
+            .iter()
+            .filter(|r| r.state.is_failure())
+            .filter_map(|r| {
+                let step = plan.steps.iter().find(|s| s.id == r.step)?;
+                Some(describe_failure(step, &r.state))
+            })
+            .collect();
+        if failures.is_empty() {
+            return None;
+        }
+        let broken: Vec<&InstanceKey> = results
+            .iter()
+            .filter(|r| r.state.is_failure())
+            .filter_map(|r| plan.steps.iter().find(|s| s.id == r.step).map(|s| &s.server))
+            .collect();
+        let to_undo: Vec<Step> = plan.steps.iter().filter(|s| broken.contains(&&s.server)).cloned().collect();
+        let undone = self.exec.undo(&to_undo, results, observer).await;
+        let aftermath = if undone.left_changed.is_empty() {
+            "what was changed on the failed servers has been undone".to_owned()
+        } else {
+            format!("still changed: {}", undone.left_changed.join("; "))
+        };
+        Some(format!("{}; {aftermath}", failures.join("; ")))
+    }
+}
+
+/// Puts the state of each step where the page can see it.
+struct PlanObserver<'a> {
+    id: &'a str,
+    refactor: &'a Refactor,
+}
+
+impl Observer for PlanObserver<'_> {
+    fn step_changed<'a>(&'a self, step: &'a Step, state: &'a StepState) -> BoxFuture<'a, ()> {
+        self.refactor.operations.step(self.id, step.id, state.clone());
+        self.refactor.events.publish(app::event::EventBody::PlanStep {
+            operation_id: self.id.to_owned(),
+            step: step.id,
+            server: step.server.clone(),
+            state: state.clone(),
+        });
+        std::future::ready(()).boxed()
+    }
+}
+
+fn describe_failure(step: &Step, state: &StepState) -> String {
+    match state {
+        StepState::Failed { error } => format!("{}: step {} ({}): {error}", step.server, step.id, step.reason),
+        _ => format!("{}: step {} ({}): no answer within {} ms", step.server, step.id, step.reason, step.timeout_ms),
+    }
+}
+
+/// The cluster as a whole and every server touched: a recovery and an operation never meet (`safety.md` S4).
+fn lock_names(plan: &Plan) -> Vec<String> {
+    plan.servers().iter().map(ToString::to_string).collect()
+}
+
+/// The servers an operation names.
+pub(crate) fn named_servers(operation: &Operation) -> Vec<&InstanceKey> {
+    match operation {
+        Operation::Relocate { server, below } | Operation::RelocateReplicas { server, below, .. } => {
+            vec![server, below]
+        }
+        Operation::StartReplication { server }
+        | Operation::StopReplication { server }
+        | Operation::RestartReplication { server }
+        | Operation::SetReadOnly { server }
+        | Operation::SetWriteable { server }
+        | Operation::DetachReplica { server }
+        | Operation::ReattachReplica { server } => vec![server],
+    }
+}
