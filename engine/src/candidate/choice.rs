@@ -149,11 +149,11 @@ pub fn can_follow(
     can_replicate_from(replica, source, &rule_settings(settings)).map_err(|refusal| refusal.message)?;
     gtid_positioning(replica, source).map_err(|refusal| refusal.message)?;
     // MariaDB refuses a replica that is ahead of its source in a domain; MySQL takes it.
-    if let (Some(position @ GtidPosition::Mariadb(_)), Ok(own)) = (position, GtidPosition::executed_by(replica)) {
-        if !position.covers(&own) {
-            let ahead = missing(&own, position);
-            return Err(format!("{} holds {ahead}, which {} will never have", replica.key, source.key));
-        }
+    if let (Some(position @ GtidPosition::Mariadb(_)), Ok(own)) = (position, GtidPosition::executed_by(replica))
+        && !position.covers(&own)
+    {
+        let ahead = missing(&own, position);
+        return Err(format!("{} holds {ahead}, which {} will never have", replica.key, source.key));
     }
     Ok(())
 }

@@ -172,10 +172,10 @@ impl Machine {
     /// A replica that has arrived and does not run as it did before.
     fn push_restart(&self, list: &mut StepList<'_>, replica: &Instance) {
         let wanted = self.before(&replica.key).map(|b| b.threads());
-        if let Some(threads) = wanted.filter(|t| *t != Threads::of(&replica.replication)) {
-            if let Some(start) = threads.start() {
-                list.push(replica, 1, start, "replication goes on");
-            }
+        if let Some(threads) = wanted.filter(|t| *t != Threads::of(&replica.replication))
+            && let Some(start) = threads.start()
+        {
+            list.push(replica, 1, start, "replication goes on");
         }
     }
 

@@ -26,5 +26,8 @@ mod state;
 mod takeover;
 mod types;
 
+#[cfg(test)]
+mod tests;
+
 pub use machine::Machine;
 pub use types::{AbortReason, Decision, LostReplica, RecoverySettings, Report, StepOutcome, TakeoverRequest};

@@ -78,6 +78,8 @@ impl Machine {
                 );
                 return Some(Next::Go(Phase::AwaitSilence));
             }
+            // Its replicas stay below it: it may be the primary, and they may be all that acknowledges its writes.
+            self.no_way_back = true;
             let message = format!("{source} may have been promoted: we cannot see it, and its replicas still do");
             return Some(Next::Go(self.roll_back(now, "out-of-sight", message)));
         }
@@ -147,11 +149,11 @@ impl Machine {
     }
 
     pub(super) fn judge_freeze(&mut self, now: DateTime<Utc>) -> Next {
-        if !self.settings.forced {
-            if let Some((key, grown)) = self.grown_since_first_read() {
-                let message = format!("{key} received {grown} from {} while we looked: it serves", self.failed);
-                return Next::Go(self.roll_back(now, "source-serves", message));
-            }
+        if !self.settings.forced
+            && let Some((key, grown)) = self.grown_since_first_read()
+        {
+            let message = format!("{key} received {grown} from {} while we looked: it serves", self.failed);
+            return Next::Go(self.roll_back(now, "source-serves", message));
         }
         let unfrozen: Vec<InstanceKey> =
             self.alive_replicas().filter(|r| wants_to_receive(r)).map(|r| r.key.clone()).collect();

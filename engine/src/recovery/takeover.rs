@@ -209,15 +209,15 @@ impl Machine {
         let old = position(self.facts.get(&self.failed));
         let new = position(self.chosen.as_ref().and_then(|key| self.alive(key)));
         let frozen = self.alive(&self.failed).is_none_or(|s| s.read_only);
-        if let (Some(old), Some(new), true) = (&old, &new, frozen) {
-            if new.covers(old) {
-                self.attempts = 0;
-                self.tell(
-                    now,
-                    format!("the designated server has executed all of it: {}", old.to_string().replace('\n', "")),
-                );
-                return Next::Go(Phase::TakeOver);
-            }
+        if let (Some(old), Some(new), true) = (&old, &new, frozen)
+            && new.covers(old)
+        {
+            self.attempts = 0;
+            self.tell(
+                now,
+                format!("the designated server has executed all of it: {}", old.to_string().replace('\n', "")),
+            );
+            return Next::Go(Phase::TakeOver);
         }
         self.attempts = self.attempts.saturating_add(1);
         if frozen && new.is_some() && self.attempts < MAX_WAITS && !self.ended_badly() {
