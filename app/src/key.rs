@@ -12,6 +12,7 @@ const DETACH_PREFIX: &str = "//";
 /// JSON: `{"Hostname":"db1.example","Port":3306}`. The text form is `host:port`; an IPv6 host is not
 /// bracketed in it, as existing clients and backend rows expect.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct InstanceKey {
     /// Host name or address; empty in the null key.
     #[serde(rename = "Hostname")]

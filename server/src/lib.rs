@@ -7,6 +7,7 @@ pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod consensus;
+pub mod daemon;
 pub mod discovery;
 pub mod events;
 pub mod exec;

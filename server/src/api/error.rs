@@ -18,6 +18,10 @@ pub enum ErrorKind {
     BadInput,
     /// Nobody has said who they are, or wrongly.
     Unauthenticated,
+    /// The body is larger than any that makes sense.
+    TooLarge,
+    /// The path has no such verb.
+    MethodNotAllowed,
     /// The caller may not.
     Forbidden,
     /// What was named is not known.
@@ -42,9 +46,11 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::BadInput,
         Self::Unauthenticated,
+        Self::TooLarge,
+        Self::MethodNotAllowed,
         Self::Forbidden,
         Self::NotFound,
         Self::WorldChanged,
@@ -62,6 +68,8 @@ impl ErrorKind {
         match self {
             Self::BadInput => "bad-input",
             Self::Unauthenticated => "unauthenticated",
+            Self::TooLarge => "too-large",
+            Self::MethodNotAllowed => "method-not-allowed",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not-found",
             Self::WorldChanged => "world-changed",
@@ -80,6 +88,8 @@ impl ErrorKind {
         match self {
             Self::BadInput => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::WorldChanged | Self::Busy => StatusCode::CONFLICT,

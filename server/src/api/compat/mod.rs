@@ -16,7 +16,7 @@ pub use analysis::{ClusterInfo, ReplicationAnalysis};
 pub use encode::{Envelope, encode};
 pub use health::{ElectedNode, HealthStatus, NodeHealth};
 pub use instance::CompatInstance;
-pub use records::{Audit, Blocked, CandidateInstance, Changelog, Maintenance, RecoveryStep, ResolvedName};
+pub use records::{Audit, Blocked, CandidateInstance, Changelog, Maintenance, RecoveryStep};
 pub use recovery::TopologyRecovery;
 pub use scalar::TimeForm;
 

@@ -153,18 +153,3 @@ impl Changelog {
         Self { analyzed_instance_key: key, changelog: changes.into_iter().map(line).collect() }
     }
 }
-
-/// An entry of the cache of host names.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct ResolvedName {
-    object: String,
-    expiration: i64,
-}
-
-impl ResolvedName {
-    /// What a host name stands for, and until when that is believed.
-    pub fn new(resolved: String, expires: DateTime<Utc>) -> Self {
-        Self { object: resolved, expiration: expires.timestamp_nanos_opt().unwrap_or(i64::MAX) }
-    }
-}

@@ -370,7 +370,6 @@ fn small_records_to_the_byte() {
         text(&Blocked::new(key("db1"), "c".to_owned(), "DeadMaster".to_owned(), at(0), 6, form)),
         text(&CandidateInstance::new(&key("db1"), &candidate, TimeDelta::minutes(60), form)),
         text(&Changelog::new(key("db1"), [(at(0), "DeadMaster"), (at(9), "NoProblem")], form)),
-        text(&ResolvedName::new("db1.example".to_owned(), at(0))),
         text(&health),
     ];
     insta::assert_snapshot!("small_records", lines.join("\n"));
