@@ -104,7 +104,8 @@ impl Machine {
                 "a primary replicates from nobody, not after a restart either",
             );
         }
-        self.push_semi_sync(&mut list, &server, 3);
+        // A switch that cannot be thrown shall not keep the cluster without a primary: the second try does it last.
+        self.push_semi_sync(&mut list, &server, if self.attempts == 0 { 3 } else { 6 });
         if server.read_only {
             let action = Action::SetReadOnly { on: false, super_too: true };
             list.push(&server, 4, action, "it takes writes from now on");

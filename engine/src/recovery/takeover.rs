@@ -290,10 +290,11 @@ impl Machine {
         let mut list = self.list();
         let (Some(chosen), Some(old)) = (self.chosen.clone(), self.alive(&self.failed)) else { return vec![] };
         let Some(template) = self.before(&chosen) else { return vec![] };
-        if old.semi_sync.source_enabled {
+        let first_try = self.attempts == 0;
+        if first_try && old.semi_sync.source_enabled {
             list.push(old, 1, Action::SetSemiSyncSource { on: false }, "a replica waits for nobody");
         }
-        if template.semi_sync_replica && !old.semi_sync.replica_enabled {
+        if first_try && template.semi_sync_replica && !old.semi_sync.replica_enabled {
             list.push(old, 1, Action::SetSemiSyncReplica { on: true }, "it acknowledges, as the new primary did");
         }
         if old.replication.source != chosen {

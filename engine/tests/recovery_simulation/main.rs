@@ -3,6 +3,9 @@
 //!
 //! A failing seed is in the message of the assertion, with the story and every step.
 
+// Helpers of tests fail as tests do.
+#![allow(clippy::expect_used)]
+
 mod executor;
 mod random;
 mod scenarios;

@@ -106,7 +106,7 @@ impl World {
     /// Sessions in which replication flows and clients write: called after every step.
     pub fn tick(&mut self) {
         self.ticks += 1;
-        let slow_too = self.ticks % 8 == 0;
+        let slow_too = self.ticks.is_multiple_of(8);
         if self.clients_write {
             self.write();
         }
