@@ -120,6 +120,14 @@ fn before_draining_what_is_received_counts_as_executed() {
 }
 
 #[test]
+fn nobody_is_repointed_whose_relay_log_would_be_thrown_away() {
+    let mut case = Case::of(vec![replica(1, 3, 5), replica(2, 10, 10)]);
+    case.servers[0].1 = PromotionRule::Prefer;
+    assert_eq!(name(case.choose().chosen), "db2");
+    assert!(case.reason(1).contains("not applied"), "{}", case.reason(1));
+}
+
+#[test]
 fn each_veto_says_what_it_is() {
     type Change = fn(&mut Case);
     let vetoes: [(Change, &str); 10] = [

@@ -28,6 +28,8 @@ pub struct Story {
     /// The source was back before anybody was asked to take writes.
     pub returned_before_promotion: bool,
     pub returned: bool,
+    /// It was read, alive, before anybody was asked to take writes.
+    pub seen_before_promotion: bool,
 }
 
 pub enum End {
@@ -45,6 +47,7 @@ pub struct Executor<'a> {
     pub step_faults: u32,
     pub returned_before_promotion: bool,
     pub returned: bool,
+    pub seen_before_promotion: bool,
     promotion_asked: bool,
 }
 
@@ -59,6 +62,7 @@ impl<'a> Executor<'a> {
             step_faults: 0,
             returned_before_promotion: false,
             returned: false,
+            seen_before_promotion: false,
             promotion_asked: false,
         }
     }
@@ -97,6 +101,7 @@ impl<'a> Executor<'a> {
             step_faults: self.step_faults,
             returned_before_promotion: self.returned_before_promotion,
             returned: self.returned,
+            seen_before_promotion: self.seen_before_promotion,
         }
     }
 
@@ -124,6 +129,8 @@ impl<'a> Executor<'a> {
             if state.is_failure() {
                 broken.push(server);
             }
+            let seen = server == self.source && step.action == Action::Refresh && state == StepState::Done;
+            self.seen_before_promotion |= seen && !self.promotion_asked;
             let model = &self.world.servers[server];
             let readable = model.up && model.visible;
             self.lines.push(format!("{} {:?} -> {state:?}", step.server, step.action));

@@ -253,6 +253,7 @@ fn a_source_that_comes_back_keeps_its_place_or_is_fenced() {
             }
             (End::Finished(report), true) => {
                 fenced += 1;
+                assert!(!run.story.seen_before_promotion, "it was back, and was replaced: {}", run.tell());
                 assert!(report.fence.contains(&key(0)), "{}", run.tell());
                 assert!(run.after.servers[0].read_only || !run.story.returned_before_promotion, "{}", run.tell());
             }
