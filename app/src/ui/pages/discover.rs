@@ -65,9 +65,11 @@ pub fn DiscoverPage() -> impl IntoView {
                     <p id="servers-help" class="quiet">"host, host:port or [ipv6]:port; port 3306 when none is given."</p>
                     <div class="buttons"><button type="submit" class="primary">"Discover"</button></div>
                 </form>
-                <ul class="outcomes" role="status" aria-label="What came of it">
-                    {move || outcomes.get().into_iter().map(|(line, outcome)| row(line, outcome)).collect_view()}
-                </ul>
+                <div role="status" aria-label="What came of it">
+                    <ul class="outcomes">
+                        {move || outcomes.get().into_iter().map(|(line, outcome)| row(line, outcome)).collect_view()}
+                    </ul>
+                </div>
             </Show>
         </section>
     }

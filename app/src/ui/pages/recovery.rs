@@ -106,7 +106,8 @@ fn Story(recovery: StoredValue<Recovery>) -> impl IntoView {
     let live = recovery.with_value(Recovery::is_running);
     let empty = lines.is_empty();
     view! {
-        <ol class="story" role=live.then_some("log") aria-label="Story">
+        <div role=live.then_some("log") aria-label=live.then_some("Story, as it happens")>
+        <ol class="story">
             {lines.into_iter().map(|(at, since, message)| view! {
                 <li>
                     <time title=moment_text(at)>{clock_text(at)}</time>
@@ -115,6 +116,7 @@ fn Story(recovery: StoredValue<Recovery>) -> impl IntoView {
                 </li>
             }).collect_view()}
         </ol>
+        </div>
         {empty.then(|| view! { <p class="quiet">"Nothing was written down yet."</p> })}
     }
 }

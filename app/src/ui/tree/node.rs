@@ -1,5 +1,6 @@
 //! One server in the tree.
 
+use leptos::attr::custom::custom_attribute;
 use leptos::prelude::*;
 
 use super::drawing::Drawing;
@@ -75,8 +76,8 @@ pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) ->
     let transform = move || {
         place.get().map_or_else(|| "scale(0)".to_owned(), |(corner, ..)| format!("translate({}px, {}px)", corner.x, corner.y))
     };
-    // Spoken with the age at the moment of the change, not each second.
-    let label = Memo::new(move |_| read.with(|s| spoken(s, part.get(), ui.clock.now_once())));
+    // With the age at the moment of the change, not each second.
+    let more = Memo::new(move |_| read.with(|s| spoken(s, ui.clock.now_once())));
     let line = Memo::new(move |_| read.with(box_line));
     let write = Memo::new(move |_| read.with(|s| write_word(&s.instance)));
     let dc = Memo::new(move |_| read.with(|s| s.instance.data_center.clone()));
@@ -92,14 +93,14 @@ pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) ->
             (false, None) => String::new(),
         })
     });
+    let level = move || place.get().map_or(1, |(_, level, _)| level).to_string();
     view! {
         <div
             id=element_id(&key)
             class=class
             role="treeitem"
             data-key=key.to_string()
-            aria-label=move || label.get()
-            attr:aria-level=move || place.get().map_or(1, |(_, level, _)| level).to_string()
+            {..custom_attribute("aria-level", level)}
             aria-selected=move || if selected.get() { "true" } else { "false" }
             tabindex=move || if focusable.get() { "0" } else { "-1" }
             style:transform=transform
@@ -114,8 +115,9 @@ pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) ->
             <div class="node-low">
                 <span class="node-dc">{move || dc.get()}</span>
                 <span class="node-trouble">{move || trouble.get()}</span>
-                <span class="node-age">{move || age.get()}</span>
+                <span class="node-age" aria-hidden="true">{move || age.get()}</span>
             </div>
+            <span class="spoken">{move || more.get()}</span>
             </div>
             <Zones ui=ui verdict=verdict over=over />
         </div>
