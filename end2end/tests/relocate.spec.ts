@@ -53,17 +53,18 @@ test("a sub-tree moves as a whole", async ({ page }) => {
 
 test("an impossible move is refused with its reason and changes nothing", async ({ page }) => {
   await openCluster(page, "orders", all.map(fleet.key));
-  const moved = box(page, fleet.key(intermediate));
-  const rect = await moved.boundingBox();
-  const to = await box(page, fleet.key(below)).boundingBox();
+  // The intermediate source hangs below `other` now.
+  const rect = await box(page, fleet.key(other)).boundingBox();
+  const to = await box(page, fleet.key(intermediate)).boundingBox();
   if (!rect || !to) throw new Error("not on the screen");
   await page.mouse.move(rect.x + 40, rect.y + 20);
   await page.mouse.down();
   await page.mouse.move(rect.x + 60, rect.y + 40, { steps: 3 });
   await page.mouse.move(to.x + to.width / 2, to.y + 12, { steps: 8 });
-  await expect(box(page, fleet.key(below)).getByText("is itself below")).toBeVisible();
+  await expect(box(page, fleet.key(intermediate)).getByText("is itself below")).toBeVisible();
   await page.mouse.up();
   await expect(page.getByRole("log", { name: "Notices" }).getByText("below-itself")).toBeVisible();
+  expect(fleet.sourcePort(other)).toBe(source);
   expect(fleet.sourcePort(intermediate)).toBe(other);
 });
 

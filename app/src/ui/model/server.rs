@@ -54,12 +54,14 @@ pub fn name_parts(key: &InstanceKey) -> (String, String) {
     (key.hostname.clone(), format!(":{}", key.port))
 }
 
-/// `rw`, `ro` or `super ro`.
+/// `rw`, `ro` or `super ro`, with a question mark where that is only what was last seen.
 pub fn write_word(server: &Instance) -> &'static str {
-    match (server.read_only, server.super_read_only) {
-        (true, Some(true)) => "super ro",
-        (true, _) => "ro",
-        (false, _) => "rw",
+    match (server.check.is_valid(), server.read_only, server.super_read_only) {
+        (true, true, Some(true)) => "super ro",
+        (true, true, _) => "ro",
+        (true, false, _) => "rw",
+        (false, true, _) => "ro?",
+        (false, false, _) => "rw?",
     }
 }
 

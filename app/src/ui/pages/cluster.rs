@@ -6,7 +6,7 @@ use crate::ui::chrome::cluster_list::ClusterList;
 use crate::ui::chrome::parts::{Badge, Problem};
 use crate::ui::model::fleet::display_name;
 use crate::ui::model::route::Route;
-use crate::ui::model::tone::Tone;
+use crate::ui::model::tone::{Tone, finding_words};
 use crate::ui::panel::SidePanel;
 use crate::ui::panel::strip::TimelineStrip;
 use crate::ui::state::use_ui;
@@ -38,7 +38,7 @@ pub fn ClusterPage() -> impl IntoView {
                 <span class="small">{small}</span>
                 <Badge tone=tone />
                 <span class="cluster-finding">
-                    {move || ui.cluster.summary.with(|s| s.as_ref().map(|s| s.finding.clone()))}
+                    {move || ui.cluster.summary.with(|s| s.as_ref().map(|s| finding_words(&s.finding)))}
                 </span>
             </div>
             {move || ui.cluster.error.get().map(|error| view! { <Problem error=error /> })}

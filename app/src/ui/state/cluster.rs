@@ -15,6 +15,7 @@ use crate::ui::infra::clock::Clock;
 use crate::ui::model::move_targets;
 use crate::ui::model::recovery::upsert;
 use crate::ui::model::shape::Row;
+use crate::ui::model::sparkline::{Sample, keep};
 
 /// A server's signal.
 pub type ServerSignal = ArcRwSignal<ServerView>;
@@ -38,6 +39,8 @@ pub struct OpenCluster {
     pub error: RwSignal<Option<ApiError>>,
     /// Who hangs below whom; changes only when that does.
     pub rows: Memo<Vec<Row>>,
+    /// Lag of each replica as this page has seen it.
+    lags: StoredValue<BTreeMap<InstanceKey, Vec<Sample>>>,
     turn: StoredValue<u64>,
 }
 
@@ -56,6 +59,7 @@ impl OpenCluster {
             settings: RwSignal::new(ClusterSettings::default()),
             error: RwSignal::new(None),
             rows,
+            lags: StoredValue::new(BTreeMap::new()),
             turn: StoredValue::new(0),
         }
     }
@@ -69,6 +73,7 @@ impl OpenCluster {
         self.turn.update_value(|turn| *turn += 1);
         self.summary.set(None);
         self.servers.set(BTreeMap::new());
+        self.lags.set_value(BTreeMap::new());
         self.findings.set(Vec::new());
         self.recoveries.set(Vec::new());
         self.error.set(None);
@@ -117,6 +122,7 @@ impl OpenCluster {
 
     /// A server was read.
     pub fn put(self, view: ServerView) {
+        self.note_lag(&view);
         let signal = self.servers.with_untracked(|map| map.get(&view.instance.key).cloned());
         if let Some(signal) = signal {
             let moved_away = self
@@ -139,6 +145,7 @@ impl OpenCluster {
         let same_keys = known.len() == servers.len() && servers.iter().all(|s| known.contains_key(&s.instance.key));
         let mut next = BTreeMap::new();
         for server in servers {
+            self.note_lag(&server);
             let key = server.instance.key.clone();
             let signal = match known.get(&key) {
                 Some(signal) => {
@@ -154,6 +161,19 @@ impl OpenCluster {
         if !same_keys {
             self.servers.set(next);
         }
+    }
+
+    fn note_lag(self, view: &ServerView) {
+        let server = &view.instance;
+        if let (true, Some(at)) = (server.is_replica(), server.check.last_checked) {
+            let lag = server.lag.filter(|_| server.check.is_valid());
+            self.lags.update_value(|lags| keep(lags.entry(server.key.clone()).or_default(), (at, lag)));
+        }
+    }
+
+    /// Lag of a server as this page has seen it, oldest first.
+    pub fn lag_samples(self, key: &InstanceKey) -> Vec<Sample> {
+        self.lags.with_value(|lags| lags.get(key).cloned().unwrap_or_default())
     }
 
     /// The record of a recovery of this cluster changed.

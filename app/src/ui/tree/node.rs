@@ -137,7 +137,10 @@ fn Zones(ui: Ui, verdict: Memo<Option<Verdict>>, over: Memo<bool>) -> impl IntoV
             if verdict.is_target() {
                 let zones = verdict.allowed.clone().into_iter().map(zone).collect_view();
                 let hint = move || (by_key.get() && over.get()).then_some("Enter");
-                view! { <div class="zones">{zones}<span class="zone-hint">{hint}</span></div> }.into_any()
+                // What else is offered here does not hide why the plain move is not.
+                let why = verdict.refusal.map(|r| format!("Not below: {}", r.message));
+                let why = move || over.get().then(|| why.clone().map(|why| view! { <span class="zone-why">{why}</span> }));
+                view! { <div class="zones">{zones}{why}<span class="zone-hint">{hint}</span></div> }.into_any()
             } else {
                 let why = verdict.refusal.map(|r| r.message).unwrap_or_default();
                 view! { <div class="why-not" class:shown=move || over.get()>{why}</div> }.into_any()
