@@ -35,13 +35,19 @@ seconds_since() {
 # quietly LABEL COMMAND... : output goes to a log; one line every 15 s shows that it lives, and a
 # failure shows the end of the log.
 quietly() {
-    local label="$1" log pid began waited=0
+    local label="$1" log pid began waited=0 traps
     shift
     mkdir -p "$CACHE_DIR/logs"
     log="$CACHE_DIR/logs/${label//[^a-zA-Z0-9._-]/-}.log"
     began="$(now_us)"
+    # A process group of its own, so that a Ctrl-C here can end all of it.
+    set -m
     "$@" >"$log" 2>&1 </dev/null &
     pid=$!
+    set +m
+    traps="$(trap -p INT TERM)"
+    # shellcheck disable=SC2064 # the process of now is meant
+    trap "kill -s TERM -- -$pid 2>/dev/null; exit 130" INT TERM
     while kill -0 "$pid" 2>/dev/null; do
         nap 0.2
         waited=$((waited + 1))
@@ -49,8 +55,10 @@ quietly() {
             note "$label: $(seconds_since "$began") s, at: $(tail -n 1 "$log" | tr -d '\r' | cut -c 1-90)"
         fi
     done
+    trap - INT TERM
+    eval "$traps"
     if ! wait "$pid"; then
-        tail -n 30 "$log" >&2
+        grep -m 5 -A 6 '^error' "$log" >&2 || tail -n 30 "$log" >&2
         printf 'error: %s failed; the whole log is %s\n' "$label" "$log" >&2
         return 1
     fi
@@ -81,6 +89,7 @@ apt_install() {
         package_is_installed "$package" || missing+=("$package")
     done
     ((${#missing[@]})) || return 0
+    as_root true # asks for a password here, where it can be typed
     step "Installing ${missing[*]} from the machine's own package source"
     with_lock apt apt_install_now "${missing[@]}" || die "could not install ${missing[*]}: see the lines above, then try: apt-get update && apt-get install ${missing[*]}"
 }

@@ -44,6 +44,7 @@ use crate::topology::{Downtime, Instance, PromotionRule};
 
 /// What a caller may do. Each right includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Sees everything.
@@ -56,6 +57,7 @@ pub enum Role {
 
 /// Who is calling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Session {
     /// User name; empty without authentication.
     pub user: String,
@@ -69,6 +71,7 @@ pub struct Session {
 
 /// The state of the node that answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NodeStatus {
     /// Version of this program.
     pub version: String,
@@ -100,6 +103,7 @@ pub struct NodeStatus {
 
 /// A background loop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TaskStatus {
     /// Name.
     pub name: String,
@@ -113,6 +117,7 @@ pub struct TaskStatus {
 
 /// One cluster on the dashboard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ClusterSummary {
     /// Name: the key text of its topmost server.
     pub name: String,
@@ -142,6 +147,7 @@ pub struct ClusterSummary {
 
 /// One server as the page shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ServerView {
     /// As last probed.
     pub instance: Instance,
@@ -161,6 +167,7 @@ pub struct ServerView {
 
 /// One cluster with its servers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ClusterView {
     /// Summary.
     pub summary: ClusterSummary,
@@ -178,6 +185,7 @@ pub struct ClusterView {
 
 /// Settings that decide what the page lights up.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ClusterSettings {
     /// `InstancePollSeconds`.
     pub instance_poll_seconds: u64,
@@ -191,6 +199,7 @@ pub struct ClusterSettings {
 
 /// Body of a discovery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DiscoverRequest {
     /// `host`, `host:port` or `[ipv6]:port`.
     pub server: String,
@@ -198,6 +207,7 @@ pub struct DiscoverRequest {
 
 /// Body of a downtime.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DowntimeRequest {
     /// Who; the caller when empty or missing.
     #[serde(default)]
@@ -210,6 +220,7 @@ pub struct DowntimeRequest {
 
 /// Body of a promotion rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PromotionRuleRequest {
     /// `prefer`, `neutral`, `prefer_not` or `must_not`.
     pub rule: String,
@@ -217,6 +228,7 @@ pub struct PromotionRuleRequest {
 
 /// An operation that can be planned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "operation", rename_all = "kebab-case")]
 pub enum Operation {
     /// Move a server, with everything below it.
@@ -275,6 +287,7 @@ pub enum Operation {
 
 /// Body of an application: the same operation, and the fingerprint of the plan that was shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ApplyRequest {
     /// The operation.
     #[serde(flatten)]
@@ -285,6 +298,7 @@ pub struct ApplyRequest {
 
 /// An operation that is or was applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OperationView {
     /// Name of the application.
     pub id: String,
@@ -304,6 +318,7 @@ pub struct OperationView {
 
 /// What to recover, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RecoverRequest {
     /// `recover`, `graceful-takeover`, `graceful-takeover-auto`, `force-failover`, `force-takeover`.
     pub kind: String,
@@ -316,6 +331,7 @@ pub struct RecoverRequest {
 
 /// Body of an acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AcknowledgeRequest {
     /// Why; must not be empty.
     pub comment: String,
@@ -323,6 +339,7 @@ pub struct AcknowledgeRequest {
 
 /// Body of the global switch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RecoveriesSwitch {
     /// Recoveries act.
     pub enabled: bool,
@@ -330,6 +347,7 @@ pub struct RecoveriesSwitch {
 
 /// One row of the audit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuditRow {
     /// Number.
     pub id: i64,
@@ -349,6 +367,7 @@ pub struct AuditRow {
 
 /// The one form of an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorBody {
     /// Stable, machine readable, e.g. `not-found`, `bad-input`, `refused`, `world-changed`.
     pub code: String,

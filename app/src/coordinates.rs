@@ -35,6 +35,7 @@ impl From<u8> for LogType {
 /// Files are compared as text and then positions, which is right while the numeric suffix keeps its
 /// width (six digits; servers widen it only after a million files).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BinlogCoordinates {
     /// Log file name without a folder; empty when unknown.
     #[serde(rename = "LogFile")]
@@ -44,6 +45,7 @@ pub struct BinlogCoordinates {
     pub position: i64,
     /// Binary or relay log.
     #[serde(rename = "Type", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = u8))]
     pub kind: LogType,
 }
 

@@ -10,6 +10,7 @@ use crate::recovery::Recovery;
 
 /// One event. The number grows by one within a process; a client resumes after the last number it saw.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Event {
     /// Number.
     pub id: u64,
@@ -22,6 +23,7 @@ pub struct Event {
 
 /// The kinds of events. The SSE event name is the value of `kind`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EventBody {
     /// A server was seen for the first time or changed in more than the age of its check; read it again.

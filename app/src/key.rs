@@ -12,6 +12,7 @@ const DETACH_PREFIX: &str = "//";
 /// JSON: `{"Hostname":"db1.example","Port":3306}`. The text form is `host:port`; an IPv6 host is not
 /// bracketed in it, as existing clients and backend rows expect.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct InstanceKey {
     /// Host name or address; empty in the null key.
     #[serde(rename = "Hostname")]
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn anything_else_is_refused_by_name() {
         assert_eq!(InstanceKey::parse("", 3306), Err(KeyError::Empty));
-        for text in [":3306", "a:b:c", "[db1]:3306", "[::1]", "[::1]:", "db1:0", "db1:70000", "db1:x", "db1:"] {
+        for text in [":3306", "x:y:z", "[db1]:3306", "[::1]", "[::1]:", "db1:0", "db1:70000", "db1:x", "db1:"] {
             let error = InstanceKey::parse(text, 3306).expect_err(text).to_string();
             assert!(error.contains(text) || error.contains("port"), "{error}");
         }

@@ -12,6 +12,7 @@ use crate::{BinlogCoordinates, InstanceKey};
 
 /// How a repointed replica finds its place in the new source's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "mode", rename_all = "snake_case")]
 pub enum Positioning {
     /// MySQL: `SOURCE_AUTO_POSITION = 1`.
@@ -33,6 +34,7 @@ pub enum Positioning {
 /// One thing done to one server. Each is idempotent or says so, because an interrupted recovery repeats
 /// the step it was in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Action {
     /// Read the server afresh; fails when it cannot be read. Changes nothing.
@@ -104,6 +106,7 @@ pub enum Action {
 
 /// A statement about one server that can be checked against a fresh read of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Condition {
     /// Can be reached and read.
@@ -155,6 +158,7 @@ impl fmt::Display for Condition {
 
 /// One step of a plan or of a recovery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Step {
     /// Number within the plan or recovery, from 1, in order of planning.
     pub id: u32,
@@ -180,6 +184,7 @@ pub struct Step {
 
 /// A move of one server in the tree, for the picture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Move {
     /// The server that moves.
     pub server: InstanceKey,
@@ -191,6 +196,7 @@ pub struct Move {
 
 /// A rule that forbids something, with what it looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[error("{rule}: {message}")]
 pub struct Refusal {
     /// The rule's name, stable and machine readable, e.g. `version-too-low`.
@@ -208,6 +214,7 @@ impl Refusal {
 
 /// What would be done for one operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Plan {
     /// The operation, e.g. `relocate`, in the words of the commands.
     pub operation: String,
@@ -242,6 +249,7 @@ impl Plan {
 
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum StepState {
     /// Recorded, not begun.

@@ -9,6 +9,7 @@ use crate::plan::{Step, StepState};
 
 /// The four kinds of recovery (`spec/api.md` 3.6, `Type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum RecoveryKind {
     /// A dead source.
     #[serde(rename = "MasterRecovery")]
@@ -29,6 +30,7 @@ pub enum RecoveryKind {
 
 /// Where a recovery stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum RecoveryState {
     /// At work, or its node is gone and another one will take it up.
@@ -44,6 +46,7 @@ pub enum RecoveryState {
 
 /// A server that was considered as successor and what was found, best first; the page's "why not?".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Considered {
     /// The server.
     pub key: InstanceKey,
@@ -55,6 +58,7 @@ pub struct Considered {
 
 /// One step that was recorded for a recovery, with its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StepRecord {
     /// The step.
     pub step: Step,
@@ -68,6 +72,7 @@ pub struct StepRecord {
 
 /// A line of a recovery's story, in the words a person reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StoryLine {
     /// When.
     pub at: DateTime<Utc>,
@@ -77,6 +82,7 @@ pub struct StoryLine {
 
 /// One recovery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Recovery {
     /// Number in this node's backend; 0 before it is stored.
     pub id: i64,
@@ -126,6 +132,7 @@ pub struct Recovery {
 
 /// An acknowledgement of a recovery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Acknowledgement {
     /// When.
     pub at: DateTime<Utc>,
@@ -133,6 +140,52 @@ pub struct Acknowledgement {
     pub by: String,
     /// Why.
     pub comment: String,
+}
+
+/// Which recoveries an acknowledgement means (`spec/recovery.md` 3.3.4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum AcknowledgeScope {
+    /// Every one.
+    All,
+    /// One by number in the backend.
+    Id {
+        /// Number.
+        id: i64,
+    },
+    /// One by identity across nodes.
+    Uid {
+        /// Identity.
+        uid: String,
+    },
+    /// Those of a cluster by name, and by alias unless that is empty; closes its detections.
+    Cluster {
+        /// Cluster name.
+        name: String,
+        /// Cluster alias; may be empty.
+        alias: String,
+    },
+    /// Those of a failed server; closes its detections.
+    Instance {
+        /// The server.
+        key: InstanceKey,
+    },
+}
+
+impl AcknowledgeScope {
+    /// The recovery is one of those meant.
+    pub fn means(&self, recovery: &Recovery) -> bool {
+        match self {
+            Self::All => true,
+            Self::Id { id } => recovery.id == *id,
+            Self::Uid { uid } => recovery.uid == *uid,
+            Self::Cluster { name, alias } => {
+                recovery.cluster == *name || (!alias.is_empty() && recovery.cluster_alias == *alias)
+            }
+            Self::Instance { key } => recovery.finding.key == *key,
+        }
+    }
 }
 
 impl Recovery {

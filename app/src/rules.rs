@@ -4,7 +4,7 @@
 //! planner refuses by. Pure and quick enough for every server of a large cluster at once.
 
 use crate::InstanceKey;
-use crate::gtid::{GtidPosition, GtidSet, MariadbGtidPos};
+use crate::gtid::{GtidSet, MariadbGtidPos};
 use crate::plan::{Positioning, Refusal};
 use crate::topology::graph::{is_below, is_group_secondary};
 use crate::topology::status::{StatusThresholds, is_recently_checked};
@@ -216,6 +216,9 @@ fn nothing_needed_is_purged(replica: &Instance, source: &Instance) -> Result<(),
     let parse = |server: &Instance, text: &str| {
         GtidSet::parse(text).map_err(|error| Refusal::new("gtid-unreadable", format!("{}: {error}", server.key)))
     };
+    if source.purged_gtid.is_empty() {
+        return Ok(());
+    }
     let missing = parse(source, &source.purged_gtid)?.subtract(&parse(replica, &replica.executed_gtid)?);
     if missing.is_empty() {
         return Ok(());
@@ -326,10 +329,10 @@ fn warn_of_relocation(replica: &Instance, source: &Instance, warnings: &mut Vec<
 
 /// MariaDB refuses a replica that asks for a position its source does not have yet.
 fn mariadb_lead(replica: &Instance, source: &Instance) -> Option<MariadbGtidPos> {
-    let position = |server: &Instance| match GtidPosition::executed_by(server) {
-        Ok(GtidPosition::Mariadb(position)) => Some(position),
-        _ => None,
-    };
+    if !replica.is_mariadb() || !source.is_mariadb() {
+        return None;
+    }
+    let position = |server: &Instance| MariadbGtidPos::parse(&server.executed_gtid).ok();
     let lead = position(replica)?.minus(&position(source)?);
     (!lead.is_empty()).then_some(lead)
 }

@@ -2,8 +2,11 @@
 //! (`docs/ARCHITECTURE.md`, rule 1).
 #![forbid(unsafe_code)]
 
+pub mod analysis;
+pub mod attribution;
 pub mod candidate;
 pub mod interpret;
+pub mod plan;
 pub mod policy;
 pub mod recovery;
 pub mod statements;

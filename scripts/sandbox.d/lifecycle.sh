@@ -45,6 +45,8 @@ start_servers() {
         fi
     done
     local index=0 failed=0 pid pids=()
+    # What is being started is let start, so that whoever stops this can stop all of it.
+    trap 'wait; exit 130' INT TERM
     for port in "${PORTS[@]}"; do
         start_server "$template" "$((${SERVER_ID:-$port} + (${SERVER_ID:+1}0 ? index : 0)))" "$port" &
         pids+=($!)

@@ -6,7 +6,7 @@ use chrono::Utc;
 
 use crate::consensus::Actor;
 use crate::journal::{Entry, Journal};
-use crate::store::{AuditEntry, Store, StoreError};
+use crate::store::{AuditEntry, AuditRecord, PAGE_SIZE, Store, StoreError};
 
 /// Writes and reads the audit.
 #[derive(Debug, Clone)]
@@ -40,6 +40,20 @@ impl Audit {
     /// # Errors
     /// [`StoreError`] when the backend does not answer.
     pub async fn page(&self, key: Option<&InstanceKey>, page: u32) -> Result<Vec<AuditRow>, StoreError> {
-        self.store.audit_page(key, page).await
+        let records = self.store.audit(key, page, PAGE_SIZE).await?;
+        Ok(records.into_iter().map(row).collect())
+    }
+}
+
+fn row(record: AuditRecord) -> AuditRow {
+    let AuditRecord { id, entry } = record;
+    AuditRow {
+        id,
+        at: entry.at,
+        kind: entry.kind,
+        server: entry.key,
+        cluster: entry.cluster,
+        actor: entry.actor,
+        message: entry.message,
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::consensus::{Actor, Command};
 use crate::fleet::Fleet;
-use crate::store::{AuditEntry, NewDetection, Store, StoreError};
+use crate::store::{AuditEntry, NewDetection, NewMaintenance, NodeIdentity, Store, StoreError};
 use crate::tasks::Task;
 
 /// A caller waits this long for its entry to be in the backend, then goes on: recovering comes before recording,
@@ -38,7 +38,12 @@ pub enum Entry {
     /// A row of the audit.
     Audit(AuditEntry),
     /// A detection that opens (`spec/recovery.md` 3.3.1).
-    Detection(Box<NewDetection>),
+    Detection {
+        /// What was found.
+        finding: Box<Finding>,
+        /// When.
+        at: DateTime<Utc>,
+    },
     /// A recovery as it stands, with what its machine needs to go on.
     Recovery {
         /// The record.
@@ -52,6 +57,15 @@ pub enum Entry {
         finding: Box<Finding>,
         /// The blocking recovery's number.
         blocking: i64,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The code of an analysed server changed.
+    Analysis {
+        /// The server.
+        key: app::InstanceKey,
+        /// Its code now.
+        code: app::finding::AnalysisCode,
         /// When.
         at: DateTime<Utc>,
     },
@@ -172,8 +186,9 @@ impl Shared {
 /// The background loop that writes: entries as they come, servers' rows every `interval`.
 pub async fn write_behind(
     task: Task,
-    mut queue: Queue,
+    queue: &mut Queue,
     store: Store,
+    node: NodeIdentity,
     fleet: Arc<Fleet>,
     interval: Duration,
     on_recovery_id: OnRecoveryId,
@@ -193,8 +208,8 @@ pub async fn write_behind(
             queue.waiting.push_back(job);
         }
         task.busy();
-        let result = round(&mut queue, &store, &fleet, &on_recovery_id).await;
-        task.idle(result.as_ref().map(|()| ()).map_err(ToString::to_string));
+        let result = round(queue, &store, &node, &fleet, &on_recovery_id).await;
+        task.idle(result.as_ref().map_err(ToString::to_string).copied());
         if stopping {
             return;
         }
@@ -208,11 +223,12 @@ pub async fn write_behind(
 async fn round(
     queue: &mut Queue,
     store: &Store,
+    node: &NodeIdentity,
     fleet: &Fleet,
     on_recovery_id: &OnRecoveryId,
 ) -> Result<(), StoreError> {
     while let Some(job) = queue.waiting.front() {
-        match put_down(store, &job.entry, on_recovery_id).await {
+        match put_down(store, node, &job.entry, on_recovery_id).await {
             Ok(()) => {}
             Err(error) if error.is_unavailable() => {
                 queue.shared.failed(&error);
@@ -249,4 +265,107 @@ async fn round(
             Err(error)
         }
     }
+}
+
+/// Writes one entry.
+async fn put_down(
+    store: &Store,
+    node: &NodeIdentity,
+    entry: &Entry,
+    on_recovery_id: &OnRecoveryId,
+) -> Result<(), StoreError> {
+    match entry {
+        Entry::Command { command, actor } => put_down_command(store, node, command, actor).await,
+        Entry::Audit(entry) => store.insert_audit(entry).await.map(drop),
+        Entry::Detection { finding, at } => {
+            store.register_detection(&NewDetection { finding, node: node.clone(), at: *at }).await.map(drop)
+        }
+        Entry::Recovery { recovery, machine } => {
+            put_down_recovery(store, recovery, machine.as_ref(), on_recovery_id).await
+        }
+        Entry::Blocked { finding, blocking, at } => store.note_blocked(finding, *blocking, *at).await,
+        Entry::Analysis { key, code, at } => store.record_analysis(key, *code, *at).await.map(drop),
+    }
+}
+
+/// A recovery goes into our own record with its machine, and into the compatible tables for older clients.
+async fn put_down_recovery(
+    store: &Store,
+    recovery: &Recovery,
+    machine: Option<&serde_json::Value>,
+    on_recovery_id: &OnRecoveryId,
+) -> Result<(), StoreError> {
+    let mut recovery = recovery.clone();
+    if recovery.id == 0 {
+        // The policy has decided already, on facts that the backend may not have: it is recorded as it is.
+        recovery.id = store.record_recovery(&recovery).await?;
+        on_recovery_id(&recovery.uid, recovery.id);
+    }
+    let now = Utc::now();
+    store.save_recovery(&recovery, machine.unwrap_or(&serde_json::Value::Null), now).await?;
+    if !recovery.is_running() {
+        store.end_recovery(&recovery, now).await?;
+    }
+    Ok(())
+}
+
+async fn put_down_command(
+    store: &Store,
+    node: &NodeIdentity,
+    command: &Command,
+    actor: &Actor,
+) -> Result<(), StoreError> {
+    let now = Utc::now();
+    match command {
+        Command::Forget { key, .. } => drop(store.delete_instances(std::slice::from_ref(key)).await?),
+        Command::BeginDowntime { key, downtime } => store.begin_downtime(key, downtime).await?,
+        Command::EndDowntime { key } => drop(store.end_downtime(key).await?),
+        Command::BeginMaintenance { key, maintenance } => {
+            let new = NewMaintenance {
+                key: key.clone(),
+                owner: maintenance.owner.clone(),
+                reason: maintenance.reason.clone(),
+                begin: maintenance.begin,
+                end: maintenance.end,
+                node: node.clone(),
+                explicitly_bounded: true,
+            };
+            store.begin_maintenance(&new).await?;
+        }
+        Command::EndMaintenance { key } => drop(store.end_maintenance(key, now).await?),
+        Command::RegisterCandidate { key, candidate } => {
+            store.register_candidate(key, candidate.rule, candidate.last_suggested).await?;
+        }
+        // The backend's own retention removes the row.
+        Command::ExpireCandidate { .. } => {}
+        Command::SetClusterAlias { cluster, alias } => {
+            store.set_cluster_alias_override(cluster, alias).await?;
+            store.set_cluster_alias(cluster, alias, now).await?;
+        }
+        Command::SuggestClusterAlias { cluster, alias } => store.set_cluster_alias(cluster, alias, now).await?,
+        Command::SetClusterDomain { cluster, domain } => store.set_cluster_domain(cluster, domain, now).await?,
+        Command::RenameCluster { from, to } => store.rename_cluster(from, to).await?,
+        Command::RegisterUnresolved { hostname, unresolved } if unresolved.is_empty() => {
+            store.delete_unresolved_name(hostname).await?;
+        }
+        Command::RegisterUnresolved { hostname, unresolved } => {
+            store.register_unresolved_name(hostname, unresolved, now).await?;
+        }
+        Command::PutTag { key, name, value } => store.put_tag(key, name, value, now).await?,
+        Command::DeleteTag { key, name } => drop(store.delete_tags(Some(key), name, None).await?),
+        Command::EnableRecoveries { enabled } => store.set_recoveries_disabled(!enabled).await?,
+        Command::Acknowledge { what, by, comment, at } => {
+            let acknowledgement = app::recovery::Acknowledgement { at: *at, by: by.clone(), comment: comment.clone() };
+            store.acknowledge(what, &acknowledgement).await?;
+        }
+    }
+    let entry = AuditEntry {
+        at: now,
+        kind: command.audit_type().to_owned(),
+        key: command.about(),
+        cluster: String::new(),
+        message: command.summary(),
+        actor: actor.name.clone(),
+    };
+    store.insert_audit(&entry).await.map(drop)
 }

@@ -2,8 +2,25 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod audit;
+pub mod auth;
+pub mod cli;
 pub mod config;
+pub mod consensus;
+pub mod daemon;
+pub mod discovery;
 pub mod events;
+pub mod exec;
+pub mod fleet;
+pub mod housekeeping;
+pub mod journal;
+pub mod lookup;
 pub mod mysql;
 pub mod node;
+pub mod recovery;
+pub mod refactor;
+pub mod services;
+pub mod settings;
+pub mod store;
 pub mod tasks;
+pub mod testing;

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::store::NodeIdentity;
+
 /// Identity of this process, made once at start.
 #[derive(Debug, Clone)]
 pub struct Node {
@@ -19,10 +21,22 @@ impl Node {
         Self { hostname: hostname.into(), token: random_hex(), started: Utc::now() }
     }
 
+    /// Identity as the backend keeps it.
+    pub fn identity(&self) -> NodeIdentity {
+        NodeIdentity { hostname: self.hostname.clone(), token: self.token.clone() }
+    }
+
     /// A recovery's identity across nodes: `<Unix nanoseconds>:<64 hex>` (`spec/api.md` 3.6).
     pub fn new_uid(&self, now: DateTime<Utc>) -> String {
         format!("{}:{}", now.timestamp_nanos_opt().unwrap_or_default(), random_hex())
     }
+}
+
+/// The machine's host name, as the kernel has it.
+pub fn hostname() -> String {
+    let from_kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = from_kernel.trim();
+    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
 }
 
 /// 32 random bytes as hexadecimal digits.

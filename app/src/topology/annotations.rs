@@ -12,6 +12,7 @@ use crate::InstanceKey;
 
 /// How welcome a server is as a new source. Ordered from best to worst (`spec/api.md` 3.13).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PromotionRule {
     /// Kept for the order of values; registration refuses it, as the original does.
@@ -80,6 +81,7 @@ impl FromStr for PromotionRule {
 /// A registered promotion rule with the moment it was last suggested; it expires
 /// `CandidateInstanceExpireMinutes` later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Candidate {
     /// The rule.
     pub rule: PromotionRule,
@@ -89,6 +91,7 @@ pub struct Candidate {
 
 /// A server whose trouble is known and wanted: no recovery acts on it until the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Downtime {
     /// Who asked for it.
     pub owner: String,
@@ -109,6 +112,7 @@ impl Downtime {
 
 /// An operation's hold on a server; such a server is not analysed (`spec/recovery.md` 1.1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Maintenance {
     /// Number of the entry in the backend.
     pub id: i64,
@@ -124,6 +128,7 @@ pub struct Maintenance {
 
 /// Everything operators said, by server or cluster. Expired entries may still be in here: ask with a time.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Annotations {
     /// Downtime by server.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a server understands. Default: the oldest dialect, which is also right for a server not yet asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Capabilities {
     /// The server was asked; otherwise the other fields are assumptions.

@@ -9,6 +9,7 @@ use crate::{BinlogCoordinates, InstanceKey};
 
 /// The family a server belongs to (`spec/discovery.md` 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Flavor {
     /// Oracle MySQL, and everything that is not known to be something else.
     #[default]
@@ -37,6 +38,7 @@ impl Flavor {
 
 /// Semi-synchronous replication, both sides (`spec/discovery.md` 16).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct SemiSync {
     /// Both plugins are there.
@@ -65,6 +67,7 @@ pub struct SemiSync {
 
 /// Group replication membership (`spec/discovery.md` 9). Default: no member.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct GroupMembership {
     /// Group name; empty when the server is no member.
@@ -83,6 +86,7 @@ pub struct GroupMembership {
 
 /// When a server was looked at, and with what result (`spec/recovery.md` 1.2). All times are those of the observing node.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Check {
     /// A probe ended, well or not.
@@ -113,6 +117,7 @@ impl Check {
 ///
 /// A probe that was cut short never overwrites what is known with empty values (`safety.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Instance {
     /// Identity.

@@ -6,6 +6,7 @@ use crate::{BinlogCoordinates, InstanceKey};
 
 /// State of a receiver (IO) or applier (SQL) thread. In the compatible JSON: -1, 0, 1, 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ThreadState {
     /// The server is no replica: it has no such thread.
@@ -58,6 +59,7 @@ impl ThreadState {
 /// TLS and key options of a channel. All of them are issued again when the replica is repointed
 /// (`safety.md` S7); `None` and empty mean that the server did not report the option.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct ReplicationTls {
     /// `Source_SSL_Allowed` is `Yes`.
@@ -90,6 +92,7 @@ pub struct ReplicationTls {
 
 /// One channel of a replica. A server that is no replica has the default value.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Replication {
     /// Channel (MySQL) or connection (MariaDB) name; empty for the default channel.

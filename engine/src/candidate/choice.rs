@@ -28,6 +28,8 @@ pub struct Contender<'a> {
     pub lag: Option<i64>,
     /// It takes no part: it cannot be reached, or failed on the way. Its last known sets still tell what may be lost.
     pub out: Option<String>,
+    /// It is never chosen, but what it holds counts and others may catch up from it.
+    pub banned: Option<String>,
 }
 
 /// All that the choice looks at.
@@ -43,6 +45,8 @@ pub struct Contest<'a> {
     pub designated: Option<&'a InstanceKey>,
     /// Relay logs were drained: what is not executed now will not be. Otherwise what is received counts as executed.
     pub drained: bool,
+    /// The source serves: whatever a replica lacks, it still gets from there.
+    pub source_alive: bool,
 }
 
 /// What was chosen.
@@ -101,7 +105,7 @@ pub fn choose(contest: &Contest<'_>) -> Choice {
         }
     }
     fit.sort_by(|a, b| a.rank.cmp(&b.rank));
-    let (risk, at_risk) = risk(contest, &survey);
+    let (risk, at_risk) = if contest.source_alive { (String::new(), String::new()) } else { risk(contest, &survey) };
     let refuses = !risk.is_empty() && !contest.settings.accept_data_loss;
     let mut choice = Choice { at_risk, risk, ..Default::default() };
     for (n, candidate) in fit.iter().enumerate() {
@@ -168,14 +172,13 @@ fn judge<'a>(contest: &Contest<'_>, survey: &Survey, contender: &'a Contender<'a
         return Err(format!("its GTID sets cannot be read: {error}"));
     }
     let Some(standing) = survey.standings.get(&server.key) else { return Err("it was not read".to_owned()) };
+    if let Some(reason) = &contender.banned {
+        return Err(reason.clone());
+    }
     veto(contest, contender, standing)?;
-    let catch_up_from = way_to_all(contest, survey, server, standing)?;
-    let others: Vec<&Instance> = contest
-        .contenders
-        .iter()
-        .filter(|c| c.out.is_none() && c.server.key != server.key)
-        .map(|c| c.server)
-        .collect();
+    let catch_up_from = if contest.source_alive { None } else { way_to_all(contest, survey, server, standing)? };
+    let others: Vec<&Instance> =
+        contest.contenders.iter().filter(|c| c.out.is_none() && c.server.key != server.key).map(|c| c.server).collect();
     let position = survey.union.as_ref().and_then(|all| all.union(&standing.executed).ok());
     let cannot_follow =
         others.iter().filter(|o| can_follow(o, server, position.as_ref(), contest.settings).is_err()).count();
@@ -193,7 +196,9 @@ fn veto(contest: &Contest<'_>, contender: &Contender<'_>, standing: &Standing) -
         return Err("it has no binary log, so nobody could replicate from it".to_owned());
     }
     if !server.log_replica_updates {
-        return Err("it does not log what it applies (log_replica_updates is off), so nobody could catch up from it".to_owned());
+        return Err(
+            "it does not log what it applies (log_replica_updates is off), so nobody could catch up from it".to_owned()
+        );
     }
     if contender.rule == PromotionRule::MustNot {
         return Err("its promotion rule is must_not".to_owned());
@@ -218,7 +223,7 @@ fn veto(contest: &Contest<'_>, contender: &Contender<'_>, standing: &Standing) -
             settings.fail_on_lag_seconds
         ));
     }
-    if settings.fail_if_applier_behind && !contest.drained && !standing.is_drained() {
+    if settings.fail_if_applier_behind && !contest.drained && !contest.source_alive && !standing.is_drained() {
         return Err(format!(
             "{} received transactions are not applied, and FailMasterPromotionIfSQLThreadNotUpToDate is set",
             standing.pending
@@ -266,6 +271,10 @@ fn way_to_all(
     if has_all(&server.key) {
         return Ok(None);
     }
+    if contest.drained && !own.is_drained() {
+        // Repointing it would throw its relay log away, and its giver may die before it has it again.
+        return Err(format!("it has {} received transactions that are not applied", own.pending));
+    }
     let mut why = "nobody reachable holds them all".to_owned();
     for giver in contest.contenders.iter().filter(|c| c.out.is_none() && has_all(&c.server.key)) {
         match can_follow(server, giver.server, survey.union.as_ref(), contest.settings) {
@@ -286,7 +295,8 @@ fn rank(
     others: usize,
 ) -> Rank {
     let server = contender.server;
-    let same = |pick: fn(&Instance) -> &str| contest.source.is_none_or(|s| pick(s).is_empty() || pick(s) == pick(server));
+    let same =
+        |pick: fn(&Instance) -> &str| contest.source.is_none_or(|s| pick(s).is_empty() || pick(s) == pick(server));
     let (same_dc, same_env) = (same(|i| &i.data_center), same(|i| &i.environment));
     let tier = match contender.rule {
         PromotionRule::Must | PromotionRule::Prefer if same_dc && same_env => 0,

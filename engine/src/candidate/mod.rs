@@ -33,6 +33,7 @@ fn contest<'a>(
         rule: snapshot.annotations.promotion_rule(&server.key),
         lag: server.lag_beyond_delay(),
         out: (!server.check.is_valid()).then(|| format!("it cannot be reached: {}", server.check.error)),
+        banned: None,
     };
     Contest {
         source: known,
@@ -44,5 +45,6 @@ fn contest<'a>(
         settings,
         designated: None,
         drained: false,
+        source_alive: false,
     }
 }

@@ -13,8 +13,8 @@ mod survey;
 
 use app::topology::{Instance, Replication};
 
-pub use filter::{FilterError, Filters};
-pub use names::{NameMethod, Names, NamesError};
+pub use filter::Filters;
+pub use names::{NameMethod, Names};
 pub use record::{Record, is_on};
 pub use survey::{Survey, VARIABLES};
 
@@ -71,7 +71,9 @@ pub enum InterpretError {
     #[error("the server's variables were not read")]
     NoVariables,
     /// The server is to be named by `report_host`, which is empty.
-    #[error("the server is named by its report_host, which is empty: set report_host there, or MySQLHostnameResolveMethod here")]
+    #[error(
+        "the server is named by its report_host, which is empty: set report_host there, or MySQLHostnameResolveMethod here"
+    )]
     NoReportHost,
 }
 

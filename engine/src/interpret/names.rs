@@ -30,16 +30,6 @@ impl NameMethod {
     }
 }
 
-/// A pattern that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot use {setting} as a regular expression: {reason}")]
-pub struct NamesError {
-    /// The setting.
-    pub setting: &'static str,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
 /// Naming rules. The default takes the server's `hostname` and reads nothing into it.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
@@ -50,28 +40,25 @@ pub struct Names {
 }
 
 impl Names {
-    /// Rules from `MySQLHostnameResolveMethod`, `DataCenterPattern`, `RegionPattern` and `PhysicalEnvironmentPattern`;
-    /// an empty pattern is none.
-    ///
-    /// # Errors
-    /// The first pattern that is no expression with a group.
-    pub fn new(method: NameMethod, data_center: &str, region: &str, environment: &str) -> Result<Self, NamesError> {
-        Ok(Self {
-            method,
-            data_center: pattern("DataCenterPattern", data_center)?,
-            region: pattern("RegionPattern", region)?,
-            environment: pattern("PhysicalEnvironmentPattern", environment)?,
-        })
+    /// Rules from `MySQLHostnameResolveMethod`, `DataCenterPattern`, `RegionPattern` and `PhysicalEnvironmentPattern`.
+    /// An empty pattern, one that is no regular expression and one without a group tell nothing: whoever read the
+    /// settings has complained about the latter two.
+    pub fn new(method: NameMethod, data_center: &str, region: &str, environment: &str) -> Self {
+        Self { method, data_center: pattern(data_center), region: pattern(region), environment: pattern(environment) }
     }
 
     /// The server's host name.
     pub(super) fn own_hostname(&self, given: &InstanceKey, variables: &Record) -> Result<String, InterpretError> {
         match self.method {
             NameMethod::AsGiven => Ok(given.hostname.clone()),
-            NameMethod::Hostname => Ok(variables.get("hostname").filter(|h| !h.is_empty()).unwrap_or(&given.hostname).to_owned()),
-            NameMethod::ReportHost => {
-                variables.get("report_host").filter(|h| !h.is_empty()).map(str::to_owned).ok_or(InterpretError::NoReportHost)
+            NameMethod::Hostname => {
+                Ok(variables.get("hostname").filter(|h| !h.is_empty()).unwrap_or(&given.hostname).to_owned())
             }
+            NameMethod::ReportHost => variables
+                .get("report_host")
+                .filter(|h| !h.is_empty())
+                .map(str::to_owned)
+                .ok_or(InterpretError::NoReportHost),
         }
     }
 
@@ -92,15 +79,8 @@ impl Names {
     }
 }
 
-fn pattern(setting: &'static str, text: &str) -> Result<Option<Regex>, NamesError> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let regex = Regex::new(text).map_err(|error| NamesError { setting, reason: error.to_string() })?;
-    if regex.captures_len() < 2 {
-        return Err(NamesError { setting, reason: format!("{text:?} has no group") });
-    }
-    Ok(Some(regex))
+fn pattern(text: &str) -> Option<Regex> {
+    Regex::new(text).ok().filter(|regex| regex.captures_len() > 1)
 }
 
 #[cfg(test)]
@@ -120,7 +100,7 @@ mod tests {
     fn a_server_without_report_host_is_refused_only_if_it_is_named_by_it() {
         let row = Record::new([("hostname".to_owned(), Some("h1".to_owned())), ("report_host".to_owned(), None)]);
         let given = InstanceKey::new("given", 3306);
-        let name = |method| Names::new(method, "", "", "").expect("rules").own_hostname(&given, &row);
+        let name = |method| Names::new(method, "", "", "").own_hostname(&given, &row);
         assert_eq!(name(NameMethod::Hostname).expect("name"), "h1");
         assert_eq!(name(NameMethod::AsGiven).expect("name"), "given");
         assert_eq!(name(NameMethod::ReportHost), Err(InterpretError::NoReportHost));
@@ -128,8 +108,10 @@ mod tests {
 
     #[test]
     fn a_pattern_needs_a_group_and_keeps_what_is_known_where_it_does_not_match() {
-        assert!(Names::new(NameMethod::AsGiven, "dc", "", "").is_err());
-        let names = Names::new(NameMethod::AsGiven, r"[.]([a-z]+\d)[.]", "", "").expect("rules");
+        let mut untouched = Instance::unseen(InstanceKey::new("dc", 3306));
+        Names::new(NameMethod::AsGiven, "dc", "(", "").classify(&mut untouched);
+        assert_eq!((untouched.data_center.as_str(), untouched.region.as_str()), ("", ""));
+        let names = Names::new(NameMethod::AsGiven, r"[.]([a-z]+\d)[.]", "", "");
         let mut instance = Instance::unseen(InstanceKey::new("db.ams1.example", 3306));
         names.classify(&mut instance);
         assert_eq!(instance.data_center, "ams1");

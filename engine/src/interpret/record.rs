@@ -43,6 +43,11 @@ impl Record {
         self.first(columns).map(is_on)
     }
 
+    /// The value of the column at this place, from 0, whatever its name.
+    pub fn nth(&self, place: usize) -> Option<&str> {
+        self.0.get(place).and_then(|(_, value)| value.as_deref())
+    }
+
     /// The value of the only column, or of the first one.
     pub fn scalar(&self) -> Option<&str> {
         self.0.first().and_then(|(_, value)| value.as_deref())

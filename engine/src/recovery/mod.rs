@@ -16,6 +16,14 @@
 //! done, so every participant is read afresh and the phase is planned again from what is seen. Each phase is planned from
 //! facts alone and asks only for what is not so yet, so doing it twice does no harm.
 
+mod intermediate;
+mod machine;
+mod promote;
+mod rollback;
+mod source;
+mod state;
+mod takeover;
 mod types;
 
-pub use types::{AbortReason, Decision, LostReplica, RecoverySettings, Report, StepOutcome, TakeoverRequest, Timeouts};
+pub use machine::Machine;
+pub use types::{AbortReason, Decision, LostReplica, RecoverySettings, Report, StepOutcome, TakeoverRequest};

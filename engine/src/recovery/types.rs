@@ -7,37 +7,7 @@ use app::topology::Instance;
 use serde::{Deserialize, Serialize};
 
 use crate::candidate::ChoiceSettings;
-
-/// Bounds in time of each kind of step, in milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Timeouts {
-    /// Reading one server.
-    pub read_ms: u64,
-    /// Looking once more at the server that is believed dead: short, because a hung host answers nothing.
-    pub failed_read_ms: u64,
-    /// One changing statement.
-    pub statement_ms: u64,
-    /// One round of draining; it is repeated as long as it makes progress (`InstanceBulkOperationsWaitTimeoutSeconds`).
-    pub drain_ms: u64,
-    /// A server catching up with another one (`ReasonableMaintenanceReplicationLagSeconds`).
-    pub catch_up_ms: u64,
-    /// Reading back until what was done is seen.
-    pub verify_ms: u64,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            read_ms: 2_000,
-            failed_read_ms: 500,
-            statement_ms: 5_000,
-            drain_ms: 10_000,
-            catch_up_ms: 20_000,
-            verify_ms: 5_000,
-        }
-    }
-}
+use crate::plan::Timeouts;
 
 /// Settings of a recovery; stored with it, so that a node that takes it up decides by the same ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,3 +1,12 @@
-//! What is answered over HTTP.
+//! What is answered over HTTP: the compatible API, `/api/v2`, and the page.
 
+pub mod compat;
+mod entrance;
+mod error;
+mod from_services;
+pub mod v1;
+pub mod v2;
 pub mod web;
+
+pub use entrance::router;
+pub use error::{ApiError, ApiResult, ErrorKind};

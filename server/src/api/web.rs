@@ -54,7 +54,8 @@ struct Prefix(std::sync::Arc<str>);
 
 async fn serve(State(Prefix(prefix)): State<Prefix>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path();
-    let path = path.strip_prefix(prefix.as_ref()).filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(path);
+    let path =
+        path.strip_prefix(prefix.as_ref()).filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(path);
     let mut response = if path.starts_with("/api/") || path == "/api" {
         no_such_path(path)
     } else if method != Method::GET && method != Method::HEAD {

@@ -154,6 +154,12 @@ filter_list! {
 }
 
 impl TextFilters {
+    /// The expressions that could be read.
+    #[must_use]
+    pub fn expressions(&self) -> &[Regex] {
+        &self.elements
+    }
+
     /// Whether any filter matches the text.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {

@@ -138,6 +138,12 @@ impl AliasPatterns {
             .map(|entry| entry.alias.as_str())
     }
 
+    /// Patterns that could be read, with their aliases, in the order of the patterns.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(Regex, String)> {
+        self.entries.iter().filter_map(|entry| Some((entry.expression.clone()?, entry.alias.clone()))).collect()
+    }
+
     /// Adds an entry, or replaces the alias of one with the same pattern.
     pub fn insert(&mut self, pattern: &str, alias: &str) {
         if let Some(entry) = self.entries.iter_mut().find(|e| e.pattern == pattern) {

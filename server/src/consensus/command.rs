@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use app::InstanceKey;
+use app::recovery::AcknowledgeScope;
 use app::topology::{Annotations, Candidate, Downtime, Maintenance, PromotionRule, Snapshot};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -22,34 +23,6 @@ impl Actor {
     pub fn system() -> Self {
         Self { name: "orchestrator".to_owned(), address: String::new() }
     }
-}
-
-/// Which recoveries an acknowledgement means (`spec/recovery.md` 3.3.4).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "by", rename_all = "snake_case")]
-pub enum AcknowledgeWhat {
-    /// One, by number in the backend.
-    Id {
-        /// Number.
-        id: i64,
-    },
-    /// One, by identity.
-    Uid {
-        /// Identity.
-        uid: String,
-    },
-    /// All of a cluster.
-    Cluster {
-        /// Cluster name.
-        cluster: String,
-    },
-    /// All of a failed server.
-    Instance {
-        /// The server.
-        key: InstanceKey,
-    },
-    /// All.
-    All,
 }
 
 /// One change that belongs to the whole group.
@@ -93,6 +66,11 @@ pub enum Command {
         key: InstanceKey,
         /// Rule and moment.
         candidate: Candidate,
+    },
+    /// Drop a promotion rule that was not suggested again in time.
+    ExpireCandidate {
+        /// The server.
+        key: InstanceKey,
     },
     /// Set a cluster's alias by hand.
     SetClusterAlias {
@@ -153,7 +131,7 @@ pub enum Command {
     /// Acknowledge recoveries.
     Acknowledge {
         /// Which.
-        what: AcknowledgeWhat,
+        what: AcknowledgeScope,
         /// Who.
         by: String,
         /// Why.
@@ -173,6 +151,7 @@ impl Command {
             | Self::BeginMaintenance { key, .. }
             | Self::EndMaintenance { key }
             | Self::RegisterCandidate { key, .. }
+            | Self::ExpireCandidate { key }
             | Self::PutTag { key, .. }
             | Self::DeleteTag { key, .. } => key.clone(),
             _ => InstanceKey::default(),
@@ -188,6 +167,7 @@ impl Command {
             Self::BeginMaintenance { .. } => "begin-maintenance",
             Self::EndMaintenance { .. } => "end-maintenance",
             Self::RegisterCandidate { .. } => "register-candidate",
+            Self::ExpireCandidate { .. } => "expire-candidate",
             Self::SetClusterAlias { .. } | Self::SuggestClusterAlias { .. } => "set-cluster-alias",
             Self::SetClusterDomain { .. } => "set-cluster-domain",
             Self::RenameCluster { .. } => "replace-cluster-name",
@@ -213,6 +193,7 @@ impl Command {
             }
             Self::EndMaintenance { key } => format!("maintenance of {key} ended"),
             Self::RegisterCandidate { candidate, .. } => format!("promotion rule: {}", candidate.rule),
+            Self::ExpireCandidate { key } => format!("the promotion rule of {key} expired"),
             Self::SetClusterAlias { cluster, alias } | Self::SuggestClusterAlias { cluster, alias } => {
                 format!("alias of {cluster}: {alias}")
             }
@@ -273,6 +254,9 @@ impl Command {
             }
             Self::RegisterCandidate { key, candidate } => {
                 annotations.candidates.insert(key.clone(), candidate.clone());
+            }
+            Self::ExpireCandidate { key } => {
+                annotations.candidates.remove(key);
             }
             Self::SetClusterAlias { cluster, alias } => {
                 put(&mut annotations.cluster_alias_overrides, cluster, alias);
@@ -352,7 +336,7 @@ mod tests {
         let forget = Command::Forget { key, barred_until: DateTime::<Utc>::UNIX_EPOCH };
         assert_eq!(forget.check(&snapshot), Err("db1:3306 is not known".to_owned()));
         let acknowledge = Command::Acknowledge {
-            what: AcknowledgeWhat::All,
+            what: AcknowledgeScope::All,
             by: "dba".into(),
             comment: " ".into(),
             at: DateTime::<Utc>::UNIX_EPOCH,

@@ -9,7 +9,7 @@ mod command;
 
 use std::sync::Arc;
 
-pub use command::{AcknowledgeWhat, Actor, Command};
+pub use command::{Actor, Command};
 
 use crate::fleet::Fleet;
 use crate::journal::{Entry, Journal};
@@ -32,13 +32,13 @@ pub enum ConsensusError {
 #[derive(Debug)]
 pub struct Consensus {
     fleet: Arc<Fleet>,
-    journal: Arc<Journal>,
+    journal: Journal,
     recoveries: tokio::sync::watch::Sender<bool>,
 }
 
 impl Consensus {
     /// The single-node form: this node is the group.
-    pub fn single(fleet: Arc<Fleet>, journal: Arc<Journal>, recoveries_enabled: bool) -> Self {
+    pub fn single(fleet: Arc<Fleet>, journal: Journal, recoveries_enabled: bool) -> Self {
         let (recoveries, _) = tokio::sync::watch::channel(recoveries_enabled);
         Self { fleet, journal, recoveries }
     }

@@ -15,6 +15,14 @@ pub enum HandError {
     /// The server said no, or could not be reached.
     #[error("{0}")]
     Mysql(MysqlError),
+    /// The server could not be read.
+    #[error("{key} cannot be read: {reason}")]
+    Unreadable {
+        /// The server.
+        key: InstanceKey,
+        /// What the probe said.
+        reason: String,
+    },
     /// Nothing was heard in time: it may or may not have been done.
     #[error("no answer within {} ms", .after.as_millis())]
     Timeout {
@@ -30,6 +38,9 @@ pub enum HandError {
     /// The server is not known, so its dialect is not either.
     #[error("{0} is not known")]
     Unknown(InstanceKey),
+    /// A former primary has no replication user, and none could be found.
+    #[error("no replication user and password to be had for {0}: set ReplicationCredentialsQuery")]
+    NoCredentials(InstanceKey),
 }
 
 impl HandError {
@@ -42,11 +53,27 @@ impl HandError {
     }
 }
 
+impl From<MysqlError> for HandError {
+    fn from(error: MysqlError) -> Self {
+        match error {
+            MysqlError::Timeout { after, .. } => Self::Timeout { after },
+            other => Self::Mysql(other),
+        }
+    }
+}
+
 /// Acts on servers. A trait because the world cannot come into a test.
 pub trait Hands: Send + Sync {
     /// Reads a server now and records what is seen in the picture.
     fn refresh<'a>(&'a self, key: &'a InstanceKey) -> BoxFuture<'a, Result<Instance, HandError>>;
 
-    /// Carries out an action that is neither a read nor a verification.
-    fn act<'a>(&'a self, key: &'a InstanceKey, action: &'a Action) -> BoxFuture<'a, Result<(), HandError>>;
+    /// Carries out an action that is neither a read nor a verification. `statements` are those that were planned and
+    /// shown; empty where none were (undoing), and then they are rendered from the server as last seen.
+    fn act<'a>(
+        &'a self,
+        key: &'a InstanceKey,
+        action: &'a Action,
+        statements: &'a [String],
+        limit: Duration,
+    ) -> BoxFuture<'a, Result<(), HandError>>;
 }

@@ -8,10 +8,12 @@
 mod hands;
 mod locks;
 mod run;
+mod server_hands;
 
-pub use hands::{HandError, Hands, ServerHands};
+pub use hands::{HandError, Hands};
 pub use locks::{Guard, Held, Holder, Locks};
 pub use run::{Exec, Observer, StepResult, Undone};
+pub use server_hands::ServerHands;
 
 #[cfg(test)]
 mod tests;

@@ -40,11 +40,7 @@ pub struct Undone {
 /// Is told of each step before it begins and after it ended, and is waited for: recording comes before running.
 pub trait Observer: Send + Sync {
     /// A step changed state.
-    fn step_changed<'a>(
-        &'a self,
-        step: &'a Step,
-        state: &'a StepState,
-    ) -> futures_util::future::BoxFuture<'a, ()>;
+    fn step_changed<'a>(&'a self, step: &'a Step, state: &'a StepState) -> futures_util::future::BoxFuture<'a, ()>;
 }
 
 /// Runs steps by means of a pair of hands.
@@ -155,7 +151,7 @@ impl Exec {
                 Ok(Some(fresh))
             }
             action => {
-                self.hands.act(&step.server, action).await?;
+                self.hands.act(&step.server, action, &step.statements, Duration::from_millis(step.timeout_ms)).await?;
                 Ok(None)
             }
         }
@@ -186,7 +182,8 @@ impl Exec {
             }
             let mut problem = None;
             for action in &step.undo {
-                let acted = tokio::time::timeout(UNDO_TIMEOUT, self.hands.act(&step.server, action)).await;
+                let acted =
+                    tokio::time::timeout(UNDO_TIMEOUT, self.hands.act(&step.server, action, &[], UNDO_TIMEOUT)).await;
                 match acted {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => problem = Some(error.to_string()),

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use app::InstanceKey;
 use app::event::EventBody;
-use app::topology::{Annotations, Instance, Snapshot};
+use app::topology::graph::parent_key;
+use app::topology::{Annotations, Check, Instance, Snapshot};
 use chrono::{DateTime, Utc};
 use engine::attribution::{self, AttributionRules};
 
@@ -94,11 +95,7 @@ impl Fleet {
         inner.attribute();
         let inner = &mut *inner;
         let instances = inner.cached.get_or_insert_with(|| Arc::new(inner.instances.clone()));
-        Snapshot {
-            instances: Arc::clone(instances),
-            annotations: Arc::clone(&inner.annotations),
-            at: Utc::now(),
-        }
+        Snapshot { instances: Arc::clone(instances), annotations: Arc::clone(&inner.annotations), at: Utc::now() }
     }
 
     /// One server as last seen.
@@ -149,9 +146,9 @@ impl Fleet {
                     let key = instance.key.clone();
                     (key, inner.see(*instance, &probed, started, ended))
                 }
-                Outcome::Partial { error } => {
-                    let observed = inner.miss(&probed, started, ended, error, true);
-                    (probed, observed)
+                Outcome::Partial { known, error } => {
+                    let key = known.key.clone();
+                    (key, inner.see_partly(*known, started, ended, error))
                 }
                 Outcome::Failed { error } => {
                     let observed = inner.miss(&probed, started, ended, error, false);
@@ -231,7 +228,9 @@ impl Fleet {
     }
 
     fn tell(&self, key: &InstanceKey) {
-        let cluster = self.get(key).map(|i| i.cluster_name.clone()).unwrap_or_default();
+        // Names are worked out when somebody looks, not here: while a tree is being found, that would cost a look
+        // at all servers for each new one.
+        let cluster = self.lock().instances.get(key).map(|i| i.cluster_name.clone()).unwrap_or_default();
         self.events.publish(EventBody::Instance { key: key.clone(), cluster });
     }
 
@@ -288,6 +287,42 @@ impl Inner {
         observed
     }
 
+    /// The basics were read: they are news, but the check is not a good one.
+    fn see_partly(
+        &mut self,
+        mut known: Instance,
+        started: DateTime<Utc>,
+        ended: DateTime<Utc>,
+        error: String,
+    ) -> Observed {
+        let key = known.key.clone();
+        if self.barred.get(&key).is_some_and(|until| *until > ended) {
+            return Observed::Ignored;
+        }
+        let Some(before) = self.instances.get(&key).cloned() else {
+            known.check = Check { last_attempted: Some(started), last_checked: Some(ended), ..Check::default() };
+            known.check.partial_success = true;
+            known.check.error = error;
+            self.insert(known);
+            self.structure_changed = true;
+            return Observed::New;
+        };
+        if before.check.last_attempted.is_some_and(|at| at > started) {
+            return Observed::Ignored;
+        }
+        carry_over(&mut known, &before);
+        known.check = before.check.clone();
+        self.structure_changed |= !same_place(&before, &known);
+        self.insert(known);
+        self.miss(&key, started, ended, error, true)
+    }
+
+    fn insert(&mut self, instance: Instance) {
+        self.cached = None;
+        self.changed.insert(instance.key.clone());
+        self.instances.insert(instance.key.clone(), Arc::new(instance));
+    }
+
     fn miss(
         &mut self,
         key: &InstanceKey,
@@ -334,7 +369,7 @@ impl Inner {
     /// Works out the errant transactions of one server whose place did not change.
     fn reckon_errant(&mut self, key: &InstanceKey) {
         let Some(instance) = self.instances.get(key) else { return };
-        let source = self.instances.get(&instance.replication.source);
+        let source = self.instances.get(parent_key(instance));
         let errant = attribution::errant(instance, source.map(AsRef::as_ref));
         if let Some(instance) = self.instances.get_mut(key).filter(|i| i.errant_gtid != errant) {
             Arc::make_mut(instance).errant_gtid = errant;
@@ -370,7 +405,7 @@ fn same_for_people(a: &Instance, b: &Instance) -> bool {
     let still = |i: &Instance| {
         let mut i = i.clone();
         i.uptime = 0;
-        i.check = app::topology::Check::default();
+        i.check = Check::default();
         i.binlog = app::BinlogCoordinates::default();
         i.executed_gtid.clear();
         i.purged_gtid.clear();

@@ -101,7 +101,7 @@ impl Connector {
             Err(error)
                 if !tls
                     && settings.tls.mode == TlsMode::Mixed
-                    && matches!(error.code(), Some(ACCESS_DENIED | SECURE_TRANSPORT_REQUIRED)) =>
+                    && matches!(error.number(), Some(ACCESS_DENIED | SECURE_TRANSPORT_REQUIRED)) =>
             {
                 // An account may be bound to TLS, which looks like any other denial: if TLS does not help, it was not that.
                 let session = connect(key, &settings, true).await.map_err(|_| error)?;

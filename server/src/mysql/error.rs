@@ -75,7 +75,7 @@ pub const UNKNOWN_COLUMN: u16 = 1054;
 
 impl MysqlError {
     /// The MySQL error number, if the server gave one.
-    pub fn code(&self) -> Option<u16> {
+    pub fn number(&self) -> Option<u16> {
         match self {
             Self::Server { code, .. } => Some(*code),
             _ => None,
@@ -91,7 +91,7 @@ impl MysqlError {
     /// use it (1044, 1045, 1049, 1054, 1064, 1109, 1142, 1143, 1146, 1193, 1227, 1235, 1381, 3501).
     pub fn is_refusal(&self) -> bool {
         matches!(
-            self.code(),
+            self.number(),
             Some(1044 | 1045 | 1049 | 1054 | 1064 | 1109 | 1142 | 1143 | 1146 | 1193 | 1227 | 1235 | 1381 | 3501)
         )
     }

@@ -6,8 +6,7 @@
 //! again before the next survey. A new connection adds its handshake and a survey.
 
 use std::collections::{BTreeMap, HashMap};
-use std::future::Future;
-use std::pin::Pin;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use app::topology::{Instance, PromotionRule};
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use engine::interpret::{Filters, InterpretError, Names, RawProbe, Record, Survey, interpret};
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::connect::Connector;
@@ -27,13 +27,10 @@ use super::user_queries::{Answers, UserQueries};
 /// What does not change by the second is asked this often.
 pub const SLOW_CADENCE: Duration = Duration::from_secs(60);
 
-/// A future that a trait object can return.
-pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
 /// Looks at servers. A trait because the world cannot come into a test.
 pub trait Probe: Send + Sync {
     /// Looks at one server once. It never fails as such: what went wrong is in the result.
-    fn probe<'a>(&'a self, key: &'a InstanceKey, context: &'a ProbeContext) -> Pending<'a, ProbeResult>;
+    fn probe<'a>(&'a self, key: &'a InstanceKey, context: &'a ProbeContext) -> BoxFuture<'a, ProbeResult>;
 
     /// Lets go of everything kept for a server that is watched no more.
     fn forget(&self, key: &InstanceKey);
@@ -188,7 +185,7 @@ impl MysqlProbe {
 }
 
 impl Probe for MysqlProbe {
-    fn probe<'a>(&'a self, key: &'a InstanceKey, context: &'a ProbeContext) -> Pending<'a, ProbeResult> {
+    fn probe<'a>(&'a self, key: &'a InstanceKey, context: &'a ProbeContext) -> BoxFuture<'a, ProbeResult> {
         Box::pin(self.look(key, context))
     }
 
@@ -215,7 +212,7 @@ impl Look<'_> {
             // The server closed the kept connection since the last poll: it was restarted, or thought it idle.
             Some((Question::Variables, Err(MysqlError::Lost { .. }))) => reused,
             // A plugin was removed since the survey.
-            Some((Question::Variables, Err(error))) => error.code() == Some(UNKNOWN_VARIABLE),
+            Some((Question::Variables, Err(error))) => error.number() == Some(UNKNOWN_VARIABLE),
             _ => false,
         };
         if again {
@@ -258,10 +255,8 @@ impl Look<'_> {
     /// Makes sure of a connection and of a survey. `true` when the connection was there already.
     async fn connect(&mut self, kept: &mut Kept) -> Result<bool, MysqlError> {
         let lifetime = self.probe.connector.settings().lifetime;
-        let usable = kept
-            .session
-            .as_ref()
-            .is_some_and(|s| !s.is_broken() && (lifetime.is_zero() || s.age() < lifetime));
+        let usable =
+            kept.session.as_ref().is_some_and(|s| !s.is_broken() && (lifetime.is_zero() || s.age() < lifetime));
         if !usable {
             kept.session = None;
             kept.surveyed = None;
@@ -283,7 +278,7 @@ impl Look<'_> {
         let mut answers = self.batch(kept, &[survey_variables(), SURVEY_BINARY_LOG.to_owned()]).await.into_iter();
         let variables = answers.next().unwrap_or_else(|| Ok(Vec::new()))?;
         // A server that knows the statement may refuse it for want of a grant: that is not a syntax error.
-        let binary_log_status = !matches!(answers.next(), Some(Err(error)) if error.code() == Some(1064));
+        let binary_log_status = !matches!(answers.next(), Some(Err(error)) if error.number() == Some(1064));
         let survey = Arc::new(Survey::new(&variables, binary_log_status));
         if kept.survey != survey {
             kept.old_receivers = false;
@@ -314,7 +309,7 @@ impl Look<'_> {
         for (question, answer) in answers {
             match answer {
                 Ok(rows) => place(&mut raw, question, rows),
-                Err(error) if question == Question::Receivers && error.code() == Some(UNKNOWN_COLUMN) => {
+                Err(error) if question == Question::Receivers && error.number() == Some(UNKNOWN_COLUMN) => {
                     // The tables of 5.7 have fewer columns: ask for those from the next poll on.
                     kept.old_receivers = true;
                 }

@@ -157,7 +157,10 @@ mod tests {
         let old = survey(Capabilities { channels: true, performance_schema: true, ..Capabilities::default() });
         let maria = survey(Capabilities { named_connections: true, ..Capabilities::default() });
         let ask = |question: Question, survey: &Survey| question.statement(survey, false).unwrap_or_default();
-        assert_eq!(ask(Question::Variables, &new), "SELECT @@GLOBAL.version AS version, @@GLOBAL.gtid_mode AS gtid_mode");
+        assert_eq!(
+            ask(Question::Variables, &new),
+            "SELECT @@GLOBAL.version AS version, @@GLOBAL.gtid_mode AS gtid_mode"
+        );
         assert_eq!(ask(Question::Channels, &new), "SHOW REPLICA STATUS");
         assert_eq!(ask(Question::Channels, &old), "SHOW SLAVE STATUS");
         assert_eq!(ask(Question::Channels, &maria), "SHOW ALL SLAVES STATUS");

@@ -14,7 +14,8 @@ use super::error::{MysqlError, headline, without_secrets};
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// One connection to one server. It is used by one task at a time; after silence it is broken and stays so.
-#[derive(Debug)]
+///
+/// Its `Debug` does not show the driver's connection, which would show the password.
 pub struct Session {
     conn: Option<Conn>,
     key: InstanceKey,
@@ -100,38 +101,26 @@ impl Session {
         let mut sets = Vec::with_capacity(statements.len());
         let outcome = timeout(limit, collect(conn, text, &mut sets)).await;
         self.round_trips += 1;
-        // The set in which silence set in may be incomplete, and so may the last one if it is one too many.
-        let failed = |sets: &mut Vec<Vec<Record>>, incomplete: bool| {
-            if incomplete || sets.len() >= statements.len() {
-                sets.pop();
-            }
-            statements.get(sets.len()).map(AsRef::as_ref).unwrap_or(first)
-        };
+        // Whole sets only are in there, so it was the next statement that failed.
+        let failed = statements.get(sets.len()).map(AsRef::as_ref).unwrap_or(first);
         let error = match outcome {
             Ok(Ok(())) => {
-                sets.truncate(statements.len());
-                let missing = statements.len() - sets.len();
-                answers.extend(sets.into_iter().map(Ok));
+                let missing = statements.len().saturating_sub(sets.len());
+                answers.extend(sets.into_iter().take(statements.len()).map(Ok));
                 answers.extend((0..missing).map(|_| Ok(Vec::new())));
                 return;
             }
             Ok(Err(mysql_async::Error::Server(error))) => {
-                let mut typed =
-                    MysqlError::Server { code: error.code, state: error.state, message: String::new() };
-                let statement = failed(&mut sets, typed.ends_batch());
-                if let MysqlError::Server { message, .. } = &mut typed {
-                    *message = without_secrets(&error.message, statement);
-                }
-                typed
+                let message = without_secrets(&error.message, failed);
+                MysqlError::Server { code: error.code, state: error.state, message }
             }
             Ok(Err(error)) => {
                 self.abandon();
-                let what = headline(failed(&mut sets, true));
-                MysqlError::Lost { what, reason: plain_reason(&error) }
+                MysqlError::Lost { what: headline(failed), reason: plain_reason(&error) }
             }
             Err(_elapsed) => {
                 self.abandon();
-                MysqlError::Timeout { what: headline(failed(&mut sets, true)), after: limit }
+                MysqlError::Timeout { what: headline(failed), after: limit }
             }
         };
         let ends = error.ends_batch();
@@ -174,6 +163,12 @@ impl Session {
     }
 }
 
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("key", &self.key).field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         self.abandon();
@@ -194,11 +189,11 @@ async fn collect(conn: &mut Conn, text: String, sets: &mut Vec<Vec<Record>>) -> 
     let mut result = conn.query_iter(text).await?;
     loop {
         let mut set = Vec::new();
-        let read = result.for_each(|row| set.push(record(row))).await;
+        result.for_each(|row| set.push(record(row))).await?;
         sets.push(set);
-        read?;
         if result.is_empty() {
-            return Ok(());
+            // The error of the statement behind the last set waits in here; left alone it would be the next query's.
+            return result.drop_result().await;
         }
     }
 }

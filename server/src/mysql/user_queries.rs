@@ -117,11 +117,7 @@ pub(super) struct Answers {
 
 impl Answers {
     /// Sorts answers to their queries. A query that fails is told of in `refused` and leaves what is known.
-    pub(super) fn collect(
-        queries: &[Due],
-        replies: Vec<Answer>,
-        refused: &mut BTreeMap<&'static str, String>,
-    ) -> Self {
+    pub(super) fn collect(queries: &[Due], replies: Vec<Answer>, refused: &mut BTreeMap<&'static str, String>) -> Self {
         let mut answers = Self::default();
         for (query, reply) in queries.iter().zip(replies) {
             let kind = query.kind;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use app::InstanceKey;
 use app::finding::Finding;
 use app::plan::{Step, StepState};
-use app::recovery::{Recovery, RecoveryKind, RecoveryState, StepRecord, StoryLine};
+use app::recovery::{AcknowledgeScope, Recovery, RecoveryKind, RecoveryState, StepRecord, StoryLine};
 use app::topology::{Downtime, Instance, Snapshot};
 use chrono::{TimeDelta, Utc};
 use engine::recovery::{AbortReason, Decision, Machine, RecoverySettings, Report, StepOutcome};
@@ -15,9 +15,10 @@ use futures_util::future::{BoxFuture, join_all};
 use tracing::Instrument as _;
 
 use super::{RecoverError, RecoveryService};
-use crate::consensus::{AcknowledgeWhat, Actor, Command};
+use crate::consensus::{Actor, Command};
 use crate::exec::{Guard, Observer, StepResult};
 use crate::journal::Entry;
+use crate::store::UnfinishedRecovery;
 
 /// Reason of the downtime of servers that a recovery left behind (`spec/recovery.md` 6.3).
 pub(super) const LOST_IN_RECOVERY: &str = "lost-in-recovery";
@@ -49,10 +50,54 @@ impl RecoveryService {
         let guard = self.hold_cluster(&finding, snapshot, kind, actor)?;
         let now = Utc::now();
         let config = self.parts.config.current();
-        let settings = RecoverySettings { forced, designated, ..crate::settings::recovery(&config) };
-        let (machine, decision) = Machine::begin(&finding, snapshot, settings, now);
+        let settings = RecoverySettings { designated, ..crate::settings::recovery(&config) };
+        let (machine, decision) = if forced {
+            Machine::begin_forced(&finding.key, snapshot, &settings, now)
+        } else {
+            Machine::begin(&finding, snapshot, &settings, now)
+        };
         let recovery = self.new_record(finding, kind, actor);
         Ok(self.launch(Course { recovery, machine, decision, actor: actor.clone(), guard }))
+    }
+
+    /// Takes up recoveries whose node is gone: each goes on where it was left (`safety.md` S5).
+    pub fn take_up(self: &Arc<Self>, unfinished: Vec<UnfinishedRecovery>) {
+        for UnfinishedRecovery { mut recovery, machine, .. } in unfinished {
+            let now = Utc::now();
+            let actor = Actor { name: recovery.actor.clone(), address: String::new() };
+            let before = format!("{} ({})", recovery.node, recovery.node_token);
+            recovery.node.clone_from(&self.parts.node.hostname);
+            recovery.node_token.clone_from(&self.parts.node.token);
+            let machine: Machine = match serde_json::from_value(machine) {
+                Ok(machine) => machine,
+                Err(error) => {
+                    self.give_up(recovery, &format!("it cannot be taken up: its machine cannot be read: {error}"));
+                    continue;
+                }
+            };
+            recovery.story.push(StoryLine { at: now, message: format!("taken up after {before} was gone") });
+            tracing::warn!(uid = %recovery.uid, instance = %recovery.finding.key, "taking up an unfinished recovery");
+            let snapshot = self.parts.fleet.snapshot();
+            let guard = match self.hold_cluster(&recovery.finding, &snapshot, recovery.kind, &actor) {
+                Ok(guard) => guard,
+                Err(error) => {
+                    self.give_up(recovery, &error.to_string());
+                    continue;
+                }
+            };
+            let mut machine = machine;
+            let decision = machine.resume(&snapshot, now);
+            self.launch(Course { recovery, machine, decision, actor, guard });
+        }
+    }
+
+    /// Ends a recovery that cannot go on, so that it blocks nobody.
+    fn give_up(&self, mut recovery: Recovery, reason: &str) {
+        tracing::error!(uid = %recovery.uid, instance = %recovery.finding.key, reason, "recovery given up");
+        recovery.state = RecoveryState::Failed { reason: reason.to_owned() };
+        recovery.ended = Some(Utc::now());
+        let recovery = self.registry.put(recovery);
+        drop(self.parts.journal.push(Entry::Recovery { recovery, machine: None }));
     }
 
     /// Registers a course and drives it in the background.
@@ -252,7 +297,7 @@ impl RecoveryService {
     async fn acknowledge_own(&self, record: &Mutex<Recovery>, actor: &Actor) {
         let uid = lock(record).uid.clone();
         let comment = "acknowledged by itself: nothing to look into".to_owned();
-        let _ = self.acknowledge(AcknowledgeWhat::Uid { uid }, &comment, actor).await;
+        let _ = self.acknowledge(AcknowledgeScope::Uid { uid }, &comment, actor).await;
     }
 
     /// Changes the record, and tells and keeps it.

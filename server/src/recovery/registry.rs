@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use app::InstanceKey;
 use app::event::EventBody;
-use app::recovery::{Acknowledgement, Recovery};
+use app::recovery::{AcknowledgeScope, Acknowledgement, Recovery};
 use chrono::{DateTime, Utc};
 use engine::policy::Recent;
 
-use crate::consensus::AcknowledgeWhat;
 use crate::events::EventBus;
 
 /// Ended recoveries kept in memory for pages and decisions; older ones are read from the backend.
@@ -90,11 +89,11 @@ impl Registry {
     }
 
     /// Acknowledges the recoveries meant, those not acknowledged yet. Gives how many.
-    pub fn acknowledge(&self, what: &AcknowledgeWhat, by: &str, comment: &str, at: DateTime<Utc>) -> usize {
+    pub fn acknowledge(&self, what: &AcknowledgeScope, by: &str, comment: &str, at: DateTime<Utc>) -> usize {
         let touched: Vec<_> = {
             let mut held = self.lock();
             held.values_mut()
-                .filter(|r| r.acknowledged.is_none() && is_meant(r, what))
+                .filter(|r| r.acknowledged.is_none() && what.means(r))
                 .map(|recovery| {
                     let acknowledgement = Acknowledgement { at, by: by.to_owned(), comment: comment.to_owned() };
                     Arc::make_mut(recovery).acknowledged = Some(acknowledgement);
@@ -115,19 +114,6 @@ impl Registry {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Recovery>>> {
         self.recoveries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The recovery is one of those that an acknowledgement names.
-fn is_meant(recovery: &Recovery, what: &AcknowledgeWhat) -> bool {
-    match what {
-        AcknowledgeWhat::Id { id } => recovery.id == *id,
-        AcknowledgeWhat::Uid { uid } => recovery.uid == *uid,
-        AcknowledgeWhat::Cluster { cluster } => {
-            recovery.cluster == *cluster || (!cluster.is_empty() && recovery.cluster_alias == *cluster)
-        }
-        AcknowledgeWhat::Instance { key } => recovery.finding.key == *key,
-        AcknowledgeWhat::All => true,
     }
 }
 

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use app::InstanceKey;
 use app::finding::{AnalysisCode, Finding};
-use app::recovery::{Recovery, RecoveryKind};
+use app::recovery::{AcknowledgeScope, Recovery, RecoveryKind};
 use chrono::Utc;
+use engine::analysis::AnalysisSettings;
 use engine::policy;
 use engine::recovery::{Machine, RecoverySettings, TakeoverRequest};
 
 use super::RecoveryService;
 use super::drive::Course;
-use crate::consensus::{AcknowledgeWhat, Actor, Command, ConsensusError};
+use crate::consensus::{Actor, Command, ConsensusError};
 use crate::exec::Held;
 
 /// What is asked for.
@@ -124,17 +125,13 @@ impl RecoveryService {
     /// [`ConsensusError`] when the comment is empty or this node must not act.
     pub async fn acknowledge(
         &self,
-        what: AcknowledgeWhat,
+        what: AcknowledgeScope,
         comment: &str,
         actor: &Actor,
     ) -> Result<usize, ConsensusError> {
         let at = Utc::now();
-        let command = Command::Acknowledge {
-            what: what.clone(),
-            by: actor.name.clone(),
-            comment: comment.to_owned(),
-            at,
-        };
+        let command =
+            Command::Acknowledge { what: what.clone(), by: actor.name.clone(), comment: comment.to_owned(), at };
         self.parts.consensus.submit(command, actor).await?;
         Ok(self.registry.acknowledge(&what, &actor.name, comment, at))
     }
@@ -188,7 +185,7 @@ impl RecoveryService {
         let guard = self.hold_cluster(&finding, &snapshot, RecoveryKind::Takeover, actor)?;
         let settings: RecoverySettings = crate::settings::recovery(&self.parts.config.current());
         let request = TakeoverRequest { source, designated, auto };
-        let (machine, decision) = Machine::begin_takeover(&request, &finding, &snapshot, settings, Utc::now());
+        let (machine, decision) = Machine::begin_takeover(&request, &snapshot, &settings, Utc::now());
         let recovery = self.new_record(finding, RecoveryKind::Takeover, actor);
         Ok(self.launch(Course { recovery, machine, decision, actor: actor.clone(), guard }))
     }
@@ -226,18 +223,14 @@ impl RecoveryService {
         if snapshot.get(key).is_none() {
             return Err(RecoverError::Unknown(key.clone()));
         }
-        let around: Vec<InstanceKey> =
-            snapshot.replicas_of(key).map(|r| r.key.clone()).chain([key.clone()]).collect();
+        let around: Vec<InstanceKey> = snapshot.replicas_of(key).map(|r| r.key.clone()).chain([key.clone()]).collect();
         futures_util::future::join_all(around.iter().map(|k| self.parts.exec.refresh(k))).await;
         Ok(())
     }
 
     /// What analysis says about a server now, `NoProblem` included.
     fn find(&self, key: &InstanceKey) -> Result<Finding, RecoverError> {
-        let settings = engine::analysis::AnalysisSettings {
-            include_no_problem: true,
-            ..crate::settings::analysis(&self.parts.config.current())
-        };
+        let settings = AnalysisSettings { include_no_problem: true, ..self.analysis_settings() };
         engine::analysis::analyse(&self.parts.fleet.snapshot(), &settings, Utc::now())
             .into_iter()
             .find(|f| f.key == *key)

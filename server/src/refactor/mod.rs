@@ -12,11 +12,11 @@ use app::api::{Operation, OperationView};
 use app::plan::{Plan, Refusal, Step, StepState};
 use app::topology::Snapshot;
 use chrono::Utc;
-use engine::plan::PlanSettings;
-use futures_util::future::{BoxFuture, join_all};
 use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join_all};
 
 use crate::audit::Audit;
+use crate::config::LiveConfig;
 use crate::consensus::{Actor, Consensus};
 use crate::events::EventBus;
 use crate::exec::{Exec, Held, Locks, Observer, StepResult};
@@ -56,16 +56,23 @@ pub struct Refactor {
     audit: Audit,
     events: Arc<EventBus>,
     operations: Arc<Operations>,
-    settings: Arc<dyn Fn() -> PlanSettings + Send + Sync>,
-}
-
-impl std::fmt::Debug for dyn Fn() -> PlanSettings + Send + Sync {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("settings")
-    }
+    config: Arc<LiveConfig>,
 }
 
 impl Refactor {
+    /// An operator of the fleet; `locks` are shared with recoveries.
+    pub fn new(
+        fleet: Arc<Fleet>,
+        consensus: Arc<Consensus>,
+        exec: Exec,
+        locks: Locks,
+        audit: Audit,
+        events: Arc<EventBus>,
+        config: Arc<LiveConfig>,
+    ) -> Self {
+        Self { fleet, consensus, exec, locks, audit, events, operations: Arc::default(), config }
+    }
+
     /// Plans an operation from the picture at hand. Nothing is changed and no server is asked.
     ///
     /// # Errors
@@ -116,7 +123,8 @@ impl Refactor {
                 return Err(RefactorError::Unknown(key.clone()));
             }
         }
-        engine::plan::plan(snapshot, operation, &(self.settings)()).map_err(RefactorError::Refused)
+        engine::plan::plan(operation, snapshot, &crate::settings::plan(&self.config.current()))
+            .map_err(RefactorError::Refused)
     }
 
     /// Reads every server afresh that the plan touches or rests on, plans again and takes the locks.

@@ -27,8 +27,7 @@ impl Operations {
         let mut held = self.lock();
         held.insert(view.id.clone(), view.clone());
         while held.len() > KEPT {
-            let oldest =
-                held.values().filter(|v| v.ended.is_some()).min_by_key(|v| v.started).map(|v| v.id.clone());
+            let oldest = held.values().filter(|v| v.ended.is_some()).min_by_key(|v| v.started).map(|v| v.id.clone());
             let Some(oldest) = oldest else { break };
             held.remove(&oldest);
         }

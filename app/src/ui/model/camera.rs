@@ -99,7 +99,8 @@ impl Camera {
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(',').map(|part| part.parse::<f64>().ok().filter(|n| n.is_finite()));
         let (x, y, scale) = (parts.next()??, parts.next()??, parts.next()??);
-        (parts.next().is_none() && (SCALES.0..=SCALES.1).contains(&scale)).then(|| Self { shift: Point::new(x, y), scale })
+        (parts.next().is_none() && (SCALES.0..=SCALES.1).contains(&scale))
+            .then(|| Self { shift: Point::new(x, y), scale })
     }
 }
 

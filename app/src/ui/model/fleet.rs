@@ -110,8 +110,9 @@ mod tests {
         let list = [orders, cluster("users", Severity::Ok)];
         assert_eq!(listed(&list, "ORD lag", "").len(), 1);
         assert_eq!(listed(&list, "ord missing", "").len(), 0);
-        assert_eq!(totals(&list), Totals {
-            clusters: 2, servers: 8, with_problem: 2, downtimed: 2, attention: 1, ok: 1, ..Totals::default()
-        });
+        assert_eq!(
+            totals(&list),
+            Totals { clusters: 2, servers: 8, with_problem: 2, downtimed: 2, attention: 1, ok: 1, ..Totals::default() }
+        );
     }
 }

@@ -105,7 +105,10 @@ fn verdict(
         }
         Err(refusal) => Some(refusal),
     };
-    if replicas.iter().any(|r| r != target && can_relocate(snapshot, r, target, settings).is_ok_and(|m| !m.already_there)) {
+    if replicas
+        .iter()
+        .any(|r| r != target && can_relocate(snapshot, r, target, settings).is_ok_and(|m| !m.already_there))
+    {
         allowed.push(Drop::ReplicasBelow);
     }
     let is_source = |key: &InstanceKey| snapshot.get(key).is_some_and(|i| i.is_primary_role());
@@ -172,7 +175,11 @@ mod tests {
 
     fn judged(servers: Vec<Instance>, moved: u64) -> BTreeMap<InstanceKey, Verdict> {
         let snapshot = Snapshot::new(servers, Annotations::default(), at(101));
-        verdicts(&snapshot, &key(moved), &rule_settings(&ClusterSettings { instance_poll_seconds: 5, ..Default::default() }))
+        verdicts(
+            &snapshot,
+            &key(moved),
+            &rule_settings(&ClusterSettings { instance_poll_seconds: 5, ..Default::default() }),
+        )
     }
 
     #[test]

@@ -154,7 +154,14 @@ pub fn edge(view: &ServerView, reasonable_lag: u64) -> EdgeFacts {
         () if server.lag.is_none() => Tone::Unknown,
         () => Tone::Ok,
     };
-    EdgeFacts { label, tone, broken: !flows, detached, semi_sync: server.semi_sync.replica_active, tls: channel.tls.allowed }
+    EdgeFacts {
+        label,
+        tone,
+        broken: !flows,
+        detached,
+        semi_sync: server.semi_sync.replica_active,
+        tls: channel.tls.allowed,
+    }
 }
 
 /// What does not run, in words; `None` when both threads run or there are none.
@@ -471,7 +478,10 @@ mod tests {
         view.instance.check.error = "connection refused".to_owned();
         let groups = facts(&view, at(120));
         let seen = &groups[0];
-        assert_eq!(seen.facts[0], Fact { name: "last seen", value: "20 s ago".into(), tone: Tone::Broken, code: false });
+        assert_eq!(
+            seen.facts[0],
+            Fact { name: "last seen", value: "20 s ago".into(), tone: Tone::Broken, code: false }
+        );
         assert!(seen.facts.iter().any(|f| f.value == "connection refused" && f.tone == Tone::Broken));
     }
 }

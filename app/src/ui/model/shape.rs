@@ -163,7 +163,11 @@ fn ring_heads<'a>(
     heads
 }
 
-fn extra_edges(rows: &BTreeMap<&InstanceKey, &Row>, place: &BTreeMap<&InstanceKey, usize>, nodes: &[Node]) -> Vec<ExtraEdge> {
+fn extra_edges(
+    rows: &BTreeMap<&InstanceKey, &Row>,
+    place: &BTreeMap<&InstanceKey, usize>,
+    nodes: &[Node],
+) -> Vec<ExtraEdge> {
     let mut extra = Vec::new();
     for (key, row) in rows {
         let Some(&replica) = place.get(key) else { continue };

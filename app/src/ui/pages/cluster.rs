@@ -21,8 +21,10 @@ pub fn ClusterPage() -> impl IntoView {
         _ => String::new(),
     });
     let here = Memo::new(move |_| ui.cluster.summary.with(Option::is_some));
-    let name = move || ui.cluster.summary.with(|s| s.as_ref().map_or_else(|| asked.get(), |s| display_name(s).to_owned()));
-    let small = move || ui.cluster.summary.with(|s| s.as_ref().filter(|s| s.name != display_name(s)).map(|s| s.name.clone()));
+    let name =
+        move || ui.cluster.summary.with(|s| s.as_ref().map_or_else(|| asked.get(), |s| display_name(s).to_owned()));
+    let small =
+        move || ui.cluster.summary.with(|s| s.as_ref().filter(|s| s.name != display_name(s)).map(|s| s.name.clone()));
     let tone = Signal::derive(move || ui.cluster.summary.with(|s| s.as_ref().map_or(Tone::Unknown, Tone::of_cluster)));
     let selected = ui.navigator.part(|r| matches!(r, Route::Cluster { server: Some(_), .. }));
     let panel_open = move || selected.get() || ui.work.is_open();

@@ -31,7 +31,8 @@ pub fn DashboardPage() -> impl IntoView {
             listed(list, &filter.get(), &state.get()).into_iter().cloned().collect::<Vec<ClusterSummary>>()
         })
     });
-    let set_filter = move |text: String| ui.navigator.replace(&Route::Clusters { filter: text, state: state.get_untracked() });
+    let set_filter =
+        move |text: String| ui.navigator.replace(&Route::Clusters { filter: text, state: state.get_untracked() });
     let none_known = move || clusters.value.with(|list| list.as_ref().is_some_and(Vec::is_empty));
     view! {
         <section class="column">
@@ -118,9 +119,10 @@ fn Sum(sums: Memo<Totals>) -> impl IntoView {
 fn RunningRecoveries() -> impl IntoView {
     let ui: Ui = use_ui();
     let running = Memo::new(move |_| {
-        ui.fleet.recoveries.value.with(|list| {
-            list.iter().flatten().filter(|r| r.is_running()).cloned().collect::<Vec<_>>()
-        })
+        ui.fleet
+            .recoveries
+            .value
+            .with(|list| list.iter().flatten().filter(|r| r.is_running()).cloned().collect::<Vec<_>>())
     });
     view! {
         <ul class="running">

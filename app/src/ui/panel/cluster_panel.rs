@@ -20,10 +20,12 @@ pub fn ClusterPanel() -> impl IntoView {
         let now = ui.clock.now();
         ui.cluster.servers.with(|map| {
             map.values()
-                .filter_map(|server| server.with(|s| {
-                    let words = s.problems.iter().map(|p| problem_text(s, p, now)).collect::<Vec<_>>().join(", ");
-                    (!words.is_empty()).then(|| (s.instance.key.clone(), Tone::of_server(s), words))
-                }))
+                .filter_map(|server| {
+                    server.with(|s| {
+                        let words = s.problems.iter().map(|p| problem_text(s, p, now)).collect::<Vec<_>>().join(", ");
+                        (!words.is_empty()).then(|| (s.instance.key.clone(), Tone::of_server(s), words))
+                    })
+                })
                 .collect::<Vec<_>>()
         })
     });

@@ -98,7 +98,11 @@ fn FactGroups(groups: Memo<Vec<Facts>>) -> impl IntoView {
     let value = move |group: usize, fact: usize| {
         Memo::new(move |_| {
             groups.with(|groups| {
-                groups.get(group).and_then(|g| g.facts.get(fact)).map(|f| (f.value.clone(), f.tone)).unwrap_or((String::new(), Tone::Ok))
+                groups
+                    .get(group)
+                    .and_then(|g| g.facts.get(fact))
+                    .map(|f| (f.value.clone(), f.tone))
+                    .unwrap_or((String::new(), Tone::Ok))
             })
         })
     };

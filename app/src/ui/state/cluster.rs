@@ -48,8 +48,7 @@ impl OpenCluster {
     /// None open.
     pub fn new() -> Self {
         let servers = RwSignal::new(BTreeMap::<InstanceKey, ServerSignal>::new());
-        let rows =
-            Memo::new(move |_| servers.with(|map| map.values().map(|s| s.with(Row::of)).collect::<Vec<Row>>()));
+        let rows = Memo::new(move |_| servers.with(|map| map.values().map(|s| s.with(Row::of)).collect::<Vec<Row>>()));
         Self {
             asked: RwSignal::new(None),
             summary: RwSignal::new(None),
@@ -89,7 +88,9 @@ impl OpenCluster {
         if answer.as_ref().is_err_and(ApiError::is_not_found) {
             let members: Vec<InstanceKey> = self.servers.with_untracked(|map| map.keys().cloned().collect());
             for member in members {
-                let Ok(server) = api::get::<ServerView>(&path(&["servers", &member.to_string()])).await else { continue };
+                let Ok(server) = api::get::<ServerView>(&path(&["servers", &member.to_string()])).await else {
+                    continue;
+                };
                 answer = api::get::<ClusterView>(&path(&["clusters", &server.instance.cluster_name])).await;
                 if answer.is_ok() {
                     break;
@@ -125,9 +126,8 @@ impl OpenCluster {
         self.note_lag(&view);
         let signal = self.servers.with_untracked(|map| map.get(&view.instance.key).cloned());
         if let Some(signal) = signal {
-            let moved_away = self
-                .summary
-                .with_untracked(|s| s.as_ref().is_some_and(|s| s.name != view.instance.cluster_name));
+            let moved_away =
+                self.summary.with_untracked(|s| s.as_ref().is_some_and(|s| s.name != view.instance.cluster_name));
             if !moved_away && signal.with_untracked(|known| *known != view) {
                 signal.set(view);
             }

@@ -155,8 +155,8 @@ mod tests {
 
     /// A forest with these breadths; each item's parent is an earlier one or none.
     fn forest() -> impl Strategy<Value = (Vec<Item>, Vec<usize>)> {
-        prop::collection::vec((20.0..300.0f64, any::<prop::sample::Index>(), prop::bool::weighted(0.9)), 1..40).prop_map(
-            |rows| {
+        prop::collection::vec((20.0..300.0f64, any::<prop::sample::Index>(), prop::bool::weighted(0.9)), 1..40)
+            .prop_map(|rows| {
                 let mut items: Vec<Item> = rows.iter().map(|(breadth, ..)| item(*breadth, &[])).collect();
                 let mut roots = Vec::new();
                 for (at, (_, parent, has_parent)) in rows.iter().enumerate() {
@@ -167,8 +167,7 @@ mod tests {
                     }
                 }
                 (items, roots)
-            },
-        )
+            })
     }
 
     fn depths(items: &[Item]) -> Vec<usize> {

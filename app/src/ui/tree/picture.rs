@@ -63,9 +63,7 @@ impl Picture {
         for block in &blocks {
             block.place(direction, gaps.sibling, &along, &mut corners);
         }
-        let size = corners
-            .iter()
-            .fold(Point::default(), |s, c| Point::new(s.x.max(c.x + BOX.x), s.y.max(c.y + BOX.y)));
+        let size = corners.iter().fold(Point::default(), |s, c| Point::new(s.x.max(c.x + BOX.x), s.y.max(c.y + BOX.y)));
         Self { corners, size, direction }
     }
 
@@ -309,7 +307,8 @@ mod tests {
     fn arrows_walk_to_source_replica_and_neighbour() {
         // 0 above 1 (with 3 below it) and 2.
         let forest = forest(&[None, Some(0), Some(0), Some(1)]);
-        let at = |n: usize| forest.nodes.iter().position(|node| node.key.hostname == format!("db{n:03}")).expect("drawn");
+        let at =
+            |n: usize| forest.nodes.iter().position(|node| node.key.hostname == format!("db{n:03}")).expect("drawn");
         let picture = Picture::new(&forest, Direction::Down);
         assert_eq!(walk(&forest, &picture, at(1), Step::Up), at(0));
         assert_eq!(walk(&forest, &picture, at(1), Step::Down), at(3));

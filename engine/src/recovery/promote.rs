@@ -1,0 +1,297 @@
+//! A dead source, once somebody is chosen: converge, promote, look back, fence (`safety.md`, "How a change is made safe" 6 to 10).
+//!
+//! Replicas that have applied what they received converge before the promotion, side by side, so that the new primary has those that
+//! acknowledge its writes from the first one on. The others keep their relay logs until it is certain that the new primary stands,
+//! and are repointed then: nothing that only they hold can be lost with a candidate that dies.
+
+use app::InstanceKey;
+use app::gtid::GtidPosition;
+use app::plan::{Action, Condition, Step};
+use app::topology::{Instance, ThreadState};
+use chrono::{DateTime, Utc};
+
+use super::machine::Machine;
+use super::state::{Next, Phase, positioning_of};
+use crate::candidate::can_follow;
+use crate::plan::StepList;
+
+impl Machine {
+    // Converge
+
+    pub(super) fn enter_converge(&self) -> Vec<Step> {
+        let mut list = self.list();
+        let Some(chosen) = self.chosen.as_ref().and_then(|key| self.alive(key)) else { return vec![] };
+        let survey = self.survey();
+        for replica in self.alive_replicas().filter(|r| r.key != chosen.key) {
+            let drained = survey.standings.get(&replica.key).is_some_and(|s| s.is_drained());
+            if drained && self.may_follow(replica, chosen).is_ok() {
+                self.push_follow(&mut list, replica, &chosen.key);
+            }
+        }
+        if !self.settings.forced && !self.promoted {
+            self.push_read(&mut list, &self.failed, 1);
+        }
+        list.finish()
+    }
+
+    pub(super) fn judge_converge(&mut self, now: DateTime<Utc>) -> Next {
+        if !self.settings.forced && self.is_alive(&self.failed) {
+            let message = format!("{} is back before anybody was promoted: it serves again", self.failed);
+            return Next::Go(self.roll_back(now, "source-serves", message));
+        }
+        let Some(chosen) = self.chosen.clone() else { return Next::Go(Phase::Choose) };
+        let below = self.alive_replicas().filter(|r| r.replication.source == chosen).count();
+        self.tell(now, format!("{below} replicas are below {chosen}"));
+        self.attempts = 0;
+        Next::Go(Phase::Promote)
+    }
+
+    /// Steps that make a replica follow `source`, as far as it does not yet.
+    fn push_follow(&self, list: &mut StepList<'_>, replica: &Instance, source: &InstanceKey) {
+        let options = self.with_channel(replica).replication;
+        // A receiver that was stopped on purpose stays stopped.
+        let starts = self.before(&replica.key).is_none_or(|b| b.threads().receiver || !b.channel.is_configured());
+        let runs = replica.replication.is_running();
+        if replica.replication.source != *source {
+            let Some(positioning) = positioning_of(&options) else { return };
+            if !replica.replication.threads_stopped() && replica.is_replica() {
+                list.push(replica, 1, Action::StopReplication, "a source is changed with both threads stopped");
+            }
+            let action = Action::ChangeSource { to: source.clone(), positioning };
+            list.push_with(replica, &options, 2, action, format!("it follows {source} from now on"));
+        }
+        if starts && (!runs || replica.replication.source != *source) {
+            list.push(replica, 3, Action::StartReplication, "replication goes on");
+        }
+    }
+
+    pub(super) fn may_follow(&self, replica: &Instance, source: &Instance) -> Result<(), String> {
+        let position = GtidPosition::executed_by(source).ok();
+        can_follow(&self.with_channel(replica), source, position.as_ref(), &self.settings.choice)
+    }
+
+    // Promote
+
+    /// Replication is reset and `read_only` cleared last. A server whose earlier step failed skips the later ones, so it is never
+    /// writable while it may still replicate.
+    pub(super) fn enter_promote(&mut self) -> Vec<Step> {
+        let Some(key) = self.chosen.clone() else { return vec![] };
+        let mut list = self.list();
+        let Some(server) = self.alive(&key).cloned() else {
+            // It said nothing while it was promoted: look once more before somebody else is.
+            self.push_read(&mut list, &key, 1);
+            return list.finish();
+        };
+        if server.is_replica() {
+            if !server.replication.threads_stopped() {
+                list.push(&server, 1, Action::StopReplication, "a primary replicates from nobody");
+            }
+            list.push(
+                &server,
+                2,
+                Action::ResetReplication,
+                "a primary replicates from nobody, not after a restart either",
+            );
+        }
+        self.push_semi_sync(&mut list, &server, 3);
+        if server.read_only {
+            let action = Action::SetReadOnly { on: false, super_too: true };
+            list.push(&server, 4, action, "it takes writes from now on");
+        }
+        let expect = vec![Condition::SourceIs { source: InstanceKey::default() }, Condition::ReadOnly { on: false }];
+        list.push(&server, 5, Action::Verify { expect }, "what was done is read back");
+        let steps = list.finish();
+        self.promotion_sent = true;
+        steps
+    }
+
+    /// A new primary waits for acknowledgements only when the old one did and enough of its replicas give them: with too
+    /// few its first write would hang.
+    fn push_semi_sync(&self, list: &mut StepList<'_>, server: &Instance, phase: u32) {
+        if !server.semi_sync.available {
+            return;
+        }
+        let wanted = self.wants_semi_sync() && self.enough_acknowledge(server);
+        if wanted && !server.semi_sync.source_enabled {
+            let reason = "the old primary waited for acknowledgements, and enough replicas give them";
+            list.push(server, phase, Action::SetSemiSyncSource { on: true }, reason);
+        } else if server.semi_sync.source_enabled && !self.enough_acknowledge(server) {
+            let reason = "too few replicas would acknowledge: its first write would hang";
+            list.push(server, phase, Action::SetSemiSyncSource { on: false }, reason);
+        }
+    }
+
+    fn wants_semi_sync(&self) -> bool {
+        self.failed_last.as_ref().is_some_and(|last| last.semi_sync.source_enabled)
+            || self.before(&self.failed).is_some_and(|b| b.semi_sync_source)
+    }
+
+    fn enough_acknowledge(&self, server: &Instance) -> bool {
+        let ready = self.alive_replicas().filter(|r| {
+            r.replication.source == server.key
+                && r.semi_sync.replica_enabled
+                && matches!(r.replication.receiver, ThreadState::Running | ThreadState::Other)
+        });
+        u64::try_from(ready.count()).unwrap_or(u64::MAX) >= server.semi_sync.source_wait_for.max(1)
+    }
+
+    pub(super) fn is_primary_now(&self, key: &InstanceKey) -> bool {
+        self.alive(key).is_some_and(|s| !s.read_only && !s.is_replica())
+    }
+
+    pub(super) fn judge_promote(&mut self, now: DateTime<Utc>) -> Next {
+        let Some(chosen) = self.chosen.clone() else { return Next::Go(Phase::Choose) };
+        if self.is_primary_now(&chosen) {
+            self.promoted = true;
+            self.attempts = 0;
+            self.tell(now, format!("{chosen} takes writes"));
+            return Next::Go(Phase::LookBack);
+        }
+        self.attempts = self.attempts.saturating_add(1);
+        if !self.is_alive(&chosen) && self.attempts >= 2 {
+            return Next::Go(self.lose_candidate(&chosen, now));
+        }
+        if self.attempts < 3 {
+            self.tell(now, format!("promoting {chosen} failed; trying once more"));
+            return Next::Go(Phase::Promote);
+        }
+        self.tell(now, format!("{chosen} cannot be promoted; going on with the next best"));
+        self.ban(&chosen, "its promotion failed".to_owned());
+        self.attempts = 0;
+        self.chosen = None;
+        self.promotion_sent = false;
+        Next::Go(Phase::Choose)
+    }
+
+    /// The candidate is gone. Where it may have become writable it may have served its replicas for a moment, so everybody is read and
+    /// frozen again before the next one is chosen.
+    fn lose_candidate(&mut self, key: &InstanceKey, now: DateTime<Utc>) -> Phase {
+        let why = self.trouble_of(key);
+        self.tell(now, format!("{key} was lost ({why}); going on with the next best"));
+        if self.promotion_sent {
+            self.fence.insert(key.clone());
+        }
+        self.chosen = None;
+        self.promotion_sent = false;
+        self.attempts = 0;
+        Phase::ReadFacts
+    }
+
+    pub(super) fn source_after_interruption(&mut self, now: DateTime<Utc>) -> Option<Phase> {
+        if let Some(chosen) = self.chosen.clone() {
+            if self.is_primary_now(&chosen) {
+                if !self.promoted {
+                    self.tell(now, format!("{chosen} takes writes already"));
+                }
+                self.promoted = true;
+                return matches!(self.phase, Phase::Promote | Phase::Converge).then_some(Phase::LookBack);
+            }
+            if !self.promoted && !self.is_alive(&chosen) {
+                return Some(self.lose_candidate(&chosen, now));
+            }
+        }
+        let early = matches!(self.phase, Phase::ReadFacts | Phase::AwaitSilence);
+        if !self.promoted && !early && !self.settings.forced && self.is_alive(&self.failed) {
+            let message = format!("{} is back before anybody was promoted: it serves again", self.failed);
+            return Some(self.roll_back(now, "source-serves", message));
+        }
+        None
+    }
+
+    // Look back and settle
+
+    pub(super) fn enter_look_back(&self) -> Vec<Step> {
+        let mut list = self.list();
+        let Some(chosen) = self.chosen.as_ref() else { return vec![] };
+        for key in self.participants.keys().filter(|key| *key != chosen) {
+            match self.alive(key).filter(|s| s.replication.source == *chosen) {
+                Some(follower) => {
+                    let receives = follower.replication.receiver != ThreadState::Stopped;
+                    let action = Self::reads_back(chosen, receives);
+                    list.push(follower, 1, action, "does it follow?");
+                }
+                None => self.push_read(&mut list, key, 1),
+            }
+        }
+        list.finish()
+    }
+
+    pub(super) fn enter_settle(&self) -> Vec<Step> {
+        let mut list = self.list();
+        let Some(chosen) = self.chosen.as_ref().and_then(|key| self.facts.get(key)) else { return vec![] };
+        for replica in self.alive_replicas().filter(|r| r.key != chosen.key) {
+            if self.may_follow(replica, chosen).is_ok() {
+                let before = list.len();
+                self.push_follow(&mut list, replica, &chosen.key);
+                if list.len() > before {
+                    list.push(replica, 4, Self::reads_back(&chosen.key, false), "does it follow?");
+                }
+            } else if self.detaches(replica) {
+                list.push(replica, 1, Action::StopReplication, "it cannot follow the new primary");
+                list.push(replica, 2, Action::DetachSource, "it shall not go on with the dead source by itself");
+            }
+        }
+        if let Some(old) = self.alive(&self.failed) {
+            Self::push_fence(&mut list, old);
+        }
+        list.finish()
+    }
+
+    fn detaches(&self, replica: &Instance) -> bool {
+        self.settings.detach_lost && replica.replication.source == self.failed
+    }
+
+    fn push_fence(list: &mut StepList<'_>, old: &Instance) {
+        if !old.read_only || old.super_read_only == Some(false) {
+            let action = Action::SetReadOnly { on: true, super_too: true };
+            list.push(old, 1, action, "never two writable servers: it is back and not the primary any more");
+            list.push(old, 2, Action::KillSessions, "what its clients began must not be committed there");
+        }
+        let expect = vec![Condition::ReadOnly { on: true }];
+        list.push(old, 3, Action::Verify { expect }, "what was done is read back");
+    }
+
+    pub(super) fn judge_settle(&mut self, now: DateTime<Utc>) -> Next {
+        let Some(chosen) = self.chosen.clone() else { return Next::Finish };
+        let keys: Vec<InstanceKey> =
+            self.participants.keys().filter(|key| **key != self.failed && **key != chosen).cloned().collect();
+        for key in keys {
+            if let Some(reason) = self.why_lost(&key, &chosen) {
+                self.tell(now, format!("{key} is lost: {reason}"));
+                self.lose(&key, reason);
+            }
+        }
+        // Fenced or not, the old source is watched: it may have been restarted since.
+        self.fence.insert(self.failed.clone());
+        if self.alive(&self.failed).is_some_and(|s| s.read_only) {
+            self.tell(now, format!("{} is back and read-only", self.failed));
+        }
+        Next::Go(Phase::Acknowledge)
+    }
+
+    fn why_lost(&self, key: &InstanceKey, chosen: &InstanceKey) -> Option<String> {
+        let Some(server) = self.alive(key) else {
+            return Some(format!("it cannot be reached: {}", self.trouble_of(key)));
+        };
+        if server.replication.source == *chosen {
+            return None;
+        }
+        let refusal = self.facts.get(chosen).and_then(|c| self.may_follow(server, c).err());
+        Some(
+            refusal
+                .unwrap_or_else(|| format!("it could not be repointed; its source is {}", server.replication.source)),
+        )
+    }
+
+    pub(super) fn enter_acknowledge(&self) -> Vec<Step> {
+        let mut list = self.list();
+        if let Some(chosen) = self.chosen.as_ref().and_then(|key| self.alive(key)) {
+            let late = self.wants_semi_sync() && self.enough_acknowledge(chosen) && !chosen.semi_sync.source_enabled;
+            if late && chosen.semi_sync.available {
+                let reason = "now enough replicas acknowledge its writes";
+                list.push(chosen, 1, Action::SetSemiSyncSource { on: true }, reason);
+            }
+        }
+        list.finish()
+    }
+}

@@ -1,0 +1,110 @@
+//! Putting back what was changed, or saying exactly what is not (`safety.md` S6).
+
+use app::InstanceKey;
+use app::plan::{Action, Step};
+use app::topology::Instance;
+
+use super::machine::Machine;
+use super::state::{Before, Next, positioning_of};
+use crate::plan::{StepList, Threads};
+
+impl Machine {
+    pub(super) fn enter_roll_back(&self) -> Vec<Step> {
+        let mut list = self.list();
+        for (key, participant) in self.participants.iter().filter(|(_, p)| p.touched) {
+            let (Some(server), Some(before)) = (self.alive(key), participant.before.as_deref()) else { continue };
+            if *key == self.failed {
+                restore_writes(&mut list, server, before);
+            } else {
+                restore_replica(&mut list, server, before);
+            }
+        }
+        list.finish()
+    }
+
+    pub(super) fn judge_roll_back(&mut self) -> Next {
+        self.attempts = self.attempts.saturating_add(1);
+        let again = self.attempts < 2 && self.ended_badly() && self.differing().iter().any(|key| self.is_alive(key));
+        if again { Next::Go(self.phase.clone()) } else { Next::Abort }
+    }
+
+    fn differing(&self) -> Vec<InstanceKey> {
+        self.participants.keys().filter(|key| self.difference(key).is_some()).cloned().collect()
+    }
+
+    /// One sentence for each server that is not as it was found.
+    pub(super) fn what_is_changed(&self) -> Vec<String> {
+        self.participants.keys().filter_map(|key| self.difference(key)).collect()
+    }
+
+    fn difference(&self, key: &InstanceKey) -> Option<String> {
+        let participant = self.participants.get(key).filter(|p| p.touched)?;
+        let before = participant.before.as_deref()?;
+        let Some(server) = self.alive(key) else {
+            return Some(format!(
+                "{key} cannot be reached ({}): its replication may be stopped or repointed; it was found below {}",
+                self.trouble_of(key),
+                name(&before.channel.source)
+            ));
+        };
+        if server.replication.source != before.channel.source {
+            let (is, was) = (&server.replication.source, &before.channel.source);
+            return Some(format!("{key} replicates from {}, and did from {}", name(is), name(was)));
+        }
+        if server.read_only != before.read_only {
+            let state = if server.read_only { "read-only" } else { "writeable" };
+            return Some(format!("{key} is {state}, and was not"));
+        }
+        let (now, then) = (Threads::of(&server.replication), before.threads());
+        let running = |runs: bool| if runs { "running" } else { "stopped" };
+        if now.receiver != then.receiver {
+            return Some(format!("the receiver of {key} is {}, and was not", running(now.receiver)));
+        }
+        (now.applier != then.applier).then(|| format!("the applier of {key} is {}, and was not", running(now.applier)))
+    }
+}
+
+fn name(key: &InstanceKey) -> String {
+    if key.is_null() { "nobody".to_owned() } else { key.to_string() }
+}
+
+/// Writes come back last, when nobody else can be writable any more.
+fn restore_writes(list: &mut StepList<'_>, server: &Instance, before: &Before) {
+    if server.read_only != before.read_only || server.super_read_only.is_some_and(|s| s != before.super_read_only) {
+        let action = Action::SetReadOnly { on: before.read_only, super_too: before.super_read_only };
+        list.push(server, 5, action, "as it was found");
+    }
+}
+
+fn restore_replica(list: &mut StepList<'_>, server: &Instance, before: &Before) {
+    if server.read_only != before.read_only {
+        let action = Action::SetReadOnly { on: before.read_only, super_too: before.super_read_only };
+        list.push(server, 1, action, "as it was found");
+    }
+    if server.semi_sync.source_enabled != before.semi_sync_source {
+        let action = Action::SetSemiSyncSource { on: before.semi_sync_source };
+        list.push(server, 1, action, "as it was found");
+    }
+    let wanted = before.threads();
+    if server.replication.source != before.channel.source {
+        if server.is_replica() && !server.replication.threads_stopped() {
+            list.push(server, 1, Action::StopReplication, "it goes back to its source");
+        }
+        let Some(positioning) = positioning_of(&before.channel) else { return };
+        let action = Action::ChangeSource { to: before.channel.source.clone(), positioning };
+        list.push_with(server, &before.channel, 2, action, "it goes back to its source");
+        if let Some(start) = wanted.start() {
+            list.push(server, 3, start, "as it was found");
+        }
+        return;
+    }
+    let now = Threads::of(&server.replication);
+    if now.receiver != wanted.receiver {
+        let action = if wanted.receiver { Action::StartReceiver } else { Action::StopReceiver };
+        list.push(server, 3, action, "as it was found");
+    }
+    if now.applier != wanted.applier {
+        let action = if wanted.applier { Action::StartApplier } else { Action::StopApplier };
+        list.push(server, 3, action, "as it was found");
+    }
+}

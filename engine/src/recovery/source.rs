@@ -1,0 +1,385 @@
+//! A dead source, until somebody is chosen: facts, freeze, drain, choose, catch up (`safety.md`, "How a change is made safe" 1 to 5).
+
+use app::InstanceKey;
+use app::gtid::GtidPosition;
+use app::plan::{Action, Condition, Step, StepState};
+use app::topology::{Instance, ThreadState};
+use chrono::{DateTime, Utc};
+
+use super::machine::Machine;
+use super::state::{Next, Phase, positioning_of};
+use crate::candidate::{Choice, ChoiceSettings, Contender, Contest, Survey, choose, missing};
+
+/// A server with no more unapplied transactions than this (beyond the least burdened one) is drained before anybody is chosen. One with more
+/// would hold up the recovery; it follows the new primary later, which has everything it has.
+const SMALL_BACKLOG: u128 = 10_000;
+
+impl Machine {
+    // Facts
+
+    pub(super) fn judge_facts(&mut self, now: DateTime<Utc>) -> Next {
+        if let Some(next) = self.seen_again(now) {
+            return next;
+        }
+        let source_alive = self.is_alive(&self.failed);
+        if !self.settings.forced {
+            if source_alive {
+                let message = format!("{} answers: it serves, or serves again", self.failed);
+                return Next::Go(self.roll_back(now, "source-serves", message));
+            }
+            let receiving = self.alive_replicas().find(|r| self.receives_from_failed(r)).map(|r| r.key.clone());
+            if let Some(key) = receiving {
+                let message = format!("{key} still receives from {}: only we cannot see it", self.failed);
+                return Next::Go(self.roll_back(now, "source-serves", message));
+            }
+        }
+        if self.alive_replicas().next().is_none() {
+            let message = format!("none of the replicas of {} can be reached", self.failed);
+            return Next::Go(self.roll_back(now, "no-reachable-replica", message));
+        }
+        if self.alive_replicas().all(|r| positioning_of(&self.with_channel(r).replication).is_none()) {
+            let message = "no replica uses GTID; recovery by file and position or by pseudo-GTID is not built";
+            return Next::Go(self.roll_back(now, "needs-position-matching", message));
+        }
+        let forecast = self.forecast();
+        self.considered = forecast.considered;
+        if forecast.chosen.is_none() {
+            let message = "none of the replicas may be promoted; nothing has been changed for it";
+            return Next::Go(self.roll_back(now, "no-candidate", message));
+        }
+        let (alive, all) = (self.alive_replicas().count(), self.participants.len().saturating_sub(1));
+        let state = if source_alive { "answers" } else { "does not answer" };
+        self.tell(now, format!("{} {state}; {alive} of its {all} replicas do", self.failed));
+        Next::Go(if source_alive { Phase::Fence } else { Phase::Freeze })
+    }
+
+    /// After a candidate was lost in the middle of its promotion: is it back, or does it serve out of our sight?
+    fn seen_again(&mut self, now: DateTime<Utc>) -> Option<Next> {
+        let doubtful: Vec<InstanceKey> = self.fence.iter().filter(|k| **k != self.failed).cloned().collect();
+        for key in &doubtful {
+            let Some(server) = self.alive(key) else { continue };
+            if !server.read_only && !server.is_replica() {
+                self.tell(now, format!("{key} is back and takes writes: it was promoted after all"));
+                self.fence.remove(key);
+                self.chosen = Some(key.clone());
+                self.promoted = true;
+                return Some(Next::Go(Phase::LookBack));
+            }
+            self.fence.remove(key);
+        }
+        let served = |r: &&Instance| doubtful.contains(&r.replication.source) && receives(r);
+        let serving = self.alive_replicas().find(served).map(|r| r.replication.source.clone());
+        if let Some(source) = serving {
+            if self.attempts == 0 {
+                self.tell(
+                    now,
+                    format!("{source} is out of sight and may serve its replicas: waiting for them to lose it"),
+                );
+                return Some(Next::Go(Phase::AwaitSilence));
+            }
+            let message = format!("{source} may have been promoted: we cannot see it, and its replicas still do");
+            return Some(Next::Go(self.roll_back(now, "out-of-sight", message)));
+        }
+        self.attempts = 0;
+        None
+    }
+
+    pub(super) fn enter_await_silence(&self) -> Vec<Step> {
+        let mut list = self.list();
+        for replica in self.alive_replicas().filter(|r| self.fence.contains(&r.replication.source)) {
+            let expect = vec![Condition::ReceiverRunning { running: false }];
+            list.push(replica, 1, Action::Verify { expect }, "does it lose its source?");
+        }
+        list.finish()
+    }
+
+    pub(super) fn judge_await_silence(&mut self, _now: DateTime<Utc>) -> Next {
+        self.attempts = 1;
+        Next::Go(Phase::ReadFacts)
+    }
+
+    /// Receiver evidence only: an applier that stands still says nothing about the source (`safety.md`).
+    fn receives_from_failed(&self, replica: &Instance) -> bool {
+        replica.replication.source == self.failed && receives(replica)
+    }
+
+    // Forced: the source may be alive
+
+    pub(super) fn judge_fence(&mut self, now: DateTime<Utc>) -> Next {
+        match self.alive(&self.failed).map(|s| s.read_only) {
+            Some(true) => {
+                self.tell(now, format!("{} is read-only; its replicas get what it has", self.failed));
+                self.failed_last = self.facts.get(&self.failed).cloned().map(Box::new);
+                Next::Go(Phase::FollowFenced)
+            }
+            Some(false) => {
+                let message = format!("{} answers but cannot be made read-only", self.failed);
+                Next::Go(self.roll_back(now, "read-only-failed", message))
+            }
+            None => Next::Go(Phase::Freeze),
+        }
+    }
+
+    pub(super) fn enter_follow_fenced(&self) -> Vec<Step> {
+        let mut list = self.list();
+        let Some(source) = self.alive(&self.failed) else { return vec![] };
+        for replica in self.alive_replicas().filter(|r| self.receives_from_failed(r)) {
+            let action = Action::WaitForGtid { set: source.executed_gtid.clone() };
+            list.push(replica, 1, action, "nothing that the old primary committed shall be lost");
+        }
+        list.finish()
+    }
+
+    // Freeze
+
+    pub(super) fn enter_freeze(&self) -> Vec<Step> {
+        let mut list = self.list();
+        for replica in self.alive_replicas().filter(|r| wants_to_receive(r)) {
+            list.push(
+                replica,
+                1,
+                Action::StopReceiver,
+                "who is most advanced can be told only when nothing arrives any more",
+            );
+        }
+        list.finish()
+    }
+
+    pub(super) fn judge_freeze(&mut self, now: DateTime<Utc>) -> Next {
+        if !self.settings.forced {
+            if let Some((key, grown)) = self.grown_since_first_read() {
+                let message = format!("{key} received {grown} from {} while we looked: it serves", self.failed);
+                return Next::Go(self.roll_back(now, "source-serves", message));
+            }
+        }
+        let unfrozen: Vec<InstanceKey> =
+            self.alive_replicas().filter(|r| wants_to_receive(r)).map(|r| r.key.clone()).collect();
+        for key in unfrozen {
+            self.ban(&key, "its receiver could not be stopped".to_owned());
+        }
+        let frozen = self.alive_replicas().count();
+        if frozen == 0 {
+            let message = format!("all replicas of {} were lost while they were stopped", self.failed);
+            return Next::Go(self.roll_back(now, "no-reachable-replica", message));
+        }
+        self.tell(now, format!("receivers of {frozen} replicas are stopped"));
+        for (key, standing) in self.survey().standings {
+            if let Some(participant) = self.participants.get_mut(&key) {
+                participant.pending = Some(standing.pending);
+            }
+        }
+        self.attempts = 0;
+        Next::Go(Phase::Drain)
+    }
+
+    /// A replica of the failed source that has received more than when it was first read.
+    fn grown_since_first_read(&self) -> Option<(InstanceKey, String)> {
+        self.alive_replicas().find_map(|replica| {
+            let before = self.before(&replica.key)?;
+            let same = before.channel.source == self.failed && replica.replication.source == self.failed;
+            let parse = |text: &str| GtidPosition::parse_for(replica.flavor(), text).ok();
+            let (then, now) = (parse(&before.channel.retrieved_gtid)?, parse(&replica.replication.retrieved_gtid)?);
+            // MariaDB tells nothing received before the receiver first connected.
+            let comparable = same && !then.is_empty();
+            (comparable && !then.covers(&now)).then(|| (replica.key.clone(), missing(&now, &then)))
+        })
+    }
+
+    // Drain
+
+    pub(super) fn enter_drain(&self) -> Vec<Step> {
+        let survey = self.survey();
+        if self.alive_replicas().any(|r| self.attempts > 0 && survey.has_executed_all(&r.key)) {
+            return vec![];
+        }
+        let mut list = self.list();
+        for replica in self.alive_replicas().filter(|r| self.should_drain(&survey, r)) {
+            let pending = survey.standings.get(&replica.key).map_or(0, |s| s.pending);
+            let reason = format!("{pending} received transactions are not applied; they must not be lost");
+            list.push(replica, 1, Action::Drain, reason);
+        }
+        list.finish()
+    }
+
+    fn should_drain(&self, survey: &Survey, replica: &Instance) -> bool {
+        let Some(standing) = survey.standings.get(&replica.key) else { return false };
+        let able = |key: &InstanceKey| self.participants.get(key).is_some_and(|p| !p.drain_failed);
+        if standing.is_drained() || !able(&replica.key) {
+            return false;
+        }
+        let holders = || self.alive_replicas().filter(|r| survey.holds_all(&r.key) && able(&r.key));
+        let is_holder = survey.holds_all(&replica.key);
+        if replica.replication.delay > 0 {
+            // A delayed server is waited for only when nobody else has what it has.
+            return is_holder && holders().all(|r| r.replication.delay > 0);
+        }
+        let pending_of = |r: &Instance| survey.standings.get(&r.key).map_or(0, |s| s.pending);
+        let least = holders().filter(|r| r.replication.delay == 0).map(pending_of).min().unwrap_or(0);
+        let limit = if is_holder { least.saturating_add(SMALL_BACKLOG) } else { SMALL_BACKLOG };
+        standing.pending <= limit
+    }
+
+    pub(super) fn judge_drain(&mut self, now: DateTime<Utc>) -> Next {
+        self.note_failed_drains();
+        let survey = self.survey();
+        let mut progressed = false;
+        for (key, standing) in &survey.standings {
+            if let Some(participant) = self.participants.get_mut(key) {
+                let before = participant.pending.replace(standing.pending);
+                let able = !participant.drain_failed && survey.holds_all(key);
+                progressed |= able && standing.pending > 0 && before.is_none_or(|b| standing.pending < b);
+            }
+        }
+        let done = self.alive_replicas().filter(|r| survey.has_executed_all(&r.key)).count();
+        if done == 0 && progressed {
+            self.attempts = self.attempts.saturating_add(1);
+            self.tell(now, "still applying what was received: waiting on, because it makes progress");
+            return Next::Go(Phase::Drain);
+        }
+        self.attempts = 0;
+        let all = survey.union.as_ref().map(|u| u.to_string().replace('\n', "")).unwrap_or_default();
+        self.tell(now, format!("{done} replicas have applied all that was received ({all})"));
+        Next::Go(Phase::Choose)
+    }
+
+    /// An applier that stopped with an error is not waited for again; one that ran out of time is, while it makes progress.
+    fn note_failed_drains(&mut self) {
+        let failed: Vec<InstanceKey> =
+            self.alive_replicas().filter(|r| r.replication.applier_errno != 0).map(|r| r.key.clone()).collect();
+        for key in failed {
+            if let Some(participant) = self.participants.get_mut(&key) {
+                participant.drain_failed = true;
+            }
+        }
+    }
+
+    // Choose
+
+    pub(super) fn judge_choose(&mut self, now: DateTime<Utc>) -> Next {
+        let choice = self.contest(true, &self.settings.choice);
+        self.considered.clone_from(&choice.considered);
+        if let Some(chosen) = choice.chosen {
+            let reason = choice.considered.iter().find(|c| c.chosen).map(|c| c.reason.clone()).unwrap_or_default();
+            self.tell(now, format!("{chosen} is chosen: {reason}"));
+            if !choice.risk.is_empty() {
+                self.tell(now, format!("data loss was accepted: {}", choice.risk));
+            }
+            self.chosen = Some(chosen);
+            self.attempts = 0;
+            return Next::Go(match choice.catch_up_from {
+                Some(from) => Phase::CatchUp { from },
+                None => Phase::Converge,
+            });
+        }
+        self.chosen = None;
+        if !choice.risk.is_empty() && !self.settings.choice.accept_data_loss {
+            let message = format!("promoting anybody would lose writes: {}", choice.risk);
+            self.tell(now, format!("giving up: {message}"));
+            self.attempts = 0;
+            return Next::Go(Phase::RollBack { code: "data-at-risk".to_owned(), message, at_risk: choice.at_risk });
+        }
+        let message = "none of the replicas can be promoted; each has its reason";
+        Next::Go(self.roll_back(now, "no-candidate", message))
+    }
+
+    /// Vetoes on the facts in hand, before anything is changed. What may be lost is told only when everybody is frozen.
+    fn forecast(&self) -> Choice {
+        let settings = ChoiceSettings { accept_data_loss: true, ..self.settings.choice.clone() };
+        self.contest(false, &settings)
+    }
+
+    fn contest(&self, drained: bool, settings: &ChoiceSettings) -> Choice {
+        let views: Vec<(InstanceKey, Instance)> = self
+            .participants
+            .keys()
+            .filter(|key| **key != self.failed)
+            .filter_map(|key| self.facts.get(key).map(|server| (key.clone(), self.with_channel(server))))
+            .collect();
+        let contenders = views.iter().filter_map(|(key, server)| {
+            let participant = self.participants.get(key)?;
+            let out = participant.gone.as_ref().map(|why| format!("it cannot be reached: {why}"));
+            Some(Contender {
+                server,
+                rule: participant.rule,
+                lag: participant.lag,
+                out,
+                banned: participant.banned.clone(),
+            })
+        });
+        choose(&Contest {
+            source: self.failed_last.as_deref(),
+            contenders: contenders.collect(),
+            settings,
+            designated: self.settings.designated.as_ref(),
+            drained,
+            source_alive: false,
+        })
+    }
+
+    pub(super) fn survey(&self) -> Survey {
+        Survey::of(self.alive_replicas(), self.failed_last.as_deref())
+    }
+
+    // Catch up
+
+    pub(super) fn enter_catch_up(&self, from: &InstanceKey) -> Vec<Step> {
+        let mut list = self.list();
+        let survey = self.survey();
+        let chosen = self.chosen.as_ref().and_then(|key| self.alive(key));
+        let (Some(server), Some(all), true) = (chosen, &survey.union, self.is_alive(from)) else { return vec![] };
+        if survey.has_executed_all(&server.key) {
+            return vec![];
+        }
+        let options = self.with_channel(server).replication;
+        if server.replication.source != *from {
+            let Some(positioning) = positioning_of(&options) else { return vec![] };
+            list.push(server, 1, Action::StopReplication, "it gets what it lacks from a more advanced replica");
+            let action = Action::ChangeSource { to: from.clone(), positioning };
+            list.push_with(server, &options, 2, action, format!("{from} holds what it lacks"));
+        }
+        list.push(server, 3, Action::StartReplication, "catch up");
+        let set = all.to_string().replace('\n', "");
+        list.push(server, 4, Action::WaitForGtid { set }, "it must have all that any replica received");
+        list.finish()
+    }
+
+    pub(super) fn judge_catch_up(&mut self, from: &InstanceKey, now: DateTime<Utc>) -> Next {
+        let Some(chosen) = self.chosen.clone() else { return Next::Go(Phase::Choose) };
+        if self.is_alive(&chosen) && self.survey().has_executed_all(&chosen) {
+            self.tell(now, format!("{chosen} has caught up from {from}"));
+            return Next::Go(Phase::Converge);
+        }
+        self.tell(now, format!("{chosen} could not catch up from {from}"));
+        if self.is_alive(from) {
+            self.ban(&chosen, format!("it could not catch up from {from}"));
+        }
+        self.chosen = None;
+        Next::Go(Phase::Choose)
+    }
+
+    pub(super) fn ban(&mut self, key: &InstanceKey, reason: String) {
+        if let Some(participant) = self.participants.get_mut(key) {
+            participant.banned = Some(reason);
+        }
+    }
+
+    pub(super) fn ended_badly(&self) -> bool {
+        self.ended.values().any(StepState::is_failure)
+    }
+}
+
+/// The receiver gets, or says it gets, events. A receiver that has heard nothing for three heartbeats has lost its source
+/// and does not know it yet.
+fn receives(replica: &Instance) -> bool {
+    let channel = &replica.replication;
+    let silent = match (channel.heartbeat_age_ms, channel.heartbeat_period_ms) {
+        (Some(age), Some(period)) if period > 0 => age > period.saturating_mul(3).saturating_add(1_000),
+        _ => false,
+    };
+    channel.receiver.is_running() && !silent
+}
+
+/// The receiver runs or tries to.
+fn wants_to_receive(replica: &Instance) -> bool {
+    matches!(replica.replication.receiver, ThreadState::Running | ThreadState::Other)
+}

@@ -1,0 +1,98 @@
+//! Finding, refreshing, resolving and forgetting servers (`spec/api.md` 2.15, 2.17, 2.18).
+
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use tokio::net::TcpStream;
+
+use super::Answer;
+use super::call::Call;
+use crate::api::compat::CompatInstance;
+use crate::api::error::{ApiError, ApiResult, ErrorKind};
+use crate::auth::{Admin, Operator};
+use crate::consensus::Command;
+use crate::discovery::DiscoveryError;
+use crate::lookup::Reach;
+
+/// A forgotten server does not come back by itself for this long (`spec/discovery.md` 28).
+pub const FORGOTTEN_FOR: TimeDelta = TimeDelta::minutes(30);
+
+/// `resolve` waits this long for the server to take a connection.
+const KNOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// `discover/:host/:port`: the server named and no other, however alike their names
+pub async fn discover(_: Operator, call: Call) -> ApiResult<Answer> {
+    let key = call.key_of("host", "port", Reach::Exact).await?;
+    match call.services.discovery.discover(&key).await {
+        Ok(found) => {
+            let snapshot = call.snapshot();
+            let message = format!("Instance discovered: {}", found.key);
+            Ok(Answer::ok(message, CompatInstance::live(&found, &snapshot.annotations)))
+        }
+        // Not an error for the original either: the operator's own filter says so.
+        Err(DiscoveryError::Skipped(_)) => {
+            Ok(Answer::ok(format!("Instance not discovered: a filter of the configuration skips {key}"), ()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `async-discover/:host/:port`
+pub async fn async_discover(_: Operator, call: Call) -> ApiResult<Answer> {
+    let key = call.key_of("host", "port", Reach::Exact).await?;
+    let done = format!("Asynchronous discovery initiated for Instance: {key}");
+    let discovery = std::sync::Arc::clone(&call.services.discovery);
+    tokio::spawn(async move {
+        if let Err(error) = discovery.discover(&key).await {
+            tracing::warn!(%error, instance = %key, "a discovery that nobody waits for failed");
+        }
+    });
+    Ok(Answer::ok(done, ()))
+}
+
+/// `refresh/:host/:port`
+pub async fn refresh(_: Operator, call: Call) -> ApiResult<Answer> {
+    let key = call.target().await?;
+    let seen = call.services.discovery.probe_now(&key).await?;
+    Ok(Answer::ok(format!("Instance refreshed: {}", seen.key), seen.key.clone()))
+}
+
+/// `forget/:host/:port`: the name as given, without resolving it
+pub async fn forget(operator: Operator, call: Call) -> ApiResult<Answer> {
+    let given = crate::lookup::host_and_port(call.param("host"), call.param("port"))?;
+    let key = crate::lookup::widen(&call.snapshot(), given, Reach::ShortName);
+    let command = Command::Forget { key: key.clone(), barred_until: Utc::now() + FORGOTTEN_FOR };
+    call.services.consensus.submit(command, operator.actor()).await?;
+    Ok(Answer::ok(format!("Instance forgotten: {key}"), key))
+}
+
+/// `forget-cluster/:clusterHint`
+pub async fn forget_cluster(operator: Operator, call: Call) -> ApiResult<Answer> {
+    let name = call.cluster(Reach::Exact)?;
+    let keys: Vec<_> = call.snapshot().cluster(&name).map(|i| i.key.clone()).collect();
+    for key in keys {
+        let command = Command::Forget { key, barred_until: Utc::now() + FORGOTTEN_FOR };
+        call.services.consensus.submit(command, operator.actor()).await?;
+    }
+    Ok(Answer::ok(format!("Cluster forgotten: {name}"), ()))
+}
+
+/// `resolve/:host/:port`: has us open a connection to wherever the caller says, so it takes the right to change things
+pub async fn resolve(_: Operator, call: Call) -> ApiResult<Answer> {
+    let key = call.key_of("host", "port", Reach::Exact).await?;
+    let knock = TcpStream::connect((key.hostname.as_str(), key.port));
+    match tokio::time::timeout(KNOCK_TIMEOUT, knock).await {
+        Ok(Ok(_open)) => Ok(Answer::ok("Instance resolved", key)),
+        Ok(Err(error)) => Err(ApiError::new(ErrorKind::Failed, format!("cannot connect to {key}: {error}"))),
+        Err(_) => {
+            let waited = KNOCK_TIMEOUT.as_secs();
+            Err(ApiError::new(ErrorKind::Failed, format!("cannot connect to {key}: no answer within {waited} s")))
+        }
+    }
+}
+
+/// `reset-hostname-resolve-cache`
+pub async fn reset_resolve_cache(_: Admin, call: Call) -> ApiResult<Answer> {
+    call.services.discovery.resolver().reset();
+    Ok(Answer::ok("Hostname cache cleared", ()))
+}

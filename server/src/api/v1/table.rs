@@ -1,0 +1,351 @@
+//! The table of routes: every path of the original, what answers it, and what right that takes. The router, the tests of
+//! rights and the documentation are made from it; a handler's type is its rule, so there is no route without one.
+
+use std::collections::HashMap;
+
+use super::route::{Handler, Params, Route, matches};
+use super::{analysis, annotate, discover, meta, operate, read, records, recoveries, trees};
+
+/// Routes, found by the first word of the path and the number of its parts.
+pub struct Table {
+    routes: Vec<Route>,
+    index: HashMap<(String, usize), Vec<(usize, &'static str)>>,
+}
+
+impl Table {
+    /// The whole table.
+    pub fn new() -> Self {
+        let routes = routes();
+        let mut index: HashMap<(String, usize), Vec<(usize, &'static str)>> = HashMap::new();
+        for (at, route) in routes.iter().enumerate() {
+            for path in &route.paths {
+                index.entry(shape(path)).or_default().push((at, path));
+            }
+        }
+        // Among paths of one shape, words win over parameters.
+        for candidates in index.values_mut() {
+            candidates.sort_by_key(|(_, path)| path.matches(':').count());
+        }
+        Self { routes, index }
+    }
+
+    /// The route of a decoded path below `/api/`.
+    pub fn find(&self, path: &str) -> Option<(&Route, Params)> {
+        let candidates = self.index.get(&shape(path))?;
+        candidates.iter().find_map(|(at, pattern)| Some((self.routes.get(*at)?, matches(pattern, path)?)))
+    }
+
+    /// All routes.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn shape(path: &str) -> (String, usize) {
+    let mut parts = path.split('/');
+    (parts.next().unwrap_or_default().to_owned(), parts.count())
+}
+
+macro_rules! open {
+    ($($path:literal),+ => $handler:path) => {
+        Route { paths: vec![$($path),+], handler: Handler::Open(|c| Box::pin($handler(c))), changes: false }
+    };
+}
+/// A read.
+macro_rules! view {
+    ($($path:literal),+ => $handler:path) => {
+        Route { paths: vec![$($path),+], handler: Handler::View(|v, c| Box::pin($handler(v, c))), changes: false }
+    };
+}
+/// A read that takes the right to change, as in the original.
+macro_rules! guarded {
+    ($($path:literal),+ => $handler:path) => {
+        Route { paths: vec![$($path),+], handler: Handler::Operate(|o, c| Box::pin($handler(o, c))), changes: false }
+    };
+}
+/// A change of what is managed.
+macro_rules! operate {
+    ($($path:literal),+ => $handler:path) => {
+        Route { paths: vec![$($path),+], handler: Handler::Operate(|o, c| Box::pin($handler(o, c))), changes: true }
+    };
+}
+/// A change of the service.
+macro_rules! administer {
+    ($($path:literal),+ => $handler:path) => {
+        Route { paths: vec![$($path),+], handler: Handler::Administer(|a, c| Box::pin($handler(a, c))), changes: true }
+    };
+}
+macro_rules! unbuilt_read {
+    ($($path:literal),+ $(,)?) => {
+        vec![$(Route { paths: vec![$path], handler: Handler::NotBuilt { changes: false }, changes: false }),+]
+    };
+}
+macro_rules! unbuilt_change {
+    ($($path:literal),+ $(,)?) => {
+        vec![$(Route { paths: vec![$path], handler: Handler::NotBuilt { changes: true }, changes: true }),+]
+    };
+}
+
+fn routes() -> Vec<Route> {
+    [reads(), operations(), annotations(), recovery(), audits(), node(), not_built()].into_iter().flatten().collect()
+}
+
+fn reads() -> Vec<Route> {
+    vec![
+        view!("instance/:host/:port" => read::instance),
+        view!("all-instances" => read::all_instances),
+        view!("search", "search/:searchString" => read::search),
+        view!("clusters" => read::clusters),
+        view!("clusters-info" => read::clusters_info),
+        view!("cluster/:clusterHint", "cluster/instance/:host/:port" => read::cluster),
+        view!("cluster/alias/:clusterAlias" => read::cluster_by_alias),
+        view!("cluster-info/:clusterHint" => read::cluster_info),
+        view!("cluster-info/alias/:clusterAlias" => read::cluster_info_by_alias),
+        view!("cluster-osc-replicas/:clusterHint", "cluster-osc-slaves/:clusterHint" => read::control_replicas),
+        view!("masters" => read::primaries),
+        view!("master/:clusterHint" => read::primary),
+        view!("instance-replicas/:host/:port" => read::replicas),
+        view!("downtimed", "downtimed/:clusterHint" => read::downtimed),
+        view!("problems", "problems/:clusterName" => read::problems),
+        view!("tags/:host/:port" => read::tags),
+        view!("tag-value/:host/:port", "tag-value/:host/:port/:tagName" => read::tag_value),
+        view!("tagged" => read::tagged),
+        view!("can-replicate-from/:host/:port/:belowHost/:belowPort" => read::can_replicate_from),
+        view!("automated-recovery-filters" => read::automated_filters),
+        guarded!("bulk-instances" => read::bulk_instances),
+        view!("topology/:clusterHint", "topology/:host/:port" => trees::topology),
+        view!("topology-tabulated/:clusterHint", "topology-tabulated/:host/:port" => trees::topology_tabulated),
+        view!("topology-tags/:clusterHint", "topology-tags/:host/:port" => trees::topology_tags),
+    ]
+}
+
+fn operations() -> Vec<Route> {
+    vec![
+        operate!("discover/:host/:port" => discover::discover),
+        operate!("async-discover/:host/:port" => discover::async_discover),
+        operate!("refresh/:host/:port" => discover::refresh),
+        operate!("forget/:host/:port" => discover::forget),
+        operate!("forget-cluster/:clusterHint" => discover::forget_cluster),
+        guarded!("resolve/:host/:port" => discover::resolve),
+        administer!("reset-hostname-resolve-cache" => discover::reset_resolve_cache),
+        operate!("relocate/:host/:port/:belowHost/:belowPort", "relocate-below/:host/:port/:belowHost/:belowPort"
+            => operate::relocate),
+        operate!("relocate-replicas/:host/:port/:belowHost/:belowPort", "relocate-slaves/:host/:port/:belowHost/:belowPort"
+            => operate::relocate_replicas),
+        operate!("start-replica/:host/:port", "start-slave/:host/:port" => operate::start),
+        operate!("stop-replica/:host/:port", "stop-slave/:host/:port" => operate::stop),
+        operate!("restart-replica/:host/:port", "restart-slave/:host/:port" => operate::restart),
+        operate!("detach-replica/:host/:port", "detach-slave/:host/:port", "detach-replica-master-host/:host/:port",
+            "detach-slave-master-host/:host/:port" => operate::detach),
+        operate!("reattach-replica/:host/:port", "reattach-slave/:host/:port", "reattach-replica-master-host/:host/:port",
+            "reattach-slave-master-host/:host/:port" => operate::reattach),
+        operate!("set-read-only/:host/:port" => operate::set_read_only),
+        operate!("set-writeable/:host/:port" => operate::set_writeable),
+    ]
+}
+
+fn annotations() -> Vec<Route> {
+    vec![
+        operate!("begin-downtime/:host/:port/:owner/:reason", "begin-downtime/:host/:port/:owner/:reason/:duration"
+            => annotate::begin_downtime),
+        operate!("end-downtime/:host/:port" => annotate::end_downtime),
+        operate!("register-candidate/:host/:port/:promotionRule" => annotate::register_candidate),
+        guarded!("bulk-promotion-rules" => annotate::promotion_rules),
+        operate!("set-cluster-alias/:clusterName" => annotate::set_cluster_alias),
+        operate!("tag/:host/:port", "tag/:host/:port/:tagName/:tagValue" => annotate::tag),
+        operate!("untag/:host/:port", "untag/:host/:port/:tagName" => annotate::untag),
+        operate!("untag-all", "untag-all/:tagName/:tagValue" => annotate::untag_all),
+        view!("maintenance" => annotate::maintenance),
+        view!("in-maintenance/:host/:port" => annotate::in_maintenance),
+        operate!("register-hostname-unresolve/:host/:port/:virtualname" => annotate::register_unresolved),
+        operate!("deregister-hostname-unresolve/:host/:port" => annotate::deregister_unresolved),
+    ]
+}
+
+fn recovery() -> Vec<Route> {
+    vec![
+        view!("replication-analysis", "replication-analysis/:clusterName" => analysis::replication_analysis),
+        view!("replication-analysis/instance/:host/:port" => analysis::replication_analysis_of),
+        view!("replication-analysis-changelog" => analysis::changelog),
+        operate!("recover/:host/:port", "recover/:host/:port/:candidateHost/:candidatePort", "recover-lite/:host/:port",
+            "recover-lite/:host/:port/:candidateHost/:candidatePort" => recoveries::recover),
+        operate!("graceful-master-takeover/:clusterHint", "graceful-master-takeover/:host/:port",
+            "graceful-master-takeover/:clusterHint/:designatedHost/:designatedPort",
+            "graceful-master-takeover/:host/:port/:designatedHost/:designatedPort" => recoveries::takeover),
+        operate!("graceful-master-takeover-auto/:clusterHint", "graceful-master-takeover-auto/:host/:port",
+            "graceful-master-takeover-auto/:clusterHint/:designatedHost/:designatedPort",
+            "graceful-master-takeover-auto/:host/:port/:designatedHost/:designatedPort" => recoveries::takeover_auto),
+        operate!("force-master-failover/:clusterHint", "force-master-failover/:host/:port" => recoveries::force_failover),
+        operate!("force-master-takeover/:clusterHint/:designatedHost/:designatedPort",
+            "force-master-takeover/:host/:port/:designatedHost/:designatedPort" => recoveries::force_takeover),
+        operate!("ack-recovery/cluster/:clusterHint" => recoveries::acknowledge_cluster),
+        operate!("ack-recovery/cluster/alias/:clusterAlias" => recoveries::acknowledge_cluster_alias),
+        operate!("ack-recovery/instance/:host/:port" => recoveries::acknowledge_instance),
+        operate!("ack-recovery/:recoveryId" => recoveries::acknowledge_id),
+        operate!("ack-recovery/uid/:uid" => recoveries::acknowledge_uid),
+        operate!("ack-all-recoveries" => recoveries::acknowledge_all),
+        administer!("disable-global-recoveries" => recoveries::disable),
+        administer!("enable-global-recoveries" => recoveries::enable),
+        view!("check-global-recoveries" => recoveries::check),
+    ]
+}
+
+fn audits() -> Vec<Route> {
+    vec![
+        view!("audit-recovery", "audit-recovery/:page", "audit-recovery/id/:id", "audit-recovery/uid/:uid",
+            "audit-recovery/cluster/:clusterName", "audit-recovery/cluster/:clusterName/:page",
+            "audit-recovery/alias/:clusterAlias", "audit-recovery/alias/:clusterAlias/:page" => records::recoveries),
+        view!("audit-recovery-steps/:uid" => records::steps),
+        view!("active-cluster-recovery/:clusterName" => records::active),
+        view!("recently-active-cluster-recovery/:clusterName" => records::recent_of_cluster),
+        view!("recently-active-instance-recovery/:host/:port" => records::recent_of_successor),
+        view!("audit-failure-detection", "audit-failure-detection/:page", "audit-failure-detection/id/:id",
+            "audit-failure-detection/alias/:clusterAlias", "audit-failure-detection/alias/:clusterAlias/:page"
+            => records::detections),
+        view!("blocked-recoveries", "blocked-recoveries/cluster/:clusterName" => records::blocked),
+        view!("audit", "audit/:page", "audit/instance/:host/:port", "audit/instance/:host/:port/:page" => records::audit),
+    ]
+}
+
+fn node() -> Vec<Route> {
+    vec![
+        open!("lb-check" => meta::always_ok),
+        open!("_ping" => meta::always_ok),
+        open!("leader-check", "leader-check/:errorStatusCode", "routed-leader-check" => meta::leader_check),
+        view!("health", "status" => meta::health),
+        view!("headers" => meta::headers),
+        administer!("reload-configuration" => meta::reload),
+        view!("raft-peers" => meta::no_raft),
+        view!("raft-state" => meta::no_raft),
+        view!("raft-leader" => meta::no_raft),
+        view!("raft-health" => meta::no_raft),
+        view!("raft-status" => meta::no_raft),
+        operate!("raft-snapshot" => meta::no_raft_change),
+        operate!("raft-add-peer/:addr" => meta::no_raft_change),
+        operate!("raft-remove-peer/:addr" => meta::no_raft_change),
+        operate!("raft-yield/:node" => meta::no_raft_change),
+        operate!("raft-yield-hint/:hint" => meta::no_raft_change),
+        operate!("raft-follower-health-report/:authenticationToken/:raftBind/:raftAdvertise" => meta::no_raft_change),
+    ]
+}
+
+/// Paths of the original that later issues build. They answer with an error that says so.
+fn not_built() -> Vec<Route> {
+    let mut routes = unbuilt_change![
+        "regroup-slaves/:host/:port",
+        "regroup-replicas/:host/:port",
+        "move-up/:host/:port",
+        "move-up-slaves/:host/:port",
+        "move-up-replicas/:host/:port",
+        "move-below/:host/:port/:siblingHost/:siblingPort",
+        "move-equivalent/:host/:port/:belowHost/:belowPort",
+        "repoint/:host/:port/:belowHost/:belowPort",
+        "repoint-slaves/:host/:port",
+        "repoint-replicas/:host/:port",
+        "make-co-master/:host/:port",
+        "enslave-siblings/:host/:port",
+        "take-siblings/:host/:port",
+        "enslave-master/:host/:port",
+        "take-master/:host/:port",
+        "master-equivalent/:host/:port/:logFile/:logPos",
+        "regroup-slaves-bls/:host/:port",
+        "regroup-replicas-bls/:host/:port",
+        "move-below-gtid/:host/:port/:belowHost/:belowPort",
+        "move-slaves-gtid/:host/:port/:belowHost/:belowPort",
+        "move-replicas-gtid/:host/:port/:belowHost/:belowPort",
+        "regroup-slaves-gtid/:host/:port",
+        "regroup-replicas-gtid/:host/:port",
+        "match/:host/:port/:belowHost/:belowPort",
+        "match-below/:host/:port/:belowHost/:belowPort",
+        "match-up/:host/:port",
+        "match-slaves/:host/:port/:belowHost/:belowPort",
+        "match-replicas/:host/:port/:belowHost/:belowPort",
+        "match-up-slaves/:host/:port",
+        "match-up-replicas/:host/:port",
+        "regroup-slaves-pgtid/:host/:port",
+        "regroup-replicas-pgtid/:host/:port",
+        "make-master/:host/:port",
+        "make-local-master/:host/:port",
+        "enable-gtid/:host/:port",
+        "disable-gtid/:host/:port",
+        "gtid-errant-reset-master/:host/:port",
+        "gtid-errant-inject-empty/:host/:port",
+        "skip-query/:host/:port",
+        "stop-slave-nice/:host/:port",
+        "stop-replica-nice/:host/:port",
+        "reset-slave/:host/:port",
+        "reset-replica/:host/:port",
+        "change-master-credentials/:host/:port",
+        "flush-binary-logs/:host/:port",
+        "purge-binary-logs/:host/:port/:logFile",
+        "restart-slave-statements/:host/:port",
+        "restart-replica-statements/:host/:port",
+        "enable-semi-sync-master/:host/:port",
+        "enable-semi-sync-source/:host/:port",
+        "disable-semi-sync-master/:host/:port",
+        "disable-semi-sync-source/:host/:port",
+        "enable-semi-sync-replica/:host/:port",
+        "disable-semi-sync-replica/:host/:port",
+        "delay-replication/:host/:port/:seconds",
+        "kill-query/:host/:port/:process",
+        "last-pseudo-gtid/:host/:port",
+        "submit-pool-instances/:pool",
+        "cluster-pool-instances/:clusterName",
+        "cluster-pool-instances/:clusterName/:pool",
+        "heuristic-cluster-pool-instances/:clusterName",
+        "heuristic-cluster-pool-instances/:clusterName/:pool",
+        "heuristic-cluster-pool-lag/:clusterName",
+        "heuristic-cluster-pool-lag/:clusterName/:pool",
+        "snapshot-topologies",
+        "submit-masters-to-kv-stores",
+        "submit-masters-to-kv-stores/:clusterHint",
+        "begin-maintenance/:host/:port/:owner/:reason",
+        "end-maintenance/:host/:port",
+        "end-maintenance/:maintenanceKey",
+        "grab-election",
+        "reelect",
+        "reload-cluster-alias",
+        "agents",
+        "agent/:host",
+        "agent-umount/:host",
+        "agent-mount/:host",
+        "agent-create-snapshot/:host",
+        "agent-removelv/:host",
+        "agent-mysql-stop/:host",
+        "agent-mysql-start/:host",
+        "agent-seed/:targetHost/:sourceHost",
+        "agent-active-seeds/:host",
+        "agent-recent-seeds/:host",
+        "agent-seed-details/:seedId",
+        "agent-seed-states/:seedId",
+        "agent-abort-seed/:seedId",
+        "agent-custom-command/:host/:command",
+        "seeds",
+    ];
+    routes.extend(unbuilt_read![
+        "locate-gtid-errant/:host/:port",
+        "can-replicate-from-gtid/:host/:port/:belowHost/:belowPort",
+        "hostname-resolve-cache",
+        "discovery-metrics-raw/:seconds",
+        "discovery-metrics-aggregated/:seconds",
+        "discovery-queue-metrics-raw/:seconds",
+        "discovery-queue-metrics-aggregated/:seconds",
+        "discovery-queue-metrics-raw/:queue/:seconds",
+        "discovery-queue-metrics-aggregated/:queue/:seconds",
+        "backend-query-metrics-raw/:seconds",
+        "backend-query-metrics-aggregated/:seconds",
+        "write-buffer-metrics-raw/:seconds",
+        "write-buffer-metrics-aggregated/:seconds",
+    ]);
+    routes
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

@@ -1,0 +1,91 @@
+//! `/api/v2`: proper verbs and codes, typed bodies, one form of errors. The contract is [`app::api`].
+
+mod body;
+mod clusters;
+mod events;
+mod node;
+mod openapi;
+mod operations;
+mod recoveries;
+mod servers;
+pub mod views;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::Method;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::{ApiError, ErrorKind};
+use crate::auth::refuse_cross_site;
+use crate::services::Services;
+
+/// Bodies are small: a server's name, a reason.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// State of the handlers.
+pub(crate) type Rooms = axum::extract::State<Arc<Services>>;
+
+fn documented() -> OpenApiRouter<Arc<Services>> {
+    OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(node::session))
+        .routes(routes!(node::status))
+        .routes(routes!(node::switch_recoveries))
+        .routes(routes!(node::list_audit))
+        .routes(routes!(clusters::list_clusters))
+        .routes(routes!(clusters::show_cluster))
+        .routes(routes!(clusters::list_findings))
+        .routes(routes!(servers::list_servers, servers::discover_server))
+        .routes(routes!(servers::show_server, servers::forget_server))
+        .routes(routes!(servers::refresh_server))
+        .routes(routes!(servers::begin_downtime, servers::end_downtime))
+        .routes(routes!(servers::set_promotion_rule))
+        .routes(routes!(operations::plan_operation))
+        .routes(routes!(operations::apply_operation))
+        .routes(routes!(operations::show_operation))
+        .routes(routes!(recoveries::list_recoveries, recoveries::start_recovery))
+        .routes(routes!(recoveries::show_recovery))
+        .routes(routes!(recoveries::acknowledge_recovery))
+        .routes(routes!(events::follow_events))
+}
+
+/// The document that describes this API.
+pub fn document() -> OpenApi {
+    documented().split_for_parts().1
+}
+
+/// The routes, to be nested below `/api/v2`.
+pub fn router(services: Arc<Services>) -> Router {
+    let (router, document) = documented().split_for_parts();
+    let document = Arc::new(document);
+    router
+        .route("/openapi.json", axum::routing::get(move || openapi::serve(Arc::clone(&document))))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn(guard))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(services)
+}
+
+/// What other verbs than reading ones do, another site's page must not do.
+async fn guard(request: Request, next: Next) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if !reads && let Err(refusal) = refuse_cross_site(request.headers()) {
+        return ApiError::from(refusal).into_response();
+    }
+    next.run(request).await
+}
+
+async fn no_such_path(request: Request) -> ApiError {
+    ApiError::not_found("Path", request.uri().path())
+}
+
+async fn no_such_method(request: Request) -> ApiError {
+    let (method, path) = (request.method(), request.uri().path());
+    ApiError::new(ErrorKind::MethodNotAllowed, format!("{method} is not a verb of {path}"))
+}

@@ -1,0 +1,4 @@
+//! The command line.
+
+pub mod duration;
+pub mod flags;

@@ -1,0 +1,185 @@
+//! Hands that act on real servers.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use app::InstanceKey;
+use app::plan::{Action, Condition};
+use app::topology::Instance;
+use engine::statements::{self, CREDENTIALS, Credentials, Dialect};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use super::hands::{HandError, Hands};
+use crate::config::LiveConfig;
+use crate::discovery::Discovery;
+use crate::fleet::Fleet;
+use crate::mysql::Control;
+
+/// How long a look for replication credentials may take.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Pause between looks at a peer that is waited for.
+const PEER_PAUSE: Duration = Duration::from_millis(20);
+
+/// Acts on real servers.
+pub struct ServerHands {
+    control: Arc<dyn Control>,
+    discovery: Arc<Discovery>,
+    fleet: Arc<Fleet>,
+    config: Arc<LiveConfig>,
+    /// What a server logged in with before its replication was reset; in memory only.
+    remembered: Mutex<BTreeMap<InstanceKey, Credentials>>,
+}
+
+impl ServerHands {
+    /// Hands that act through `control` and read through `discovery`.
+    pub fn new(
+        control: Arc<dyn Control>,
+        discovery: Arc<Discovery>,
+        fleet: Arc<Fleet>,
+        config: Arc<LiveConfig>,
+    ) -> Self {
+        Self { control, discovery, fleet, config, remembered: Mutex::default() }
+    }
+
+    async fn carry_out(
+        &self,
+        key: &InstanceKey,
+        action: &Action,
+        planned: &[String],
+        limit: Duration,
+    ) -> Result<(), HandError> {
+        match action {
+            Action::Drain => {
+                let channel = self.known(key)?.replication.channel.clone();
+                self.control.drain(key, &channel, limit, &|_progress| {}).await?;
+                Ok(())
+            }
+            Action::WaitForGtid { set } => self.wait_for(key, set, limit).await,
+            Action::WaitForPeer { peer } => self.wait_for_peer(key, peer, limit).await,
+            Action::KillSessions => {
+                self.control.kill_sessions(key, &[], limit).await?;
+                Ok(())
+            }
+            Action::Refresh | Action::Verify { .. } => Ok(()),
+            Action::ResetReplication => {
+                self.remember_credentials(key).await;
+                self.execute(key, action, planned, limit).await
+            }
+            _ => self.execute(key, action, planned, limit).await,
+        }
+    }
+
+    async fn execute(
+        &self,
+        key: &InstanceKey,
+        action: &Action,
+        planned: &[String],
+        limit: Duration,
+    ) -> Result<(), HandError> {
+        let instance = self.known(key)?;
+        let mut statements = match planned {
+            [] => statements::render(action, &instance, &instance.replication),
+            planned => planned.to_vec(),
+        };
+        if statements.iter().any(|s| s.contains(CREDENTIALS)) {
+            let credentials = self.credentials(key, action).await?;
+            let words = Dialect::of(&instance).words;
+            for statement in &mut statements {
+                *statement = statements::fill_credentials(statement, words, &credentials);
+            }
+        }
+        self.control.execute(key, &statements, limit).await?;
+        Ok(())
+    }
+
+    async fn wait_for(&self, key: &InstanceKey, set: &str, limit: Duration) -> Result<(), HandError> {
+        if self.control.wait_for_gtid(key, set, limit).await? {
+            return Ok(());
+        }
+        Err(HandError::Timeout { after: limit })
+    }
+
+    /// Waits until `peer` has executed what `key` has, both read afresh.
+    async fn wait_for_peer(&self, key: &InstanceKey, peer: &InstanceKey, limit: Duration) -> Result<(), HandError> {
+        let own = self.refresh(key).await?;
+        let deadline = Instant::now() + limit;
+        loop {
+            let other = self.refresh(peer).await?;
+            let covered = Condition::ExecutedCovers { set: own.executed_gtid.clone() };
+            if engine::plan::check(&other, &covered).is_ok() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(HandError::Timeout { after: limit });
+            }
+            tokio::time::sleep(PEER_PAUSE).await;
+        }
+    }
+
+    fn known(&self, key: &InstanceKey) -> Result<Arc<Instance>, HandError> {
+        self.fleet.get(key).ok_or_else(|| HandError::Unknown(key.clone()))
+    }
+
+    async fn remember_credentials(&self, key: &InstanceKey) {
+        if let Some(found) = self.read_credentials(key).await {
+            self.remembered.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), found);
+        }
+    }
+
+    /// What a replica without a replication user of its own shall log in with: by `ReplicationCredentialsQuery`, else
+    /// what its new source or the other replicas log in with (`spec/discovery.md` 17).
+    async fn credentials(&self, key: &InstanceKey, action: &Action) -> Result<Credentials, HandError> {
+        let mut ask = vec![key.clone()];
+        if let Action::ChangeSource { to, .. } = action {
+            ask.push(to.clone());
+            ask.extend(self.fleet.snapshot().replicas_of(to).map(|r| r.key.clone()));
+        }
+        for key in &ask {
+            if let Some(found) = self.read_credentials(key).await {
+                return Ok(found);
+            }
+            let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+            if let Some(found) = remembered {
+                return Ok(found);
+            }
+        }
+        Err(HandError::NoCredentials(key.clone()))
+    }
+
+    async fn read_credentials(&self, key: &InstanceKey) -> Option<Credentials> {
+        let config = self.config.current();
+        let query = match config.discovery.replication_credentials_query.trim() {
+            "" => "SELECT User_name, User_password FROM mysql.slave_master_info WHERE User_name <> '' LIMIT 1",
+            configured => configured,
+        };
+        let rows = self.control.query(key, query, CREDENTIALS_TIMEOUT).await.ok()?;
+        let row = rows.first()?;
+        let user = row.nth(0)?.to_owned();
+        let password = row.nth(1).unwrap_or_default().to_owned();
+        (!user.is_empty()).then_some(Credentials { user, password })
+    }
+}
+
+impl Hands for ServerHands {
+    fn refresh<'a>(&'a self, key: &'a InstanceKey) -> BoxFuture<'a, Result<Instance, HandError>> {
+        async move {
+            let seen = self.discovery.probe_now(key).await;
+            seen.map(|i| (*i).clone())
+                .map_err(|error| HandError::Unreadable { key: key.clone(), reason: error.to_string() })
+        }
+        .boxed()
+    }
+
+    fn act<'a>(
+        &'a self,
+        key: &'a InstanceKey,
+        action: &'a Action,
+        statements: &'a [String],
+        limit: Duration,
+    ) -> BoxFuture<'a, Result<(), HandError>> {
+        self.carry_out(key, action, statements, limit).boxed()
+    }
+}

@@ -1,0 +1,228 @@
+//! The rooms of the service, put together: what the service, the commands and the tests all begin with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::topology::Candidate;
+use chrono::{TimeDelta, Utc};
+
+use crate::audit::Audit;
+use crate::config::LiveConfig;
+use crate::consensus::{Actor, Command, Consensus};
+use crate::discovery::{Claim, Discovery};
+use crate::events::EventBus;
+use crate::exec::{Exec, Locks, ServerHands};
+use crate::fleet::Fleet;
+use crate::journal::{self, Journal, Queue};
+use crate::mysql::{Connector, MysqlControl, MysqlProbe, Probe};
+use crate::node::Node;
+use crate::recovery::{self, RecoveryService};
+use crate::refactor::Refactor;
+use crate::settings;
+use crate::store::{Store, StoreError};
+use crate::tasks::Tasks;
+
+/// Recoveries read from the backend at start: enough for pages and for the block period.
+const RECOVERIES_READ: u32 = 500;
+
+/// Rows of servers are written behind this often. `InstanceFlushIntervalMilliseconds` is about a buffer of the
+/// original that we do not have: rows are coalesced in memory, so a longer interval costs nothing and saves writes.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A promotion rule that a server claims is suggested anew after this long.
+const SUGGEST_ANEW: TimeDelta = TimeDelta::minutes(10);
+
+/// All rooms. Cheap to clone: everything is shared.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// Configuration, exchanged at a reload.
+    pub config: Arc<LiveConfig>,
+    /// The live picture.
+    pub fleet: Arc<Fleet>,
+    /// Finding and probing servers.
+    pub discovery: Arc<Discovery>,
+    /// Operations.
+    pub refactor: Refactor,
+    /// Recoveries and findings.
+    pub recovery: Arc<RecoveryService>,
+    /// Commands.
+    pub consensus: Arc<Consensus>,
+    /// Audit.
+    pub audit: Audit,
+    /// Events.
+    pub events: Arc<EventBus>,
+    /// Background loops.
+    pub tasks: Tasks,
+    /// This process.
+    pub node: Arc<Node>,
+    /// Backend, for reads.
+    pub store: Store,
+    /// Backend, for writes.
+    pub journal: Journal,
+    /// Operations and recoveries at work, by what they hold.
+    pub locks: Locks,
+    /// Connections to servers.
+    pub connector: Arc<Connector>,
+    /// Looks at servers.
+    pub probe: Arc<MysqlProbe>,
+}
+
+/// What has been put together but does not run yet.
+#[derive(Debug)]
+pub struct Assembled {
+    /// The rooms.
+    pub services: Services,
+    /// Recoveries whose node is gone.
+    pub unfinished: Vec<crate::store::UnfinishedRecovery>,
+    queue: Queue,
+}
+
+/// Reads the backend's memory and puts the rooms together. Nothing runs yet: see [`Assembled::run`].
+///
+/// # Errors
+/// [`StoreError`] when the backend cannot be read.
+pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Result<Assembled, StoreError> {
+    let events = Arc::new(EventBus::default());
+    let fleet = Arc::new(Fleet::new(Arc::clone(&events)));
+    fleet.set_rules(settings::attribution(&config.current()));
+    fleet.load(store.load_instances().await?, store.load_annotations().await?);
+    let (journal, queue) = journal::journal();
+    let enabled = !store.are_recoveries_disabled().await?;
+    let consensus = Arc::new(Consensus::single(Arc::clone(&fleet), journal.clone(), enabled));
+    let audit = Audit::new(journal.clone(), store.clone());
+    let connector = Arc::new(Connector::new(settings::connect(&config.current())));
+    let probe = Arc::new(MysqlProbe::new(Arc::clone(&connector), settings::probe(&config.current())));
+    let look: Arc<dyn Probe> = probe.clone();
+    let pace = settings::discovery(&config.current());
+    let discovery = Arc::new(Discovery::new(look, Arc::clone(&connector), Arc::clone(&fleet), pace));
+    let control = Arc::new(MysqlControl::new(Arc::clone(&connector)));
+    let hands = ServerHands::new(control, Arc::clone(&discovery), Arc::clone(&fleet), Arc::clone(&config));
+    let exec = Exec::new(Arc::new(hands));
+    let locks = Locks::default();
+    let node = Arc::new(node);
+    let refactor = Refactor::new(
+        Arc::clone(&fleet),
+        Arc::clone(&consensus),
+        exec.clone(),
+        locks.clone(),
+        audit.clone(),
+        Arc::clone(&events),
+        Arc::clone(&config),
+    );
+    let recovery = Arc::new(RecoveryService::new(recovery::Parts {
+        config: Arc::clone(&config),
+        fleet: Arc::clone(&fleet),
+        discovery: Arc::clone(&discovery),
+        consensus: Arc::clone(&consensus),
+        exec,
+        locks: locks.clone(),
+        audit: audit.clone(),
+        events: Arc::clone(&events),
+        journal: journal.clone(),
+        node: Arc::clone(&node),
+    }));
+    recovery.registry().load(store.load_recoveries(0, RECOVERIES_READ).await?);
+    let unfinished = store.load_unfinished_recoveries().await?;
+    let services = Services {
+        config,
+        fleet,
+        discovery,
+        refactor,
+        recovery,
+        consensus,
+        audit,
+        events,
+        tasks: Tasks::default(),
+        node,
+        store,
+        journal,
+        locks,
+        connector,
+        probe,
+    };
+    Ok(Assembled { services, unfinished, queue })
+}
+
+impl Assembled {
+    /// Starts what every form of the program needs: writing behind.
+    pub fn write_behind(self) -> Services {
+        let Self { services, queue, .. } = self;
+        start_writer(&services, queue);
+        services
+    }
+
+    /// Starts every background loop of the service.
+    pub fn run(self) -> Services {
+        let Self { services, unfinished, queue } = self;
+        start_writer(&services, queue);
+        take_claims(&services);
+        services.discovery.start(&services.tasks);
+        services.recovery.take_up(unfinished);
+        let recovery = Arc::clone(&services.recovery);
+        services.tasks.spawn("recovery", move |task| recovery::watch(Arc::clone(&recovery), task));
+        crate::housekeeping::start(&services);
+        services
+    }
+}
+
+fn start_writer(services: &Services, queue: Queue) {
+    let (store, fleet) = (services.store.clone(), Arc::clone(&services.fleet));
+    let node = services.node.identity();
+    let interval = FLUSH_INTERVAL;
+    // The queue can be worked off by one loop only; one that panicked finds it where it was.
+    let queue = Arc::new(tokio::sync::Mutex::new(queue));
+    let recovery = Arc::clone(&services.recovery);
+    services.tasks.spawn("journal", move |task| {
+        let (queue, store, node, fleet) = (Arc::clone(&queue), store.clone(), node.clone(), Arc::clone(&fleet));
+        let recovery = Arc::clone(&recovery);
+        async move {
+            let on_id: journal::OnRecoveryId = Box::new(move |uid, id| recovery.registry().set_id(uid, id));
+            let mut queue = queue.lock().await;
+            journal::write_behind(task, &mut queue, store, node, fleet, interval, on_id).await;
+        }
+    });
+}
+
+/// What servers say of themselves becomes a fact of record.
+fn take_claims(services: &Services) {
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    services.discovery.on_claim(Box::new(move |claim| {
+        // The service is stopping when nobody listens.
+        let _ = sender.send(claim);
+    }));
+    let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
+    let (consensus, fleet) = (Arc::clone(&services.consensus), Arc::clone(&services.fleet));
+    services.tasks.spawn("claims", move |task| {
+        let (receiver, consensus, fleet) = (Arc::clone(&receiver), Arc::clone(&consensus), Arc::clone(&fleet));
+        async move {
+            let mut receiver = receiver.lock().await;
+            loop {
+                let claim = tokio::select! {
+                    () = task.stopped() => return,
+                    claim = receiver.recv() => claim,
+                };
+                let Some(claim) = claim else { return };
+                let Some(command) = command_for(claim, &fleet.snapshot().annotations) else { continue };
+                let result = consensus.submit(command, &Actor::system()).await;
+                task.idle(result.map_err(|error| error.to_string()));
+            }
+        }
+    });
+}
+
+/// The command that makes a claim true; `None` when it is true already. A promotion rule is suggested anew now and then,
+/// because it expires.
+fn command_for(claim: Claim, annotations: &app::topology::Annotations) -> Option<Command> {
+    let now = Utc::now();
+    match claim {
+        Claim::PromotionRule { key, rule } => {
+            let known = annotations.candidates.get(&key);
+            let fresh = known.is_some_and(|c| c.rule == rule && now - c.last_suggested < SUGGEST_ANEW);
+            (!fresh).then_some(Command::RegisterCandidate { key, candidate: Candidate { rule, last_suggested: now } })
+        }
+        Claim::ClusterDomain { cluster, domain } => {
+            let known = annotations.cluster_domains.get(&cluster) == Some(&domain);
+            (!known).then_some(Command::SetClusterDomain { cluster, domain })
+        }
+    }
+}

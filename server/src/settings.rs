@@ -1,0 +1,252 @@
+//! From configuration keys to the settings of each decision: the one place that knows both.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use app::InstanceKey;
+use app::rules::RuleSettings;
+use app::topology::StatusThresholds;
+use engine::analysis::AnalysisSettings;
+use engine::attribution::AttributionRules;
+use engine::candidate::ChoiceSettings;
+use engine::interpret::{Filters, NameMethod, Names};
+use engine::plan::PlanSettings;
+use engine::plan::Timeouts;
+use engine::recovery::RecoverySettings;
+
+use crate::config::{BackendKind, Config, HostnameResolveMethod};
+use crate::discovery::{DiscoverySettings, Pace, ResolveMethod, ResolveSettings};
+use crate::mysql::{ConnectSettings, ProbeSettings, TlsMode, TlsSettings, UserQueries};
+use crate::store::{BackendSettings, BackendTls, BackendTlsMode, Deployment, MySqlSettings};
+
+/// Version under which the schema is registered in the backend: the line we are a drop-in for, so that a binary of
+/// the original finds its own schema deployed.
+pub const COMPATIBLE_VERSION: &str = "3.2.6";
+
+/// Thresholds of status texts and problems.
+pub fn thresholds(config: &Config) -> StatusThresholds {
+    StatusThresholds {
+        instance_poll_seconds: config.discovery.poll_interval().as_secs(),
+        reasonable_instance_check_seconds: config.discovery.reasonable_instance_check_seconds,
+        reasonable_replication_lag_seconds: config.candidates.reasonable_lag_seconds,
+        reasonable_maintenance_replication_lag_seconds: config.candidates.reasonable_maintenance_lag_seconds,
+    }
+}
+
+/// What may replicate from what.
+pub fn rules(config: &Config) -> RuleSettings {
+    RuleSettings {
+        lower_replica_version_allowed: config.discovery.lower_replica_version_allowed,
+        verify_replication_filters: config.discovery.verify_replication_filters,
+        thresholds: thresholds(config),
+    }
+}
+
+/// Settings of analysis.
+pub fn analysis(config: &Config) -> AnalysisSettings {
+    AnalysisSettings {
+        thresholds: thresholds(config),
+        ignore_hostnames: config.detection.ignore_hostname_filters.expressions().to_vec(),
+        reduce: config.detection.reduce_analysis_count,
+        include_downtimed: true,
+        recover_non_writeable_source: config.recovery.recover_non_writeable_primary,
+        enforce_exact_semi_sync_replicas: config.semi_sync.enforce_exact_replicas,
+        locked_semi_sync_seconds: match config.semi_sync.reasonable_locked_source_seconds {
+            0 => u64::try_from(config.candidates.reasonable_lag_seconds).unwrap_or_default(),
+            given => given,
+        },
+        ..AnalysisSettings::default()
+    }
+}
+
+/// Rules by which clusters get their names.
+pub fn attribution(config: &Config) -> AttributionRules {
+    AttributionRules { cluster_name_to_alias: config.classification.cluster_name_to_alias.pairs() }
+}
+
+/// Settings of plans.
+pub fn plan(config: &Config) -> PlanSettings {
+    PlanSettings {
+        rules: rules(config),
+        max_concurrent: config.discovery.concurrent_replica_operations(),
+        use_super_read_only: config.discovery.use_super_read_only,
+        ..PlanSettings::default()
+    }
+}
+
+/// Settings of recoveries, forced ones and designated servers aside.
+pub fn recovery(config: &Config) -> RecoverySettings {
+    let lag_minutes = config.recovery.fail_promotion_on_lag_minutes;
+    RecoverySettings {
+        choice: ChoiceSettings {
+            ignore_hosts: config.candidates.promotion_ignore_hostname_filters.texts().to_vec(),
+            prevent_cross_data_center: config.recovery.prevent_cross_data_center_failover,
+            prevent_cross_region: config.recovery.prevent_cross_region_failover,
+            fail_on_lag_seconds: lag_minutes.saturating_mul(60),
+            fail_if_applier_behind: config.recovery.fail_promotion_if_applier_behind,
+            lower_version_allowed: config.discovery.lower_replica_version_allowed,
+            verify_filters: config.discovery.verify_replication_filters,
+            maintenance_lag_seconds: u64::try_from(config.candidates.reasonable_maintenance_lag_seconds)
+                .unwrap_or_default(),
+            accept_data_loss: false,
+        },
+        timeouts: Timeouts { drain_ms: millis(config.discovery.bulk_wait_timeout()), ..Timeouts::default() },
+        detach_lost: config.recovery.detach_lost_replicas,
+        ..RecoverySettings::default()
+    }
+}
+
+/// Where the backend database is.
+pub fn backend(config: &Config) -> BackendSettings {
+    let backend = &config.backend;
+    if backend.kind() == BackendKind::Sqlite {
+        return BackendSettings::Sqlite { path: PathBuf::from(&backend.sqlite_data_file) };
+    }
+    let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
+    let verify = !backend.ssl_skip_verify;
+    let tls = BackendTls {
+        mode: match (backend.use_tls, verify) {
+            (false, _) => BackendTlsMode::Preferred,
+            (true, false) => BackendTlsMode::Required,
+            (true, true) => BackendTlsMode::Verified,
+        },
+        ca: path(&backend.ssl_ca_file),
+        cert: path(&backend.ssl_cert_file).filter(|_| verify),
+        key: path(&backend.ssl_private_key_file).filter(|_| verify),
+    };
+    BackendSettings::MySql(MySqlSettings {
+        host: backend.host.clone(),
+        port: backend.port_number(),
+        user: backend.user.clone(),
+        password: backend.password.reveal().to_owned(),
+        database: backend.database.clone(),
+        tls,
+        max_connections: u32::try_from(backend.max_pool_connections).ok().filter(|n| *n > 0).unwrap_or(128),
+        connect_timeout: backend.connect_timeout().unwrap_or(NO_LIMIT),
+        read_timeout: backend.read_timeout().unwrap_or(NO_LIMIT),
+    })
+}
+
+/// How watched servers are connected to.
+pub fn connect(config: &Config) -> ConnectSettings {
+    let topology = &config.topology;
+    let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
+    let tls = TlsSettings {
+        mode: match (topology.use_tls, topology.use_mixed_tls) {
+            (true, _) => TlsMode::Always,
+            (false, true) => TlsMode::Mixed,
+            (false, false) => TlsMode::Never,
+        },
+        skip_verify: topology.ssl_skip_verify,
+        ca_file: path(&topology.ssl_ca_file),
+        identity: path(&topology.ssl_cert_file).zip(path(&topology.ssl_private_key_file)),
+    };
+    ConnectSettings {
+        user: topology.user.clone(),
+        password: topology.password.reveal().to_owned(),
+        connect_timeout: config.backend.connect_timeout().unwrap_or(NO_LIMIT),
+        probe_timeout: topology.probe_read_timeout().unwrap_or(NO_LIMIT),
+        statement_timeout: topology.read_timeout().unwrap_or(NO_LIMIT),
+        lifetime: seconds(config.backend.connection_lifetime_seconds),
+        max_allowed_packet: usize::try_from(topology.max_allowed_packet).ok().filter(|n| *n > 0),
+        tls,
+    }
+}
+
+/// What a probe reads.
+pub fn probe(config: &Config) -> ProbeSettings {
+    let classify = &config.classification;
+    let queries = UserQueries {
+        lag: classify.replication_lag_query.clone(),
+        data_center: classify.detect_data_center_query.clone(),
+        region: classify.detect_region_query.clone(),
+        environment: classify.detect_physical_environment_query.clone(),
+        alias: classify.detect_instance_alias_query.clone(),
+        semi_sync_priority: classify.detect_semi_sync_enforced_query.clone(),
+        cluster_alias: classify.detect_cluster_alias_query.clone(),
+        cluster_domain: classify.detect_cluster_domain_query.clone(),
+        promotion_rule: classify.detect_promotion_rule_query.clone(),
+        pseudo_gtid: String::new(),
+        credentials_are_queried: !config.discovery.replication_credentials_query.trim().is_empty(),
+    };
+    let names = Names::new(
+        NameMethod::from_setting(&config.resolve.mysql_hostname_resolve_method),
+        classify.data_center_pattern.text(),
+        classify.region_pattern.text(),
+        classify.physical_environment_pattern.text(),
+    );
+    ProbeSettings { names, filters: filters(config), queries }
+}
+
+/// Who is looked at, and how often.
+pub fn discovery(config: &Config) -> DiscoverySettings {
+    let discovery = &config.discovery;
+    let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    let concurrency = count(discovery.max_concurrency).max(1);
+    let pace = Pace {
+        poll: discovery.poll_interval(),
+        concurrency,
+        // Without a lane of their own in the file, servers that do not answer get a quarter of the room.
+        silent_concurrency: match count(discovery.dead_instance_max_concurrency) {
+            0 => (concurrency / 4).max(1),
+            given => given,
+        },
+        silent_factor: discovery.dead_instance_poll_factor,
+        silent_max: Duration::from_secs(discovery.dead_instance_poll_seconds_max),
+    };
+    let method = match config.resolve.method() {
+        HostnameResolveMethod::None => ResolveMethod::None,
+        HostnameResolveMethod::Default => ResolveMethod::Default,
+        HostnameResolveMethod::Cname => ResolveMethod::Cname,
+        HostnameResolveMethod::Ip => ResolveMethod::Ip,
+    };
+    let reject = regex::Regex::new(config.resolve.reject_hostname_resolve_pattern.text()).ok();
+    let resolve = ResolveSettings {
+        method,
+        keep: config.resolve.cache_time(),
+        reject: reject.filter(|pattern| !pattern.as_str().is_empty()),
+    };
+    let parse = |text: &String| match InstanceKey::parse(text, config.general.default_port()) {
+        Ok(key) => Some(key),
+        Err(error) => {
+            tracing::error!(%error, "DiscoverySeeds");
+            None
+        }
+    };
+    DiscoverySettings {
+        pace,
+        filters: filters(config),
+        resolve,
+        seeds: discovery.seeds.iter().filter_map(parse).collect(),
+    }
+}
+
+fn filters(config: &Config) -> Filters {
+    let discovery = &config.discovery;
+    Filters::new(
+        discovery.ignore_hostname_filters.texts(),
+        discovery.ignore_replica_hostname_filters.texts(),
+        discovery.ignore_source_hostname_filters.texts(),
+        discovery.ignore_replication_username_filters.texts(),
+    )
+}
+
+fn seconds(count: i64) -> Duration {
+    Duration::from_secs(u64::try_from(count).unwrap_or_default())
+}
+
+/// How the schema is deployed.
+pub fn deployment(config: &Config) -> Deployment {
+    Deployment {
+        version: COMPATIBLE_VERSION.to_owned(),
+        skip_update: config.backend.skip_orchestrator_database_update,
+        refuse_different: config.backend.panic_if_different_database_deploy,
+    }
+}
+
+/// Stands for "no limit" where a limit must be given.
+const NO_LIMIT: Duration = Duration::from_secs(24 * 3600);
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,280 @@
+//! Servers: `database_instance` and what belongs to it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use app::InstanceKey;
+use app::topology::{Check, Instance};
+use chrono::{DateTime, Utc};
+
+use super::connection::Tx;
+use super::instance_row::{InstanceRow, columns, from_row, to_row};
+use super::value::{Row, Statement, Value};
+use super::{Store, StoreResult, text};
+
+/// Servers written in one transaction: small enough that readers of a shared server are not held up.
+const GROUP: usize = 500;
+/// Most servers in one statement: 78 values each, well under what either backend takes.
+const ROWS_PER_STATEMENT: usize = 32;
+const EXTRA: &str = "orchestrator_instance_extra";
+const EXTRA_COLUMNS: [&str; 3] = ["hostname", "port", "extra"];
+const KEY: [&str; 2] = ["hostname", "port"];
+
+/// What became of a batch of servers.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct WriteReport {
+    /// Servers written.
+    pub written: usize,
+    /// Servers that the backend refused, and why. The others were written all the same.
+    pub dropped: Vec<(InstanceKey, String)>,
+}
+
+/// A check that ended badly or only began: nothing but the times changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckUpdate {
+    /// The server.
+    pub key: InstanceKey,
+    /// How it stands now; `last_seen` and `latency_ns` are not written.
+    pub check: Check,
+}
+
+impl Store {
+    /// All servers known, in key order. Rows of every form that the original wrote are read; one without a host name is left out.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn load_instances(&self) -> StoreResult<Vec<Instance>> {
+        let extras = self.rows(Statement::new("select hostname, port, extra from orchestrator_instance_extra")).await?;
+        let mut extras: HashMap<InstanceKey, String> = extras.iter().map(|r| (r.key(), r.text("extra"))).collect();
+        let sql = format!("select {} from database_instance", columns().join(", "));
+        let rows = self.rows(Statement::new(sql)).await?;
+        let mut instances: Vec<Instance> = rows
+            .into_iter()
+            .map(|row| {
+                let extra = extras.remove(&row.key()).unwrap_or_default();
+                from_row(row, &extra)
+            })
+            .filter(|instance| !instance.key.hostname.is_empty())
+            .collect();
+        instances.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(instances)
+    }
+
+    /// Writes servers, new or known, in batches. Values that do not fit their column are shortened or left out there (the whole value
+    /// is kept in a table of ours); a server that the backend refuses all the same is dropped, the others are written.
+    /// `last_seen` is written when it is known and left alone when not.
+    ///
+    /// # Errors
+    /// Only when the backend is unavailable; groups already written stay written.
+    pub async fn write_instances(&self, instances: &[Arc<Instance>]) -> StoreResult<WriteReport> {
+        let mut report = WriteReport::default();
+        let enforced = self.dialect().enforces_limits();
+        for group in instances.chunks(GROUP) {
+            let mut rows = Vec::with_capacity(group.len());
+            for instance in group {
+                if enforced && (instance.key.hostname.len() > 128 || !instance.key.hostname.is_ascii()) {
+                    let reason = "the host name is longer than 128 bytes or not ASCII".to_owned();
+                    report.dropped.push((instance.key.clone(), reason));
+                    continue;
+                }
+                let row = to_row(instance, enforced);
+                if !row.misfits.is_empty() {
+                    tracing::warn!(server = %instance.key, columns = ?row.misfits, "values do not fit the backend's columns");
+                }
+                rows.push(row);
+            }
+            self.write_group(&rows, &mut report).await?;
+        }
+        for (key, reason) in &report.dropped {
+            tracing::warn!(server = %key, reason, "the backend refused a server");
+        }
+        Ok(report)
+    }
+
+    async fn write_group(&self, rows: &[InstanceRow], report: &mut WriteReport) -> StoreResult<()> {
+        match self.write_rows(rows).await {
+            Ok(()) => report.written += rows.len(),
+            Err(error) if error.is_unavailable() => return Err(error),
+            // One bad row must not cost the others: find it.
+            Err(_) => {
+                for row in rows {
+                    match self.write_rows(std::slice::from_ref(row)).await {
+                        Ok(()) => report.written += 1,
+                        Err(error) if error.is_unavailable() => return Err(error),
+                        Err(error) => report.dropped.push((key_of(row), error.to_string())),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_rows(&self, rows: &[InstanceRow]) -> StoreResult<()> {
+        let Some(first) = rows.first() else { return Ok(()) };
+        let columns: Vec<&str> = first.cells.iter().map(|(name, _)| *name).collect();
+        let mut tx = self.begin().await?;
+        for chunk in in_powers_of_two(rows) {
+            let sql = self.dialect().upsert("database_instance", &KEY, &columns, &["last_seen"], chunk.len());
+            let mut statement = Statement::new(sql).kept(true);
+            statement.args = chunk.iter().flat_map(|row| row.cells.iter().map(|(_, value)| value.clone())).collect();
+            tx.run(statement).await?;
+            let sql = self.dialect().upsert(EXTRA, &KEY, &EXTRA_COLUMNS, &[], chunk.len());
+            let mut statement = Statement::new(sql);
+            for row in chunk {
+                let key = key_of(row);
+                statement = statement.bind_key(&key).bind(&row.extra);
+            }
+            tx.run(statement).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Notes checks that failed (or began): only the times of the check and its error change, and servers
+    /// that are not stored stay so.
+    ///
+    /// # Errors
+    /// What the backend says; then nothing of the batch is written.
+    pub async fn touch_checks(&self, updates: &[CheckUpdate]) -> StoreResult<()> {
+        for group in updates.chunks(GROUP) {
+            let mut tx = self.begin().await?;
+            for update in group {
+                touch(&mut tx, update).await?;
+            }
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets servers; returns how many were known. What operators said of them stays until it expires.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn delete_instances(&self, keys: &[InstanceKey]) -> StoreResult<u64> {
+        let mut deleted = 0;
+        let mut tx = self.begin().await?;
+        for key in keys {
+            let sql = "delete from database_instance where hostname = ? and port = ?";
+            deleted += tx.run(Statement::new(sql).bind_key(key)).await?.affected;
+            let sql = "delete from orchestrator_instance_extra where hostname = ? and port = ?";
+            tx.run(Statement::new(sql).bind_key(key)).await?;
+        }
+        tx.commit().await?;
+        Ok(deleted)
+    }
+
+    /// Gives a cluster another name, which happens when its source changes: its servers, its alias, the alias that operators set and its
+    /// domain go over to the new name (`spec/discovery.md` 29).
+    ///
+    /// # Errors
+    /// What the backend says; then nothing has changed.
+    pub async fn rename_cluster(&self, old: &str, new: &str) -> StoreResult<()> {
+        if old == new {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        let sql = "update database_instance set cluster_name = ? where cluster_name = ?";
+        tx.run(Statement::new(sql).bind(new).bind(old)).await?;
+        for table in ["cluster_alias", "cluster_alias_override", "cluster_domain_name"] {
+            // Without a row under the old name the one under the new name stays.
+            let found = tx
+                .rows(Statement::new(format!("select cluster_name from {table} where cluster_name = ?")).bind(old))
+                .await?;
+            if found.is_empty() {
+                continue;
+            }
+            tx.run(Statement::new(format!("delete from {table} where cluster_name = ?")).bind(new)).await?;
+            let sql = format!("update {table} set cluster_name = ? where cluster_name = ?");
+            tx.run(Statement::new(sql).bind(new).bind(old)).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Adds a thin picture of all servers to the topology history (`spec/schema.md` 5.27).
+    ///
+    /// # Errors
+    /// [`super::StoreError::Conflict`] when there is one of the same second.
+    pub async fn snapshot_topologies(&self, at: DateTime<Utc>) -> StoreResult<u64> {
+        let sql = "insert into database_instance_topology_history \
+                   (snapshot_unix_timestamp, hostname, port, master_host, master_port, cluster_name, version) \
+                   select ?, hostname, port, master_host, master_port, cluster_name, version from database_instance";
+        Ok(self.run(Statement::new(sql).bind(at.timestamp())).await?.affected)
+    }
+}
+
+/// Updates one server's check, here and in the JSON beside it.
+async fn touch(tx: &mut Tx, update: &CheckUpdate) -> StoreResult<()> {
+    let CheckUpdate { key, check } = update;
+    let sql = "update database_instance set last_checked = ?, last_attempted_check = ?, \
+               last_check_partial_success = ? where hostname = ? and port = ?";
+    let statement = Statement::new(sql)
+        .bind(check.last_checked.unwrap_or_else(text::never))
+        .bind(check.last_attempted.unwrap_or_else(text::never))
+        .bind(check.partial_success)
+        .bind_key(key);
+    tx.run(statement).await?;
+    let sql = "select extra from orchestrator_instance_extra where hostname = ? and port = ?";
+    let rows = tx.rows(Statement::new(sql).bind_key(key)).await?;
+    let Some(extra) = rows.first().map(|row: &Row| row.text("extra")) else { return Ok(()) };
+    let Some(extra) = with_check(&extra, check) else { return Ok(()) };
+    let sql = "update orchestrator_instance_extra set extra = ? where hostname = ? and port = ?";
+    tx.run(Statement::new(sql).bind(extra).bind_key(key)).await?;
+    Ok(())
+}
+
+/// The JSON beside a server's row with another check in it.
+fn with_check(extra: &str, check: &Check) -> Option<String> {
+    let mut json: serde_json::Value = serde_json::from_str(extra).ok()?;
+    let fields = json.as_object_mut()?.entry("fields").or_insert_with(|| serde_json::json!({}));
+    let stored = fields.as_object_mut()?.entry("check").or_insert_with(|| serde_json::json!({}));
+    let stored = stored.as_object_mut()?;
+    for (name, value) in [
+        ("last_checked", serde_json::to_value(check.last_checked)),
+        ("last_attempted", serde_json::to_value(check.last_attempted)),
+        ("error", serde_json::to_value(&check.error)),
+    ] {
+        stored.insert(name.to_owned(), value.ok()?);
+    }
+    serde_json::to_string(&json).ok()
+}
+
+/// Cuts into pieces whose lengths are powers of two, the largest first, so that statements come in six lengths only and stay
+/// prepared: preparing one of these takes longer than running it.
+fn in_powers_of_two<T>(mut rows: &[T]) -> Vec<&[T]> {
+    let mut pieces = Vec::new();
+    let mut size = ROWS_PER_STATEMENT;
+    while size > 0 {
+        while let Some((piece, rest)) = rows.split_at_checked(size) {
+            pieces.push(piece);
+            rows = rest;
+        }
+        size /= 2;
+    }
+    pieces
+}
+
+fn key_of(row: &InstanceRow) -> InstanceKey {
+    let mut key = InstanceKey::default();
+    for (name, value) in &row.cells {
+        match (*name, value) {
+            ("hostname", Value::Text(host)) => key.hostname.clone_from(host),
+            ("port", Value::Int(port)) => key.port = u16::try_from(*port).unwrap_or(0),
+            _ => {}
+        }
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_in_one_piece_of_a_known_length() {
+        for count in [0, 1, 31, 32, 33, 103] {
+            let rows: Vec<usize> = (0..count).collect();
+            let pieces = in_powers_of_two(&rows);
+            assert!(pieces.iter().all(|p| p.len().is_power_of_two() && p.len() <= ROWS_PER_STATEMENT));
+            assert_eq!(pieces.concat(), rows);
+        }
+    }
+}

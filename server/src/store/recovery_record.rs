@@ -1,0 +1,214 @@
+//! Recoveries in full: what a person reads afterwards, and what another process needs to finish one.
+//!
+//! The record and its steps are JSON in tables of ours. A step is saved before it is run and again when it
+//! has ended; what is still `running` here when its process is gone was interrupted.
+
+use app::recovery::{Acknowledgement, Recovery, RecoveryState, StepRecord};
+use chrono::{DateTime, Utc};
+
+use super::connection::Tx;
+use super::nodes::NodeIdentity;
+use super::value::{Row, Statement};
+use super::{Store, StoreError, StoreResult};
+
+/// A recovery that is not finished, with the state of its machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnfinishedRecovery {
+    /// The record.
+    pub recovery: Recovery,
+    /// State of the machine as it was saved last.
+    pub machine: serde_json::Value,
+    /// When that was.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Store {
+    /// Saves a recovery with its steps and the state of its machine, in one transaction.
+    ///
+    /// # Errors
+    /// What the backend says; then the earlier state stands.
+    pub async fn save_recovery(
+        &self,
+        recovery: &Recovery,
+        machine: &serde_json::Value,
+        now: DateTime<Utc>,
+    ) -> StoreResult<()> {
+        let mut bare = recovery.clone();
+        let steps = std::mem::take(&mut bare.steps);
+        let json = to_json("orchestrator_recovery.recovery", &bare)?;
+        let columns = [
+            "uid",
+            "cluster_name",
+            "state",
+            "recovery",
+            "machine",
+            "node_hostname",
+            "node_token",
+            "started_at",
+            "updated_at",
+        ];
+        let sql = self.dialect().upsert("orchestrator_recovery", &["uid"], &columns, &[], 1);
+        let statement = Statement::new(sql)
+            .bind(&recovery.uid)
+            .bind(self.fit_ascii(&recovery.cluster, 128))
+            .bind(state_word(&recovery.state))
+            .bind(json)
+            .bind(machine.to_string())
+            .bind(self.fit_ascii(&recovery.node, 128))
+            .bind(self.fit_ascii(&recovery.node_token, 128))
+            .bind(recovery.started)
+            .bind(now);
+        let mut tx = self.begin().await?;
+        tx.run(statement).await?;
+        for step in &steps {
+            self.save_step_in(&mut tx, &recovery.uid, step).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Saves one step of a recovery: before it is run, and again with its outcome.
+    ///
+    /// # Errors
+    /// What the backend says; a step that could not be saved is not to be run.
+    pub async fn save_recovery_step(&self, uid: &str, step: &StepRecord) -> StoreResult<()> {
+        let mut tx = self.begin().await?;
+        self.save_step_in(&mut tx, uid, step).await?;
+        tx.commit().await
+    }
+
+    async fn save_step_in(&self, tx: &mut Tx, uid: &str, step: &StepRecord) -> StoreResult<()> {
+        let json = to_json("orchestrator_recovery_step.record", step)?;
+        let columns = ["uid", "step", "record"];
+        let sql = self.dialect().upsert("orchestrator_recovery_step", &["uid", "step"], &columns, &[], 1);
+        tx.run(Statement::new(sql).bind(uid).bind(step.step.id).bind(json)).await.map(|_| ())
+    }
+
+    /// Recoveries that are not finished, oldest first. A record that cannot be read is left out with an error in the
+    /// log: it must not keep the others from being finished.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn load_unfinished_recoveries(&self) -> StoreResult<Vec<UnfinishedRecovery>> {
+        let sql = "select uid, recovery, machine, node_hostname, node_token, updated_at from orchestrator_recovery where state = 'running' order by started_at, uid";
+        let mut unfinished = Vec::new();
+        for row in self.rows(Statement::new(sql)).await? {
+            match self.assemble(&row).await {
+                Ok(recovery) => unfinished.push(UnfinishedRecovery {
+                    recovery,
+                    machine: serde_json::from_str(&row.text("machine")).unwrap_or_default(),
+                    updated_at: row.time_or_epoch("updated_at"),
+                }),
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    tracing::error!(uid = row.text("uid"), %error, "an unfinished recovery cannot be read");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(unfinished)
+    }
+
+    /// One recovery in full, with its number and acknowledgement; `None` when it is unknown or of the original.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when the record cannot be read, or what the backend says.
+    pub async fn load_recovery(&self, uid: &str) -> StoreResult<Option<Recovery>> {
+        let sql = "select uid, recovery, machine, node_hostname, node_token, updated_at from orchestrator_recovery where uid = ?";
+        match self.row(Statement::new(sql).bind(uid)).await? {
+            Some(row) => self.assemble(&row).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The newest recoveries in full, newest first. Records that cannot be read are left out with an error in the log.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn load_recoveries(&self, page: u32, page_size: u32) -> StoreResult<Vec<Recovery>> {
+        let sql = "select uid, recovery, machine, node_hostname, node_token, updated_at from orchestrator_recovery order by started_at desc, uid desc limit ? offset ?";
+        let statement = Statement::new(sql).bind(page_size).bind(u64::from(page) * u64::from(page_size));
+        let mut recoveries = Vec::new();
+        for row in self.rows(statement).await? {
+            match self.assemble(&row).await {
+                Ok(recovery) => recoveries.push(recovery),
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    tracing::error!(uid = row.text("uid"), %error, "a recovery cannot be read");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(recoveries)
+    }
+
+    /// Takes an unfinished recovery over from a process that is gone. `false` when somebody else was faster or it is
+    /// finished: only the one that gets `true` may go on with it.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn claim_recovery(
+        &self,
+        uid: &str,
+        from: &NodeIdentity,
+        to: &NodeIdentity,
+        now: DateTime<Utc>,
+    ) -> StoreResult<bool> {
+        let mut tx = self.begin().await?;
+        let sql = "update orchestrator_recovery set node_hostname = ?, node_token = ?, updated_at = ? \
+                   where uid = ? and state = 'running' and node_hostname = ? and node_token = ?";
+        let statement = Statement::new(sql)
+            .bind(&to.hostname)
+            .bind(&to.token)
+            .bind(now)
+            .bind(uid)
+            .bind(&from.hostname)
+            .bind(&from.token);
+        if tx.run(statement).await?.affected == 0 {
+            return Ok(false);
+        }
+        let sql = "update topology_recovery set processing_node_hostname = ?, processcing_node_token = ? where uid = ?";
+        tx.run(Statement::new(sql).bind(&to.hostname).bind(&to.token).bind(uid)).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Puts a record together: JSON, steps, and what the compatible row and a take-over may have changed since.
+    async fn assemble(&self, row: &Row) -> StoreResult<Recovery> {
+        let uid = row.text("uid");
+        let mut recovery: Recovery = from_json("orchestrator_recovery.recovery", &uid, &row.text("recovery"))?;
+        recovery.node = row.text("node_hostname");
+        recovery.node_token = row.text("node_token");
+        let sql = "select record from orchestrator_recovery_step where uid = ? order by step";
+        for step in self.rows(Statement::new(sql).bind(&uid)).await? {
+            recovery.steps.push(from_json("orchestrator_recovery_step.record", &uid, &step.text("record"))?);
+        }
+        let sql = "select recovery_id, acknowledged, acknowledged_at, acknowledged_by, acknowledge_comment, \
+                   last_detection_id from topology_recovery where uid = ?";
+        if let Some(row) = self.row(Statement::new(sql).bind(&uid)).await? {
+            recovery.id = row.int("recovery_id");
+            recovery.detection_id = row.int("last_detection_id");
+            recovery.acknowledged = row.flag("acknowledged").then(|| Acknowledgement {
+                at: row.time_or_epoch("acknowledged_at"),
+                by: row.text("acknowledged_by"),
+                comment: row.text("acknowledge_comment"),
+            });
+        }
+        Ok(recovery)
+    }
+}
+
+fn state_word(state: &RecoveryState) -> &'static str {
+    match state {
+        RecoveryState::Running => "running",
+        RecoveryState::Succeeded => "succeeded",
+        RecoveryState::Failed { .. } => "failed",
+    }
+}
+
+fn to_json<T: serde::Serialize>(what: &str, value: &T) -> StoreResult<String> {
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::Corrupt { what: what.to_owned(), detail: error.to_string() })
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(what: &str, uid: &str, json: &str) -> StoreResult<T> {
+    serde_json::from_str(json)
+        .map_err(|error| StoreError::Corrupt { what: format!("{what} of {uid}"), detail: error.to_string() })
+}

@@ -1,0 +1,116 @@
+//! Hands that act on the picture instead of on servers, for tests of this crate: what an action would bring about
+//! on a healthy server is written into the live picture. What a server does by itself (replicating, applying) is not
+//! modelled here; `engine`'s simulation and the tests on real servers are for that.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use app::InstanceKey;
+use app::plan::Action;
+use app::topology::{Instance, Replication, ThreadState};
+use chrono::Utc;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use crate::exec::{HandError, Hands};
+use crate::fleet::{Fleet, Observation, Outcome};
+
+/// Hands over a picture.
+#[derive(Debug)]
+pub struct PictureHands {
+    fleet: Arc<Fleet>,
+    acts: Mutex<Vec<(InstanceKey, Action)>>,
+    broken: Mutex<BTreeMap<InstanceKey, String>>,
+}
+
+impl PictureHands {
+    /// Hands over this picture.
+    pub fn new(fleet: Arc<Fleet>) -> Self {
+        Self { fleet, acts: Mutex::default(), broken: Mutex::default() }
+    }
+
+    /// Everything that was done, in order.
+    pub fn acts(&self) -> Vec<(InstanceKey, Action)> {
+        self.acts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on this server refuses every action of the kind whose debug text begins so (empty: all).
+    pub fn refuse(&self, key: &InstanceKey, kind: &str) {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), kind.to_owned());
+    }
+
+    fn observe(&self, instance: Instance) {
+        let now = Utc::now();
+        let probed = instance.key.clone();
+        let outcome = Outcome::Seen(Box::new(instance));
+        self.fleet.observe(Observation { probed, started: now, ended: now, outcome });
+    }
+}
+
+impl Hands for PictureHands {
+    fn refresh<'a>(&'a self, key: &'a InstanceKey) -> BoxFuture<'a, Result<Instance, HandError>> {
+        async move {
+            let known = self.fleet.get(key).ok_or_else(|| HandError::Unknown(key.clone()))?;
+            if !known.check.is_valid() {
+                return Err(HandError::Unreadable { key: key.clone(), reason: known.check.error.clone() });
+            }
+            self.observe((*known).clone());
+            Ok((*known).clone())
+        }
+        .boxed()
+    }
+
+    fn act<'a>(
+        &'a self,
+        key: &'a InstanceKey,
+        action: &'a Action,
+        _statements: &'a [String],
+        _limit: Duration,
+    ) -> BoxFuture<'a, Result<(), HandError>> {
+        async move {
+            let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+            if let Some(kind) = broken.filter(|kind| format!("{action:?}").starts_with(kind.as_str())) {
+                return Err(HandError::Condition { what: format!("{key} refuses {kind}") });
+            }
+            let known = self.fleet.get(key).ok_or_else(|| HandError::Unknown(key.clone()))?;
+            self.acts.lock().unwrap_or_else(PoisonError::into_inner).push((key.clone(), action.clone()));
+            let mut instance = (*known).clone();
+            bring_about(&mut instance, action);
+            self.observe(instance);
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+/// What an action does to a healthy server.
+fn bring_about(instance: &mut Instance, action: &Action) {
+    let channel = &mut instance.replication;
+    let run = |on: bool| if on { ThreadState::Running } else { ThreadState::Stopped };
+    match action {
+        Action::StopReplication | Action::StartReplication => {
+            channel.receiver = run(*action == Action::StartReplication);
+            channel.applier = channel.receiver;
+        }
+        Action::StopReceiver => channel.receiver = run(false),
+        Action::StartReceiver => channel.receiver = run(true),
+        Action::StopApplier => channel.applier = run(false),
+        Action::StartApplier | Action::Drain => channel.applier = run(true),
+        Action::ChangeSource { to, .. } => channel.source = to.clone(),
+        Action::ResetReplication => *channel = Replication::default(),
+        Action::DetachSource => channel.source = channel.source.detached(),
+        Action::ReattachSource => channel.source = channel.source.reattached(),
+        Action::SetReadOnly { on, super_too } => {
+            instance.read_only = *on;
+            instance.super_read_only = instance.super_read_only.map(|was| *on && (*super_too || was));
+        }
+        Action::SetSemiSyncSource { on } => instance.semi_sync.source_enabled = *on,
+        Action::SetSemiSyncReplica { on } => instance.semi_sync.replica_enabled = *on,
+        Action::Refresh
+        | Action::WaitForGtid { .. }
+        | Action::WaitForPeer { .. }
+        | Action::KillSessions
+        | Action::Verify { .. } => {}
+    }
+}

@@ -1,0 +1,278 @@
+//! Acting on real servers of both families, and the facts about relay logs that decide whether data is lost.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
+
+mod probe_support;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use orchestrator::mysql::{ConnectSettings, Connector, Control, MysqlControl, MysqlError};
+use probe_support::{Family, Sandbox, account, key, until};
+
+const LIMIT: Duration = Duration::from_secs(10);
+/// A table that our account may look into.
+const SCHEMA: &str =
+    "CREATE DATABASE d; GRANT SELECT ON d.* TO 'orchestrator'@'%'; CREATE TABLE d.t (id INT PRIMARY KEY)";
+
+fn control() -> MysqlControl {
+    MysqlControl::new(Arc::new(Connector::new(account())))
+}
+
+/// The words of a family.
+struct Words {
+    stop_receiver: &'static str,
+    stop_applier: &'static str,
+    start_applier: &'static str,
+    stop: &'static str,
+    start: &'static str,
+    change_retry: &'static str,
+    status: &'static str,
+}
+
+fn words(family: Family) -> Words {
+    match family {
+        Family::MySql => Words {
+            stop_receiver: "STOP REPLICA IO_THREAD",
+            stop_applier: "STOP REPLICA SQL_THREAD",
+            start_applier: "START REPLICA SQL_THREAD",
+            stop: "STOP REPLICA",
+            start: "START REPLICA",
+            change_retry: "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_CONNECT_RETRY=7",
+            status: "SHOW REPLICA STATUS",
+        },
+        Family::MariaDb => Words {
+            stop_receiver: "STOP SLAVE IO_THREAD",
+            stop_applier: "STOP SLAVE SQL_THREAD",
+            start_applier: "START SLAVE SQL_THREAD",
+            stop: "STOP SLAVE",
+            start: "START SLAVE",
+            change_retry: "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_CONNECT_RETRY=7",
+            status: "SHOW SLAVE STATUS",
+        },
+    }
+}
+
+async fn execute(control: &MysqlControl, port: u16, statement: &str) {
+    control.execute(&key(port), &[statement.to_owned()], LIMIT).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
+}
+
+async fn rows_in(control: &MysqlControl, port: u16) -> u64 {
+    let rows = control.query(&key(port), "SELECT COUNT(*) FROM d.t", LIMIT).await.expect("a count");
+    rows.first().and_then(|row| row.scalar()).and_then(|n| n.parse().ok()).expect("a number")
+}
+
+async fn read_position(control: &MysqlControl, port: u16, words: &Words) -> String {
+    let rows = control.query(&key(port), words.status, LIMIT).await.expect("status");
+    let row = rows.first().expect("a channel");
+    let file = row.text(&["Source_Log_File", "Master_Log_File"]);
+    format!("{file}:{}", row.text(&["Read_Source_Log_Pos", "Read_Master_Log_Pos"]))
+}
+
+/// A replica that holds 50 received and unapplied transactions of a source that is dead.
+async fn received_but_not_applied(family: Family, source: u16, replica: u16) -> (Sandbox, MysqlControl, Words) {
+    received_but_not_applied_with(family, source, replica, true).await
+}
+
+async fn received_but_not_applied_with(
+    family: Family,
+    source: u16,
+    replica: u16,
+    stop_receiver: bool,
+) -> (Sandbox, MysqlControl, Words) {
+    let sandbox = Sandbox::start(family, &[source, replica], &[]);
+    sandbox.replicate(&[(source, replica)]);
+    let (control, words) = (control(), words(family));
+    sandbox.sql(source, SCHEMA);
+    let made = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'd'";
+    until("the table arrives", LIMIT, || async { sandbox.sql(replica, made) == "1" }).await;
+    execute(&control, replica, words.stop_applier).await;
+    let inserts: Vec<String> = (0..50).map(|id| format!("INSERT INTO d.t VALUES ({id})")).collect();
+    sandbox.sql(source, &inserts.join(";"));
+    let log = if family == Family::MySql { "SHOW BINARY LOG STATUS" } else { "SHOW MASTER STATUS" };
+    let end = control.query(&key(source), log, LIMIT).await.expect("status");
+    let end =
+        end.first().map(|row| format!("{}:{}", row.text(&["File"]), row.text(&["Position"]))).expect("a position");
+    until("all is received", LIMIT, || async { read_position(&control, replica, &words).await == end }).await;
+    sandbox.kill(source);
+    if stop_receiver {
+        execute(&control, replica, words.stop_receiver).await;
+    }
+    assert_eq!(rows_in(&control, replica).await, 0, "nothing is applied yet");
+    (sandbox, control, words)
+}
+
+async fn stopping_only_the_receiver_keeps_the_relay_log(family: Family, source: u16, replica: u16) {
+    let (_sandbox, control, words) = received_but_not_applied(family, source, replica).await;
+    let heard = Mutex::new(Vec::new());
+    let began = Instant::now();
+    let drained = control
+        .drain(&key(replica), "", LIMIT, &|progress| heard.lock().expect("progress").push(progress))
+        .await
+        .expect("drained");
+    println!("{family:?}: drained in {:?}: {drained:?}", began.elapsed());
+    assert_eq!(rows_in(&control, replica).await, 50, "every acknowledged write is there");
+    assert!(!drained.incomplete_tail && !drained.gtid.is_empty());
+    assert!(!heard.lock().expect("progress").is_empty());
+    if family == Family::MariaDb {
+        let rows = control.query(&key(replica), words.status, LIMIT).await.expect("status");
+        assert_eq!(rows.first().and_then(|row| row.get("Using_Gtid")), Some("Slave_Pos"), "as it was before");
+    }
+    // Draining again finds nothing to do, and says so at once.
+    assert_eq!(control.drain(&key(replica), "", LIMIT, &|_| {}).await.expect("again").exec, drained.exec);
+}
+
+/// With both threads stopped, even the applier alone throws the relay log away when it starts, where GTIDs are used:
+/// the reason why a drain of such a replica switches GTID off for the time.
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_throws_the_relay_log_away_when_the_applier_starts_alone() {
+    let (_sandbox, control, words) = received_but_not_applied(Family::MariaDb, 23290, 23291).await;
+    execute(&control, 23291, words.start_applier).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(rows_in(&control, 23291).await, 0);
+}
+
+/// While the receiver runs, starting the applier keeps the relay log, and so does stopping the receiver then.
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_keeps_the_relay_log_when_the_applier_runs_before_the_receiver_stops() {
+    let (sandbox, control, words) = received_but_not_applied_with(Family::MariaDb, 23295, 23296, false).await;
+    execute(&control, 23296, words.start_applier).await;
+    execute(&control, 23296, words.stop_receiver).await;
+    let drained = control.drain(&key(23296), "", LIMIT, &|_| {}).await.expect("drained");
+    assert!(!drained.incomplete_tail);
+    assert_eq!(rows_in(&control, 23296).await, 50);
+    drop(sandbox);
+}
+
+async fn stopping_both_and_changing_throws_it_away(family: Family, source: u16, replica: u16) {
+    let (_sandbox, control, words) = received_but_not_applied(family, source, replica).await;
+    execute(&control, replica, words.stop).await;
+    execute(&control, replica, words.change_retry).await;
+    execute(&control, replica, words.start_applier).await;
+    // There is nothing left to wait for: the relay log is a new, empty one.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(rows_in(&control, replica).await, 0, "the fact that makes us drain first no longer holds");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mysql_keeps_the_relay_log_while_only_the_receiver_is_stopped() {
+    stopping_only_the_receiver_keeps_the_relay_log(Family::MySql, 23200, 23201).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_keeps_the_relay_log_while_only_the_receiver_is_stopped() {
+    stopping_only_the_receiver_keeps_the_relay_log(Family::MariaDb, 23210, 23211).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mysql_throws_the_relay_log_away_when_a_stopped_replica_is_changed() {
+    stopping_both_and_changing_throws_it_away(Family::MySql, 23220, 23221).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_throws_the_relay_log_away_when_a_stopped_replica_is_changed() {
+    stopping_both_and_changing_throws_it_away(Family::MariaDb, 23230, 23231).await;
+}
+
+/// Starting the receiver again, with both threads stopped, is enough to lose the relay log where GTIDs are used.
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_throws_the_relay_log_away_when_the_receiver_restarts() {
+    let (_sandbox, control, words) = received_but_not_applied(Family::MariaDb, 23240, 23241).await;
+    execute(&control, 23241, words.stop).await;
+    execute(&control, 23241, words.start).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(rows_in(&control, 23241).await, 0);
+}
+
+async fn drain_tells_what_is_wrong(family: Family, source: u16, replica: u16) {
+    let sandbox = Sandbox::start(family, &[source, replica], &[]);
+    sandbox.replicate(&[(source, replica)]);
+    let (control, words) = (control(), words(family));
+    sandbox.sql(source, SCHEMA);
+    let made = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'd'";
+    until("the table arrives", LIMIT, || async { sandbox.sql(replica, made) == "1" }).await;
+    let refused = control.drain(&key(replica), "", LIMIT, &|_| {}).await.expect_err("the receiver runs");
+    assert!(refused.to_string().contains("receiver is not stopped"), "{refused}");
+    let unknown = control.drain(&key(source), "", LIMIT, &|_| {}).await.expect_err("no replica");
+    assert!(unknown.to_string().contains("no such channel"), "{unknown}");
+
+    execute(&control, replica, words.stop_applier).await;
+    let before = read_position(&control, replica, &words).await;
+    let writeable = if family == Family::MySql { "super_read_only" } else { "read_only" };
+    sandbox
+        .sql(replica, &format!("SET GLOBAL {writeable} = 0; SET SESSION sql_log_bin = 0; INSERT INTO d.t VALUES (1)"));
+    sandbox.sql(source, "INSERT INTO d.t VALUES (1)");
+    until("the write arrives", LIMIT, || async { read_position(&control, replica, &words).await != before }).await;
+    execute(&control, replica, words.stop_receiver).await;
+    match control.drain(&key(replica), "", LIMIT, &|_| {}).await {
+        Err(MysqlError::Applier { code: 1062, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn draining_a_mysql_replica_fails_with_the_appliers_error() {
+    drain_tells_what_is_wrong(Family::MySql, 23250, 23251).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn draining_a_mariadb_replica_fails_with_the_appliers_error() {
+    drain_tells_what_is_wrong(Family::MariaDb, 23260, 23261).await;
+}
+
+async fn waits_and_limits(family: Family, port: u16) {
+    let sandbox = Sandbox::start(family, &[port], &[]);
+    let control = control();
+    sandbox.sql(port, SCHEMA);
+    sandbox.sql(port, "GRANT ALL ON d.* TO 'app'@'%'; GRANT INSERT ON d.* TO 'orchestrator'@'%'");
+
+    let executed =
+        if family == Family::MySql { "SELECT @@GLOBAL.gtid_executed" } else { "SELECT @@GLOBAL.gtid_current_pos" };
+    let executed = sandbox.sql(port, executed);
+    let now = Duration::from_millis(500);
+    assert_eq!(control.wait_for_gtid(&key(port), &executed, now).await, Ok(true));
+    let future = if family == Family::MySql {
+        "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5".to_owned()
+    } else {
+        format!("0-{port}-999999")
+    };
+    assert_eq!(control.wait_for_gtid(&key(port), &future, now).await, Ok(false));
+    assert!(matches!(control.wait_for_gtid(&key(port), "x'; DROP", now).await, Err(MysqlError::Settings(_))));
+
+    // A statement that hangs behind a lock is given up in time, and does not come true once the lock is gone.
+    let app = ConnectSettings { user: "app".to_owned(), password: "app_password".to_owned(), ..account() };
+    let mut writer = Connector::new(app.clone()).open(&key(port)).await.expect("a session");
+    writer.run("LOCK TABLES d.t WRITE", LIMIT).await.expect("a lock");
+    let began = Instant::now();
+    let hung = control.execute(&key(port), &["SET GLOBAL read_only = 1".to_owned()], now).await;
+    assert!(matches!(hung, Err(MysqlError::Timeout { .. })), "{hung:?}");
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    let waiting = "SELECT COUNT(*) FROM information_schema.processlist WHERE INFO LIKE 'SET GLOBAL read_only%'";
+    until("the statement is gone", LIMIT, || async { sandbox.sql(port, waiting) == "0" }).await;
+    writer.run("UNLOCK TABLES", LIMIT).await.expect("unlocked");
+    drop(writer);
+    assert_eq!(sandbox.sql(port, "SELECT @@GLOBAL.read_only + 0"), "0");
+
+    // The first statement that fails ends the rest.
+    let statements = ["INSERT INTO d.t VALUES (1)", "INSERT INTO d.t VALUES (1)", "INSERT INTO d.t VALUES (2)"];
+    let failed = control.execute(&key(port), &statements.map(str::to_owned), LIMIT).await;
+    assert_eq!(failed.expect_err("a duplicate").number(), Some(1062));
+    assert_eq!(rows_in(&control, port).await, 1);
+
+    // Sessions of clients are ended, ours are not.
+    let mut client = Connector::new(app).open(&key(port)).await.expect("a client");
+    client.run("SELECT 1", LIMIT).await.expect("works");
+    assert_eq!(control.kill_sessions(&key(port), &["app".to_owned()], LIMIT).await, Ok(0));
+    assert_eq!(control.kill_sessions(&key(port), &[], LIMIT).await, Ok(1));
+    assert!(client.run("SELECT 1", LIMIT).await.expect_err("killed").is_silence());
+    assert_eq!(rows_in(&control, port).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mysql_statements_are_bounded_in_time() {
+    waits_and_limits(Family::MySql, 23270).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_statements_are_bounded_in_time() {
+    waits_and_limits(Family::MariaDb, 23280).await;
+}

@@ -1,0 +1,72 @@
+//! The service is killed in the middle of a recovery: started again, it finishes or rolls back within ten seconds, and
+//! no acknowledged write is lost (`docs/RECOVERY.md`, S5).
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use rstest::rstest;
+use support::daemon::Daemon;
+use support::service::{acknowledged, config_json, missing, tree};
+
+#[rstest]
+#[case::mariadb_at_once("mariadb", 1)]
+#[case::mariadb_later("mariadb", 8)]
+#[case::mysql_at_once("mysql", 1)]
+#[case::mysql_later("mysql", 8)]
+fn a_recovery_survives_the_death_of_the_service(#[case] flavor: &'static str, #[case] after_steps: usize) {
+    let sandbox = tree(flavor, 3);
+    sandbox.run("semisync", &["--source", &sandbox.ports[0].to_string()]);
+    let port: u16 = sandbox.run("ports", &["--count", "1"]).trim().parse().expect("a port");
+    let folder = tempfile::tempdir().unwrap();
+    let config = serde_json::from_str(&config_json(&folder.path().join("orchestrator.db"))).unwrap();
+    let mut daemon = Daemon::start(folder.path(), port, config);
+    daemon.get(&format!("/api/discover/127.0.0.1/{}", sandbox.ports[0]));
+    within("the tree is known", 10, || daemon.json("/api/all-instances").as_array().map_or(0, Vec::len) == 4);
+    std::thread::sleep(Duration::from_millis(3_500));
+    let file = sandbox.dir().join("acknowledged");
+    let load = ["--port", &sandbox.ports[0].to_string(), "--out", &file.display().to_string(), "--interval-ms", "2"];
+    sandbox.run("load", &load);
+    within("the load runs", 10, || acknowledged(&file).len() > 50);
+
+    sandbox.kill(sandbox.ports[0]);
+    within("the recovery is under way", 20, || {
+        let recoveries = daemon.json("/api/v2/recoveries");
+        steps_done(&recoveries) >= after_steps || ended(&recoveries)
+    });
+    daemon.kill();
+    let again = Instant::now();
+    daemon.start_again();
+    within("the recovery ends", 10, || ended(&daemon.json("/api/v2/recoveries")));
+    println!("{flavor}: ended {:?} after the restart", again.elapsed());
+    sandbox.run("stop-load", &[]);
+
+    let recovery = daemon.json("/api/v2/recoveries")[0].clone();
+    assert_eq!(recovery["state"]["state"], "succeeded", "{recovery:#}");
+    let successor = u16::try_from(recovery["successor"]["Port"].as_u64().unwrap()).unwrap();
+    assert_eq!(missing(&sandbox, successor, &acknowledged(&file)), [] as [String; 0], "lost writes");
+    let writeable: Vec<u16> = sandbox.ports[1..]
+        .iter()
+        .copied()
+        .filter(|p| matches!(sandbox.sql(*p, "SELECT @@global.read_only").trim(), "0" | "OFF"))
+        .collect();
+    assert_eq!(writeable, [successor], "one server takes writes");
+}
+
+fn steps_done(recoveries: &serde_json::Value) -> usize {
+    let steps = recoveries[0]["steps"].as_array().cloned().unwrap_or_default();
+    steps.iter().filter(|s| s["state"]["state"] == "done").count()
+}
+
+fn ended(recoveries: &serde_json::Value) -> bool {
+    recoveries[0]["ended"].is_string()
+}
+
+fn within(what: &str, seconds: u64, mut check: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !check() {
+        assert!(began.elapsed() < Duration::from_secs(seconds), "{what}: not within {seconds} s");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

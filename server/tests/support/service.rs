@@ -1,0 +1,145 @@
+//! The service in this process, over real servers and a real SQLite file.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::InstanceKey;
+use app::recovery::Recovery;
+use app::topology::Instance;
+use orchestrator::config::{Config, LiveConfig};
+use orchestrator::consensus::Actor;
+use orchestrator::node::Node;
+use orchestrator::services::{self, Services};
+use orchestrator::settings;
+use orchestrator::store::Store;
+
+use super::{Sandbox, eventually};
+
+/// Configuration of the tests: polls each second, recovers everything.
+pub fn config_json(sqlite: &Path) -> String {
+    serde_json::json!({
+        "MySQLTopologyUser": "orchestrator",
+        "MySQLTopologyPassword": "orch_topology_password",
+        "BackendDB": "sqlite",
+        "SQLite3DataFile": sqlite,
+        "InstancePollSeconds": 1,
+        "HostnameResolveMethod": "none",
+        "MySQLHostnameResolveMethod": "",
+        "DiscoverByShowSlaveHosts": true,
+        "RecoverMasterClusterFilters": ["*"],
+        "RecoverIntermediateMasterClusterFilters": ["*"],
+        "ReplicationCredentialsQuery": "SELECT 'repl', 'repl_password'",
+    })
+    .to_string()
+}
+
+/// A running service.
+pub struct Service {
+    pub services: Services,
+    folder: tempfile::TempDir,
+}
+
+impl Service {
+    /// Starts the service on a fresh backend.
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the backend");
+        let services = run(&config_json(&folder.path().join("orchestrator.db"))).await;
+        Self { services, folder }
+    }
+
+    /// Starts the service with keys of its own on top of the tests' configuration.
+    pub async fn start_with(keys: serde_json::Value) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the backend");
+        let mut config: serde_json::Value =
+            serde_json::from_str(&config_json(&folder.path().join("orchestrator.db"))).expect("our own text");
+        for (name, value) in keys.as_object().expect("keys and values") {
+            config[name] = value.clone();
+        }
+        let services = run(&config.to_string()).await;
+        Self { services, folder }
+    }
+
+    /// Stops it and starts another one on the same backend.
+    pub async fn restart(self) -> Self {
+        let Self { services, folder } = self;
+        services.tasks.stop();
+        services.tasks.wait().await;
+        services.store.close().await;
+        let services = run(&config_json(&folder.path().join("orchestrator.db"))).await;
+        Self { services, folder }
+    }
+
+    /// Makes a server known and waits until this many servers are.
+    pub async fn discover(&self, port: u16, count: usize) -> Duration {
+        let began = std::time::Instant::now();
+        self.services.discovery.discover(&key(port)).await.expect("the server can be read");
+        eventually("the whole tree is known", Duration::from_secs(10), || async {
+            let known = self.services.fleet.snapshot();
+            let valid = known.instances.values().filter(|i| i.check.is_valid()).count();
+            (valid >= count).then_some(())
+        })
+        .await;
+        began.elapsed()
+    }
+
+    /// A server as last seen.
+    pub fn server(&self, port: u16) -> Arc<Instance> {
+        self.services.fleet.get(&key(port)).expect("the server is known")
+    }
+
+    /// Waits until the service acts: it holds back for three polls after its start.
+    pub async fn settled(&self) {
+        tokio::time::sleep(Duration::from_millis(3_200)).await;
+    }
+
+    /// Waits for the end of the recovery of a server.
+    pub async fn recovered(&self, failed: u16) -> Arc<Recovery> {
+        eventually("the recovery ends", Duration::from_secs(30), || async {
+            let all = self.services.recovery.registry().list();
+            all.into_iter().find(|r| r.finding.key == key(failed) && !r.is_running())
+        })
+        .await
+    }
+}
+
+async fn run(config: &str) -> Services {
+    let config = Config::from_json(config).expect("a good configuration");
+    let store =
+        Store::open(&settings::backend(&config), &settings::deployment(&config)).await.expect("the backend opens");
+    let assembled = services::assemble(Arc::new(LiveConfig::fixed(config)), store, Node::new("test")).await;
+    assembled.expect("the backend can be read").run()
+}
+
+/// Who does what tests do.
+pub fn actor() -> Actor {
+    Actor { name: "test".to_owned(), address: "127.0.0.1".to_owned() }
+}
+
+/// The key of a server of the sandbox.
+pub fn key(port: u16) -> InstanceKey {
+    InstanceKey::new("127.0.0.1", port)
+}
+
+/// A source with replicas, in GTID replication; the first port is the source.
+pub fn tree(flavor: &'static str, replicas: usize) -> Sandbox {
+    let sandbox = Sandbox::start(flavor, replicas + 1);
+    let (source, rest) = sandbox.ports.split_first().expect("at least one");
+    let mut args = vec!["--source".to_owned(), source.to_string()];
+    args.extend(rest.iter().flat_map(|p| ["--port".to_owned(), p.to_string()]));
+    sandbox.run("replicate", &args.iter().map(String::as_str).collect::<Vec<_>>());
+    sandbox
+}
+
+/// The identities of all acknowledged writes.
+pub fn acknowledged(file: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Those of the acknowledged writes that a server does not hold.
+pub fn missing(sandbox: &Sandbox, port: u16, acknowledged: &[String]) -> Vec<String> {
+    let held: std::collections::BTreeSet<String> =
+        sandbox.sql(port, "SELECT id FROM app.writes").lines().map(str::to_owned).collect();
+    acknowledged.iter().filter(|id| !held.contains(*id)).cloned().collect()
+}
