@@ -25,7 +25,15 @@ pub enum StreamState {
 
 /// Names of the events that the service sends (`EventBody::name`).
 const NAMES: &[&str] = &[
-    "instance", "instance_forgotten", "finding", "plan_step", "plan_ended", "recovery", "annotation", "node", "refetch",
+    "instance",
+    "instance_forgotten",
+    "finding",
+    "plan_step",
+    "plan_ended",
+    "recovery",
+    "annotation",
+    "node",
+    "refetch",
 ];
 
 /// Longest pause before another try, milliseconds.
