@@ -14,4 +14,5 @@ pub mod search;
 pub mod server;
 pub mod shape;
 pub mod sparkline;
+pub mod told;
 pub mod tone;
