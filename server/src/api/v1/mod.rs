@@ -27,6 +27,7 @@ use super::error::{ApiError, ErrorKind};
 use crate::auth::{Caller, refuse_cross_site};
 use crate::services::Services;
 pub use answer::Answer;
+pub use annotate::DEFAULT_DOWNTIME;
 pub use discover::FORGOTTEN_FOR;
 use call::Call;
 use route::{Handler, Route};
