@@ -188,7 +188,7 @@ impl Program {
     /// A configuration with a SQLite backend that holds the fleet.
     async fn new() -> Self {
         let program = Self::with("{}");
-        let backend = BackendSettings::Sqlite { file: program.database() };
+        let backend = BackendSettings::Sqlite { path: program.database() };
         let store = Store::open(&backend, &Deployment::of_version("3.2.6")).await.expect("a store");
         let now = chrono::Utc::now();
         let fleet: Vec<_> = support::fleet()
