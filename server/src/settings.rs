@@ -49,6 +49,12 @@ pub fn analysis(config: &Config) -> AnalysisSettings {
         ignore_hostnames: config.detection.ignore_hostname_filters.expressions().to_vec(),
         reduce: config.detection.reduce_analysis_count,
         include_downtimed: true,
+        recover_non_writeable_source: config.recovery.recover_non_writeable_primary,
+        enforce_exact_semi_sync_replicas: config.semi_sync.enforce_exact_replicas,
+        locked_semi_sync_seconds: match config.semi_sync.reasonable_locked_source_seconds {
+            0 => u64::try_from(config.candidates.reasonable_lag_seconds).unwrap_or_default(),
+            given => given,
+        },
         ..AnalysisSettings::default()
     }
 }
@@ -207,7 +213,12 @@ pub fn discovery(config: &Config) -> DiscoverySettings {
             None
         }
     };
-    DiscoverySettings { pace, filters: filters(config), resolve, seeds: discovery.seeds.iter().filter_map(parse).collect() }
+    DiscoverySettings {
+        pace,
+        filters: filters(config),
+        resolve,
+        seeds: discovery.seeds.iter().filter_map(parse).collect(),
+    }
 }
 
 fn filters(config: &Config) -> Filters {

@@ -49,7 +49,10 @@ async fn run(edge: &Edge, line: &str) -> Result<String, String> {
 #[case("which-cluster-domain -alias orders", "\n")]
 #[case("which-cluster-master -alias orders", "db1.example:3306\n")]
 #[case("which-cluster-instances -alias users", "us1.example:3306\nus2.example:3306\n")]
-#[case("which-cluster-osc-replicas -alias orders", "db2.example:3306\ndb5.example:3306\ndb3.example:3306\ndb4.example:3306\n")]
+#[case(
+    "which-cluster-osc-replicas -alias orders",
+    "db2.example:3306\ndb5.example:3306\ndb3.example:3306\ndb4.example:3306\n"
+)]
 #[case("which-cluster-gh-ost-replicas -alias users", "us2.example:3306\n")]
 #[case("get-cluster-heuristic-lag -alias orders", "0\n")]
 #[case("which-downtimed-instances", "")]
@@ -70,8 +73,14 @@ async fn run(edge: &Edge, line: &str) -> Result<String, String> {
 #[case("bulk-promotion-rules", "")]
 #[case("ack-all-recoveries -reason seen", "0 recoveries acknowledged\n")]
 #[case("recover -i db1.example", "")]
-#[case("topology -alias users", "us1.example:3306   [0s,ok,8.4.3,rw,ROW,>>,GTID]\n+ us2.example:3306 [0s,ok,8.4.3,ro,ROW,>>,GTID]\n")]
-#[case("topology-tabulated -alias users", "us1.example:3306  |0s|ok|8.4.3|rw|ROW|>>,GTID\n+ us2.example:3306|0s|ok|8.4.3|ro|ROW|>>,GTID\n")]
+#[case(
+    "topology -alias users",
+    "us1.example:3306   [0s,ok,8.4.3,rw,ROW,>>,GTID]\n+ us2.example:3306 [0s,ok,8.4.3,ro,ROW,>>,GTID]\n"
+)]
+#[case(
+    "topology-tabulated -alias users",
+    "us1.example:3306  |0s|ok|8.4.3|rw|ROW|>>,GTID\n+ us2.example:3306|0s|ok|8.4.3|ro|ROW|>>,GTID\n"
+)]
 #[case("topology -alias nosuch", "\n")]
 #[tokio::test]
 async fn what_is_printed_to_the_byte(#[case] line: &str, #[case] expected: &str) {
@@ -252,7 +261,12 @@ async fn a_command_loads_acts_and_leaves() {
     assert_eq!(program.run("-c topolo -i us2.example cli").stdout, printed.stdout, "the beginning of a name");
 
     let printed = program.run("-c begin-downtime -i db3.example,db4.example -reason disk -duration 1h");
-    assert_eq!((printed.stdout.as_str(), printed.code), ("db3.example:3306\ndb4.example:3306\n", 0), "{}", printed.stderr);
+    assert_eq!(
+        (printed.stdout.as_str(), printed.code),
+        ("db3.example:3306\ndb4.example:3306\n", 0),
+        "{}",
+        printed.stderr
+    );
     let printed = program.run("-c which-downtimed-instances");
     assert_eq!(printed.stdout, "db3.example:3306\ndb4.example:3306\n", "what was said outlives the process");
 
@@ -290,7 +304,12 @@ fn a_fresh_backend_is_made_and_is_empty() {
 #[case::unknown_word("serve", 1, "", "Usage:\n")]
 #[case::cli_without_command("cli", 1, "", " FATAL No command given")]
 #[case::unknown_command("-c nosuch", 1, "", " FATAL Unknown command: \"nosuch\". Available commands (-c):\n")]
-#[case::ambiguous_command("-c st", 1, "", " FATAL Unknown command: \"st\". It could be any of: stop-replica, start-replica")]
+#[case::ambiguous_command(
+    "-c st",
+    1,
+    "",
+    " FATAL Unknown command: \"st\". It could be any of: stop-replica, start-replica"
+)]
 #[case::not_built("-c move-up -i a", 1, "", " FATAL command move-up is not built yet")]
 #[case::continuous("-c continuous", 1, "", " FATAL command continuous is not built yet")]
 #[case::bad_rule("-c clusters -promotion-rule must", 1, "", "must")]

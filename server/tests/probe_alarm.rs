@@ -1,4 +1,5 @@
 //! A killed server is known at once, on both families and under each kind of login.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
 mod probe_support;
 

@@ -1,4 +1,5 @@
 //! Acting on real servers of both families, and the facts about relay logs that decide whether data is lost.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
 mod probe_support;
 
@@ -197,7 +198,8 @@ async fn drain_tells_what_is_wrong(family: Family, source: u16, replica: u16) {
     execute(&control, replica, words.stop_applier).await;
     let before = read_position(&control, replica, &words).await;
     let writeable = if family == Family::MySql { "super_read_only" } else { "read_only" };
-    sandbox.sql(replica, &format!("SET GLOBAL {writeable} = 0; SET SESSION sql_log_bin = 0; INSERT INTO d.t VALUES (1)"));
+    sandbox
+        .sql(replica, &format!("SET GLOBAL {writeable} = 0; SET SESSION sql_log_bin = 0; INSERT INTO d.t VALUES (1)"));
     sandbox.sql(source, "INSERT INTO d.t VALUES (1)");
     until("the write arrives", LIMIT, || async { read_position(&control, replica, &words).await != before }).await;
     execute(&control, replica, words.stop_receiver).await;

@@ -1,4 +1,5 @@
 //! One look at real servers of both families: what is read, in how many round trips, and what survives trouble.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
 mod probe_support;
 
@@ -234,4 +235,44 @@ async fn replicas_of_an_unwanted_user_are_skipped() {
     let probe = probe_with(account(), ProbeSettings { filters, ..by_address() });
     let result = probe.probe(&key(23051), &ProbeContext::default()).await;
     assert!(matches!(result.outcome, ProbeOutcome::Skipped), "{:?}", result.outcome);
+}
+
+/// Switched on while the server runs: a plugin that was installed since the last survey is seen by a thorough look.
+async fn semi_sync_is_read(family: Family, source: u16, replica: u16) {
+    let sandbox = Sandbox::start(family, &[source, replica], &[]);
+    sandbox.replicate(&[(source, replica)]);
+    let probe = probe_with(account(), by_address());
+    look(&probe, source).await;
+    look(&probe, replica).await;
+    sandbox.run("semisync", &["--source", &source.to_string(), "--replica", &replica.to_string(), "--timeout", "7000"]);
+    let thorough = ProbeContext { last: None, thorough: true };
+    until("the source waits for its replica", Duration::from_secs(10), || async {
+        let top = seen(probe.probe(&key(source), &thorough).await).semi_sync;
+        top.available && top.source_enabled && top.source_active && top.source_clients == 1
+    })
+    .await;
+    let top = look(&probe, source).await.semi_sync;
+    assert_eq!((top.source_timeout_ms, top.source_wait_for, top.replica_active), (7000, 1, false));
+    let below = seen(probe.probe(&key(replica), &thorough).await).semi_sync;
+    assert!(below.replica_enabled && below.replica_active && !below.source_active);
+    assert_eq!(below.replica_new_names, family == Family::MySql);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn semi_sync_of_mysql_is_read() {
+    semi_sync_is_read(Family::MySql, 23060, 23061).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn semi_sync_of_mariadb_is_read() {
+    semi_sync_is_read(Family::MariaDb, 23070, 23071).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ipv6_address_is_dialled_with_its_own_port() {
+    let _sandbox = Sandbox::start(Family::MariaDb, &[23080], &["bind-address=*"]);
+    let probe = probe_with(account(), by_address());
+    let six = app::InstanceKey::new("::1", 23080);
+    let server = seen(probe.probe(&six, &ProbeContext::default()).await);
+    assert_eq!((server.key, server.server_id), (six, 23080));
 }

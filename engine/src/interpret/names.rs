@@ -44,12 +44,7 @@ impl Names {
     /// An empty pattern, one that is no regular expression and one without a group tell nothing: whoever read the
     /// settings has complained about the latter two.
     pub fn new(method: NameMethod, data_center: &str, region: &str, environment: &str) -> Self {
-        Self {
-            method,
-            data_center: pattern(data_center),
-            region: pattern(region),
-            environment: pattern(environment),
-        }
+        Self { method, data_center: pattern(data_center), region: pattern(region), environment: pattern(environment) }
     }
 
     /// The server's host name.

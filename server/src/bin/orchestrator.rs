@@ -25,6 +25,7 @@ fn main() -> ExitCode {
 
 #[allow(clippy::disallowed_methods, reason = "the one place where the program asks who runs it")]
 fn surroundings() -> Surroundings {
-    let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
+    let user =
+        ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
     Surroundings { user: user.unwrap_or_else(|| "unknown".to_owned()), hostname: orchestrator::node::hostname() }
 }

@@ -102,7 +102,9 @@ impl Bench {
     /// # Errors
     /// When it is not given or cannot be resolved.
     pub async fn destination(&self, reach: Reach) -> Result<InstanceKey, Failure> {
-        self.optional_destination(reach).await?.ok_or_else(|| Failure::new("Cannot deduce destination: -d is not given"))
+        self.optional_destination(reach)
+            .await?
+            .ok_or_else(|| Failure::new("Cannot deduce destination: -d is not given"))
     }
 
     /// The server of `-d`, if it is given.

@@ -81,7 +81,9 @@ fn flags(name: &str) -> &'static str {
         "ack-instance-recoveries" => "\n  orchestrator -c ack-instance-recoveries -i failed.instance -reason TEXT",
         "find" => "\n  orchestrator -c find -pattern REGEX",
         "search" => "\n  orchestrator -c search -pattern TEXT",
-        "topology" | "topology-tabulated" | "topology-tags" => "\n  orchestrator -c topology [-alias cluster | -i instance]",
+        "topology" | "topology-tabulated" | "topology-tags" => {
+            "\n  orchestrator -c topology [-alias cluster | -i instance]"
+        }
         "tag" | "untag" => "\n  orchestrator -c tag -i instance -tag name=value",
         "tagged" => "\n  orchestrator -c tagged -tag name,name=value,~name",
         _ => "",
@@ -95,7 +97,9 @@ mod tests {
     #[test]
     fn the_listing_has_its_form() {
         let listing = listing();
-        assert!(listing.starts_with("Available commands (-c):\nSmart relocation:\n\trelocate                                Move"));
+        assert!(listing.starts_with(
+            "Available commands (-c):\nSmart relocation:\n\trelocate                                Move"
+        ));
         assert!(listing.contains("\n:\n\thelp"), "the last group has no name");
         assert!(listing.contains("not built yet"));
         assert_eq!(topic("nosuch"), "nosuch:\n\n");

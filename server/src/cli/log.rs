@@ -197,7 +197,10 @@ mod tests {
                 target: "audit", kind = "relocate", instance = %":0", cluster = "c:1", actor = "dba", "moved"
             );
         });
-        assert!(lines[0].ends_with("INFO auditType:relocate instance::0 cluster:c:1 message:moved actor:dba"), "{lines:?}");
+        assert!(
+            lines[0].ends_with("INFO auditType:relocate instance::0 cluster:c:1 message:moved actor:dba"),
+            "{lines:?}"
+        );
     }
 
     #[test]

@@ -66,9 +66,18 @@ mod tests {
 
     use super::*;
 
-    const NAMES: &[&str] =
-        &["topology", "topology-tabulated", "topology-tags", "tag", "tags", "tag-value", "tagged", "stop-replica",
-          "detach-replica-master-host", "start-replica"];
+    const NAMES: &[&str] = &[
+        "topology",
+        "topology-tabulated",
+        "topology-tags",
+        "tag",
+        "tags",
+        "tag-value",
+        "tagged",
+        "stop-replica",
+        "detach-replica-master-host",
+        "start-replica",
+    ];
 
     #[rstest]
     #[case("topology", "topology")]

@@ -65,7 +65,10 @@ pub fn groups() -> Vec<Group> {
     vec![
         group("Smart relocation", smart_relocation()),
         group("Classic file:pos relocation", classic_relocation()),
-        group("Binlog server relocation", vec![later!("regroup-replicas-bls", "Regroup binlog server replicas of an instance under one of them")]),
+        group(
+            "Binlog server relocation",
+            vec![later!("regroup-replicas-bls", "Regroup binlog server replicas of an instance under one of them")],
+        ),
         group("GTID relocation", gtid_relocation()),
         group("Pseudo-GTID relocation", pseudo_gtid_relocation()),
         group("Replication, general", replication()),
@@ -74,7 +77,10 @@ pub fn groups() -> Vec<Group> {
         group("Binary logs", binary_logs()),
         group("Pools", pools()),
         group("Information", information()),
-        group("Key-value", vec![later!("submit-masters-to-kv-stores", "Write the primaries of clusters to the key-value stores")]),
+        group(
+            "Key-value",
+            vec![later!("submit-masters-to-kv-stores", "Write the primaries of clusters to the key-value stores")],
+        ),
         group("Tags", tags()),
         group("Instance management", management()),
         group("Recovery", recovery()),
@@ -98,7 +104,11 @@ fn smart_relocation() -> Vec<Command> {
     vec![
         change!("relocate", "Move a replica below another instance", change::relocate),
         change!("relocate-below", "Old name of relocate", change::relocate),
-        change!("relocate-replicas", "Move all or matching replicas of an instance below another one", change::relocate_replicas),
+        change!(
+            "relocate-replicas",
+            "Move all or matching replicas of an instance below another one",
+            change::relocate_replicas
+        ),
         later!("take-siblings", "Move the siblings of a replica below it"),
         later!("regroup-replicas", "Make one of an instance's replicas the source of its siblings"),
     ]
@@ -149,7 +159,11 @@ fn replication() -> Vec<Command> {
         change!("restart-replica", "Stop, then start replication", change::restart),
         later!("reset-replica", "Stop replication and forget the source"),
         later!("change-master-credentials", "Set the replication credentials anew"),
-        change!("detach-replica-master-host", "Break the source's host name, to be undone by reattaching", change::detach),
+        change!(
+            "detach-replica-master-host",
+            "Break the source's host name, to be undone by reattaching",
+            change::detach
+        ),
         change!("reattach-replica-master-host", "Undo a detach", change::reattach),
         later!("master-pos-wait", "Wait until a position of the source is executed"),
         later!("enable-semi-sync-master", "Switch the source side of semi-sync on"),
@@ -162,9 +176,17 @@ fn replication() -> Vec<Command> {
 
 fn replication_information() -> Vec<Command> {
     vec![
-        read!("can-replicate-from", "Show the destination if the instance may replicate from it", read::can_replicate_from),
+        read!(
+            "can-replicate-from",
+            "Show the destination if the instance may replicate from it",
+            read::can_replicate_from
+        ),
         read!("is-replicating", "Show the instance if it replicates", read::is_replicating),
-        read!("is-replication-stopped", "Show the instance if its replication is stopped", read::is_replication_stopped),
+        read!(
+            "is-replication-stopped",
+            "Show the instance if its replication is stopped",
+            read::is_replication_stopped
+        ),
     ]
 }
 
@@ -214,7 +236,11 @@ fn information() -> Vec<Command> {
         later!("which-heuristic-domain-instance", "Show the instance registered as writer of a cluster's domain"),
         read!("which-cluster-master", "Show the primary of a cluster", read::which_cluster_primary),
         read!("which-cluster-instances", "List the instances of a cluster", read::which_cluster_instances),
-        read!("which-cluster-osc-replicas", "List replicas by which a schema change can judge lag", read::control_replicas),
+        read!(
+            "which-cluster-osc-replicas",
+            "List replicas by which a schema change can judge lag",
+            read::control_replicas
+        ),
         read!("which-cluster-gh-ost-replicas", "List replicas fit for gh-ost", read::online_change_replicas),
         read!("which-master", "Show the source of an instance", read::which_source),
         read!("which-downtimed-instances", "List instances in downtime", read::downtimed),
@@ -253,9 +279,17 @@ fn recovery() -> Vec<Command> {
         change!("recover", "Recover from a failure of an instance", recover::recover),
         change!("recover-lite", "Recover without hooks", recover::recover),
         change!("force-master-failover", "Replace a cluster's primary whatever its state", recover::force_failover),
-        change!("force-master-takeover", "Replace a cluster's primary, whatever its state, by a chosen replica", recover::force_takeover),
+        change!(
+            "force-master-takeover",
+            "Replace a cluster's primary, whatever its state, by a chosen replica",
+            recover::force_takeover
+        ),
         change!("graceful-master-takeover", "Replace a working primary by a replica", recover::takeover),
-        change!("graceful-master-takeover-auto", "Replace a working primary by the best replica", recover::takeover_auto),
+        change!(
+            "graceful-master-takeover-auto",
+            "Replace a working primary by the best replica",
+            recover::takeover_auto
+        ),
         read!("replication-analysis", "List what is wrong", read::replication_analysis),
         change!("ack-all-recoveries", "Acknowledge all recoveries", recover::acknowledge_all),
         change!("ack-cluster-recoveries", "Acknowledge the recoveries of a cluster", recover::acknowledge_cluster),
@@ -269,8 +303,16 @@ fn recovery() -> Vec<Command> {
 fn instance_meta() -> Vec<Command> {
     vec![
         change!("register-candidate", "Say how welcome an instance is as a new primary", change::register_candidate),
-        change!("register-hostname-unresolve", "Register a virtual host name for an instance", change::register_unresolved),
-        change!("deregister-hostname-unresolve", "Remove the virtual host name of an instance", change::deregister_unresolved),
+        change!(
+            "register-hostname-unresolve",
+            "Register a virtual host name for an instance",
+            change::register_unresolved
+        ),
+        change!(
+            "deregister-hostname-unresolve",
+            "Remove the virtual host name of an instance",
+            change::deregister_unresolved
+        ),
         later!("set-heuristic-domain-instance", "Register a cluster's primary as writer of its domain"),
     ]
 }

@@ -73,8 +73,9 @@ impl Discovery {
                 observe(Outcome::Seen(Box::new(seen.instance.clone())));
                 (Ok(self.welcome(key, seen)), Ended::Answered)
             }
-            ProbeOutcome::Partial { error, .. } => {
-                observe(Outcome::Partial { error: error.to_string() });
+            ProbeOutcome::Partial { seen, error } => {
+                let known = Box::new(self.with_resolved_names(*seen).await.instance);
+                observe(Outcome::Partial { known, error: error.to_string() });
                 let how = if error.is_silence() { Ended::Silent } else { Ended::Answered };
                 (Err(ProbeError::from(error).into()), how)
             }

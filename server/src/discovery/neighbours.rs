@@ -19,11 +19,7 @@ pub fn neighbours(instance: &Instance, filters: &Filters) -> BTreeSet<InstanceKe
         .chain(&instance.group.members)
         .chain([&instance.group.primary])
         .filter(|key| filters.admits_replica(key, ""));
-    sources
-        .chain(below)
-        .filter(|key| key.is_valid() && **key != instance.key && filters.admits(key))
-        .cloned()
-        .collect()
+    sources.chain(below).filter(|key| key.is_valid() && **key != instance.key && filters.admits(key)).cloned().collect()
 }
 
 /// Whose word counts when this server may be dead: its sources, and those who say that they replicate from it.
@@ -59,9 +55,8 @@ mod tests {
         middle.replicas = vec![key("low1"), key("low2"), key("middle")];
         middle.group.members = vec![key("peer")];
         middle.channels = vec![Replication { source: key("second"), ..Default::default() }];
-        let hosts = |filters: &Filters| {
-            neighbours(&middle, filters).into_iter().map(|k| k.hostname).collect::<Vec<_>>()
-        };
+        let hosts =
+            |filters: &Filters| neighbours(&middle, filters).into_iter().map(|k| k.hostname).collect::<Vec<_>>();
         assert_eq!(hosts(&Filters::default()), ["low1", "low2", "peer", "second", "top"]);
         let one = |text: &str| [text.to_owned()];
         assert_eq!(hosts(&Filters::new(&one("low2"), &one("peer"), &one("top"), &[])), ["low1", "second"]);

@@ -132,7 +132,14 @@ pub struct Schedule {
 impl Schedule {
     /// An empty schedule.
     pub fn new(pace: Pace) -> Self {
-        Self { pace, entries: HashMap::new(), queues: Default::default(), running: [0; 3], begun: BTreeSet::new(), added: 0 }
+        Self {
+            pace,
+            entries: HashMap::new(),
+            queues: Default::default(),
+            running: [0; 3],
+            begun: BTreeSet::new(),
+            added: 0,
+        }
     }
 
     /// Changes the pace; what is planned already keeps its time.
@@ -159,7 +166,10 @@ impl Schedule {
             }
             let place = self.next_place();
             let due = now + self.pace.poll.mul_f64(place);
-            self.insert(key, Entry { place, lane: Lane::Regular, due, failures: 0, known: true, running: None, again: false });
+            self.insert(
+                key,
+                Entry { place, lane: Lane::Regular, due, failures: 0, known: true, running: None, again: false },
+            );
         }
     }
 
@@ -169,7 +179,8 @@ impl Schedule {
             return false;
         }
         let place = self.next_place();
-        let entry = Entry { place, lane: Lane::Urgent, due: now, failures: 0, known: false, running: None, again: false };
+        let entry =
+            Entry { place, lane: Lane::Urgent, due: now, failures: 0, known: false, running: None, again: false };
         self.insert(key.clone(), entry);
         true
     }

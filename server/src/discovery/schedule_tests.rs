@@ -9,13 +9,7 @@ fn at(seconds: f64) -> Duration {
 }
 
 fn pace() -> Pace {
-    Pace {
-        poll: at(5.0),
-        concurrency: 2,
-        silent_concurrency: 1,
-        silent_factor: 2.0,
-        silent_max: at(60.0),
-    }
+    Pace { poll: at(5.0), concurrency: 2, silent_concurrency: 1, silent_factor: 2.0, silent_max: at(60.0) }
 }
 
 fn all_due(schedule: &mut Schedule, now: Duration) -> Vec<InstanceKey> {

@@ -117,7 +117,7 @@ async fn ten_thousand_servers_are_looked_at_evenly_and_silent_ones_delay_nobody(
     for n in 0..SERVERS {
         let instance = Instance::unseen(key(n));
         // Every tenth server hangs until the read time-out, twice as long as the period.
-        world.put(instance.clone(), Duration::from_millis(20), n % (SERVERS / SILENT) == 0);
+        world.put(instance.clone(), Duration::from_millis(20), n.is_multiple_of(SERVERS / SILENT));
         known.push(instance);
     }
     let pace = Pace { concurrency: 300, silent_concurrency: 30, silent_factor: 1.5, ..Pace::default() };
@@ -137,7 +137,7 @@ async fn ten_thousand_servers_are_looked_at_evenly_and_silent_ones_delay_nobody(
     for (key, at) in lock(&world.begun).iter() {
         let at = at.as_secs_f64();
         let number: usize = key.hostname.trim_start_matches("db").parse().expect("a number");
-        if number % (SERVERS / SILENT) == 0 {
+        if number.is_multiple_of(SERVERS / SILENT) {
             continue;
         }
         if let Some(before) = last.insert(key.clone(), at).filter(|_| at >= from) {
@@ -161,12 +161,12 @@ async fn one_seed_leads_to_the_whole_tree() {
     let world = Arc::new(World::default());
     // 0 has 1 to 4, each of those has two more; only upwards is known to the replicas, only downwards to the sources.
     for n in 0..13 {
-        let mut instance = if n == 0 { Instance::unseen(key(0)) } else { replica(n, if n < 5 { 0 } else { (n - 5) / 2 + 1 }) };
+        let mut instance =
+            if n == 0 { Instance::unseen(key(0)) } else { replica(n, if n < 5 { 0 } else { (n - 5) / 2 + 1 }) };
         instance.replicas = (1..13).filter(|r| if *r < 5 { n == 0 } else { (*r - 5) / 2 + 1 == n }).map(key).collect();
         world.put(instance, Duration::from_millis(50), false);
     }
-    let (discovery, fleet) =
-        discovery(&world, DiscoverySettings { seeds: vec![key(12)], ..Default::default() });
+    let (discovery, fleet) = discovery(&world, DiscoverySettings { seeds: vec![key(12)], ..Default::default() });
     let tasks = Tasks::default();
     discovery.start(&tasks);
     sleep(Duration::from_millis(500)).await;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use app::InstanceKey;
 use app::event::EventBody;
 use app::topology::graph::parent_key;
-use app::topology::{Annotations, Instance, Snapshot};
+use app::topology::{Annotations, Check, Instance, Snapshot};
 use chrono::{DateTime, Utc};
 use engine::attribution::{self, AttributionRules};
 
@@ -146,9 +146,9 @@ impl Fleet {
                     let key = instance.key.clone();
                     (key, inner.see(*instance, &probed, started, ended))
                 }
-                Outcome::Partial { error } => {
-                    let observed = inner.miss(&probed, started, ended, error, true);
-                    (probed, observed)
+                Outcome::Partial { known, error } => {
+                    let key = known.key.clone();
+                    (key, inner.see_partly(*known, started, ended, error))
                 }
                 Outcome::Failed { error } => {
                     let observed = inner.miss(&probed, started, ended, error, false);
@@ -228,7 +228,9 @@ impl Fleet {
     }
 
     fn tell(&self, key: &InstanceKey) {
-        let cluster = self.get(key).map(|i| i.cluster_name.clone()).unwrap_or_default();
+        // Names are worked out when somebody looks, not here: while a tree is being found, that would cost a look
+        // at all servers for each new one.
+        let cluster = self.lock().instances.get(key).map(|i| i.cluster_name.clone()).unwrap_or_default();
         self.events.publish(EventBody::Instance { key: key.clone(), cluster });
     }
 
@@ -283,6 +285,42 @@ impl Inner {
         self.cached = None;
         self.changed.insert(key);
         observed
+    }
+
+    /// The basics were read: they are news, but the check is not a good one.
+    fn see_partly(
+        &mut self,
+        mut known: Instance,
+        started: DateTime<Utc>,
+        ended: DateTime<Utc>,
+        error: String,
+    ) -> Observed {
+        let key = known.key.clone();
+        if self.barred.get(&key).is_some_and(|until| *until > ended) {
+            return Observed::Ignored;
+        }
+        let Some(before) = self.instances.get(&key).cloned() else {
+            known.check = Check { last_attempted: Some(started), last_checked: Some(ended), ..Check::default() };
+            known.check.partial_success = true;
+            known.check.error = error;
+            self.insert(known);
+            self.structure_changed = true;
+            return Observed::New;
+        };
+        if before.check.last_attempted.is_some_and(|at| at > started) {
+            return Observed::Ignored;
+        }
+        carry_over(&mut known, &before);
+        known.check = before.check.clone();
+        self.structure_changed |= !same_place(&before, &known);
+        self.insert(known);
+        self.miss(&key, started, ended, error, true)
+    }
+
+    fn insert(&mut self, instance: Instance) {
+        self.cached = None;
+        self.changed.insert(instance.key.clone());
+        self.instances.insert(instance.key.clone(), Arc::new(instance));
     }
 
     fn miss(
@@ -367,7 +405,7 @@ fn same_for_people(a: &Instance, b: &Instance) -> bool {
     let still = |i: &Instance| {
         let mut i = i.clone();
         i.uptime = 0;
-        i.check = app::topology::Check::default();
+        i.check = Check::default();
         i.binlog = app::BinlogCoordinates::default();
         i.executed_gtid.clear();
         i.purged_gtid.clear();

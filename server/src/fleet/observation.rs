@@ -24,6 +24,8 @@ pub enum Outcome {
     Seen(Box<Instance>),
     /// The connection was there and the basics were read, then something failed; known values are kept.
     Partial {
+        /// What is known now; what was not read this time has its last value.
+        known: Box<Instance>,
         /// What failed.
         error: String,
     },

@@ -158,3 +158,20 @@ fn errant_transactions_follow_each_observation() {
     seen(&fleet, gtid(replica(), own, &format!("{source}:1-9,{own}:1")), 3);
     assert_eq!(fleet.get(&key("db2")).expect("known").errant_gtid, format!("{own}:1"));
 }
+
+#[test]
+fn a_probe_that_was_cut_short_brings_its_news_but_no_good_check() {
+    let fleet = fleet();
+    seen(&fleet, server("db1", None), 1);
+    let partly = |name: &str, seconds: i64| {
+        let known = Box::new(Instance { read_only: true, ..server(name, None) });
+        let outcome = Outcome::Partial { known, error: "lost".into() };
+        fleet.observe(Observation { probed: key(name), started: at(seconds), ended: at(seconds), outcome })
+    };
+    assert_eq!(partly("db1", 2), Observed::Changed);
+    let known = fleet.get(&key("db1")).expect("known");
+    assert!(known.read_only && !known.check.is_valid() && known.check.partial_success);
+    assert_eq!(known.check.last_seen, Some(at(1)), "seen whole for the last time");
+    assert_eq!(partly("db2", 3), Observed::New, "it is there, though it was never seen whole");
+    assert!(!fleet.get(&key("db2")).expect("known").check.is_valid());
+}

@@ -24,7 +24,8 @@ const ANSWER_MARGIN: Duration = Duration::from_secs(2);
 /// A position is asked for this often.
 const PERIOD: Duration = Duration::from_millis(15);
 /// What a MariaDB server has executed: replicated, and written itself.
-const POSITION: &str = "SELECT CONCAT_WS(',', NULLIF(@@GLOBAL.gtid_current_pos, ''), NULLIF(@@GLOBAL.gtid_binlog_pos, ''))";
+const POSITION: &str =
+    "SELECT CONCAT_WS(',', NULLIF(@@GLOBAL.gtid_current_pos, ''), NULLIF(@@GLOBAL.gtid_binlog_pos, ''))";
 
 /// Acts on servers. A trait because the world cannot come into a test.
 pub trait Control: Send + Sync {

@@ -245,11 +245,8 @@ impl Words {
             return Err(MysqlError::Settings(format!("{channel:?} is no name of a channel")));
         }
         let can = &survey.capabilities;
-        let for_channel = if channel.is_empty() || !can.channels {
-            String::new()
-        } else {
-            format!(" FOR CHANNEL '{channel}'")
-        };
+        let for_channel =
+            if channel.is_empty() || !can.channels { String::new() } else { format!(" FOR CHANNEL '{channel}'") };
         Ok(if can.named_connections {
             Self {
                 status: "SHOW ALL SLAVES STATUS".to_owned(),
@@ -283,11 +280,9 @@ fn state(row: &Record) -> DrainProgress {
 
 fn fail_on_applier_error(row: &Record, channel: &str) -> Result<(), MysqlError> {
     match row.number::<u32>(&["Last_SQL_Errno"]) {
-        Some(code) if code != 0 => Err(MysqlError::Applier {
-            channel: channel.to_owned(),
-            code,
-            message: row.text(&["Last_SQL_Error"]),
-        }),
+        Some(code) if code != 0 => {
+            Err(MysqlError::Applier { channel: channel.to_owned(), code, message: row.text(&["Last_SQL_Error"]) })
+        }
         _ => Ok(()),
     }
 }

@@ -14,7 +14,8 @@ use super::error::{MysqlError, headline, without_secrets};
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// One connection to one server. It is used by one task at a time; after silence it is broken and stays so.
-#[derive(Debug)]
+///
+/// Its `Debug` does not show the driver's connection, which would show the password.
 pub struct Session {
     conn: Option<Conn>,
     key: InstanceKey,
@@ -159,6 +160,12 @@ impl Session {
         if let Some(conn) = self.conn.take() {
             farewell(conn);
         }
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("key", &self.key).field("id", &self.id).finish_non_exhaustive()
     }
 }
 

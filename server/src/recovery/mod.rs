@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use app::InstanceKey;
 use app::finding::{AnalysisCode, Finding};
 use chrono::{DateTime, Utc};
+use engine::analysis::{AnalysisSettings, Unmoved};
 
 pub use registry::Registry;
 pub use request::{RecoverError, RecoveryRequest};
@@ -62,6 +63,8 @@ pub struct RecoveryService {
     parts: Parts,
     registry: Registry,
     findings: Mutex<BTreeMap<InstanceKey, Tracked>>,
+    /// Binary log positions of sources that may be locked by semi-sync, and since when they have not moved.
+    unmoved: Mutex<Arc<Unmoved>>,
 }
 
 /// A finding and since when its code has been seen without a break.
@@ -79,7 +82,7 @@ impl RecoveryService {
     /// A service that has not begun to watch ([`watch`]).
     pub fn new(parts: Parts) -> Self {
         let registry = Registry::new(Arc::clone(&parts.events));
-        Self { parts, registry, findings: Mutex::default() }
+        Self { parts, registry, findings: Mutex::default(), unmoved: Mutex::default() }
     }
 
     /// Recoveries at work and ended lately.
@@ -94,9 +97,12 @@ impl RecoveryService {
 
     /// Analyses the picture now, for callers that cannot wait for the next round (one-shot commands).
     pub fn analyse_now(&self) -> Vec<Finding> {
-        let snapshot = self.parts.fleet.snapshot();
-        let settings = crate::settings::analysis(&self.parts.config.current());
-        engine::analysis::analyse(&snapshot, &settings, Utc::now())
+        engine::analysis::analyse(&self.parts.fleet.snapshot(), &self.analysis_settings(), Utc::now())
+    }
+
+    fn analysis_settings(&self) -> AnalysisSettings {
+        let unmoved = Arc::clone(&self.unmoved.lock().unwrap_or_else(PoisonError::into_inner));
+        AnalysisSettings { unmoved, ..crate::settings::analysis(&self.parts.config.current()) }
     }
 
     /// Why the problem of a server is not being acted upon, as told last; `None` when nothing holds it.

@@ -7,6 +7,7 @@ use app::InstanceKey;
 use app::finding::{AnalysisCode, Finding};
 use app::recovery::{AcknowledgeScope, Recovery, RecoveryKind};
 use chrono::Utc;
+use engine::analysis::AnalysisSettings;
 use engine::policy;
 use engine::recovery::{Machine, RecoverySettings, TakeoverRequest};
 
@@ -129,12 +130,8 @@ impl RecoveryService {
         actor: &Actor,
     ) -> Result<usize, ConsensusError> {
         let at = Utc::now();
-        let command = Command::Acknowledge {
-            what: what.clone(),
-            by: actor.name.clone(),
-            comment: comment.to_owned(),
-            at,
-        };
+        let command =
+            Command::Acknowledge { what: what.clone(), by: actor.name.clone(), comment: comment.to_owned(), at };
         self.parts.consensus.submit(command, actor).await?;
         Ok(self.registry.acknowledge(&what, &actor.name, comment, at))
     }
@@ -226,18 +223,14 @@ impl RecoveryService {
         if snapshot.get(key).is_none() {
             return Err(RecoverError::Unknown(key.clone()));
         }
-        let around: Vec<InstanceKey> =
-            snapshot.replicas_of(key).map(|r| r.key.clone()).chain([key.clone()]).collect();
+        let around: Vec<InstanceKey> = snapshot.replicas_of(key).map(|r| r.key.clone()).chain([key.clone()]).collect();
         futures_util::future::join_all(around.iter().map(|k| self.parts.exec.refresh(k))).await;
         Ok(())
     }
 
     /// What analysis says about a server now, `NoProblem` included.
     fn find(&self, key: &InstanceKey) -> Result<Finding, RecoverError> {
-        let settings = engine::analysis::AnalysisSettings {
-            include_no_problem: true,
-            ..crate::settings::analysis(&self.parts.config.current())
-        };
+        let settings = AnalysisSettings { include_no_problem: true, ..self.analysis_settings() };
         engine::analysis::analyse(&self.parts.fleet.snapshot(), &settings, Utc::now())
             .into_iter()
             .find(|f| f.key == *key)

@@ -1,7 +1,7 @@
 //! The loop that looks at the picture whenever it changes, and at least once a second.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use app::InstanceKey;
@@ -65,8 +65,8 @@ impl RecoveryService {
     pub(super) async fn round(self: &Arc<Self>) -> bool {
         let now = Utc::now();
         let snapshot = self.parts.fleet.snapshot();
-        let config = self.parts.config.current();
-        let findings = engine::analysis::analyse(&snapshot, &crate::settings::analysis(&config), now);
+        let findings = engine::analysis::analyse(&snapshot, &self.analysis_settings(), now);
+        Arc::make_mut(&mut self.unmoved.lock().unwrap_or_else(PoisonError::into_inner)).observe(&findings, now);
         self.track(findings, now);
         self.fence_returned(&snapshot, now).await;
         if !self.parts.consensus.is_leader() {
@@ -150,8 +150,10 @@ impl RecoveryService {
         for key in &keys {
             self.parts.discovery.probe_soon(key);
         }
-        matches!(finding.code, C::UnreachableSource | C::UnreachableIntermediateSource | C::FirstTierReplicaFailingToConnect)
-            && self.tracked().get(&finding.key).is_some_and(|t| Utc::now() - t.since < TimeDelta::seconds(10))
+        matches!(
+            finding.code,
+            C::UnreachableSource | C::UnreachableIntermediateSource | C::FirstTierReplicaFailingToConnect
+        ) && self.tracked().get(&finding.key).is_some_and(|t| Utc::now() - t.since < TimeDelta::seconds(10))
     }
 
     /// Records a detection once for each stretch of a problem.
@@ -205,7 +207,9 @@ impl RecoveryService {
         let settle = TimeDelta::from_std(config.discovery.poll_interval() * 3).unwrap_or(TimeDelta::MAX);
         Policy {
             block_period: TimeDelta::from_std(config.recovery.block_period()).unwrap_or(TimeDelta::MAX),
-            grace: TimeDelta::seconds(i64::try_from(config.extensions.recovery_grace_seconds).unwrap_or(i64::MAX / 1000)),
+            grace: TimeDelta::seconds(
+                i64::try_from(config.extensions.recovery_grace_seconds).unwrap_or(i64::MAX / 1000),
+            ),
             hold_off_until: self.parts.node.started + settle,
         }
     }

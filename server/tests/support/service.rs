@@ -44,7 +44,19 @@ impl Service {
     /// Starts the service on a fresh backend.
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder for the backend");
-        let services = run(folder.path()).await;
+        let services = run(&config_json(&folder.path().join("orchestrator.db"))).await;
+        Self { services, folder }
+    }
+
+    /// Starts the service with keys of its own on top of the tests' configuration.
+    pub async fn start_with(keys: serde_json::Value) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the backend");
+        let mut config: serde_json::Value =
+            serde_json::from_str(&config_json(&folder.path().join("orchestrator.db"))).expect("our own text");
+        for (name, value) in keys.as_object().expect("keys and values") {
+            config[name] = value.clone();
+        }
+        let services = run(&config.to_string()).await;
         Self { services, folder }
     }
 
@@ -54,7 +66,7 @@ impl Service {
         services.tasks.stop();
         services.tasks.wait().await;
         services.store.close().await;
-        let services = run(folder.path()).await;
+        let services = run(&config_json(&folder.path().join("orchestrator.db"))).await;
         Self { services, folder }
     }
 
@@ -91,8 +103,8 @@ impl Service {
     }
 }
 
-async fn run(folder: &Path) -> Services {
-    let config = Config::from_json(&config_json(&folder.join("orchestrator.db"))).expect("a good configuration");
+async fn run(config: &str) -> Services {
+    let config = Config::from_json(config).expect("a good configuration");
     let store =
         Store::open(&settings::backend(&config), &settings::deployment(&config)).await.expect("the backend opens");
     let assembled = services::assemble(Arc::new(LiveConfig::fixed(config)), store, Node::new("test")).await;

@@ -25,8 +25,7 @@ pub async fn relocate_replicas(bench: Bench) -> Outcome {
     let server = bench.target().await?;
     let below = bench.destination(Reach::ShortName).await?;
     let pattern = bench.arguments.pattern.clone();
-    regex::Regex::new(&pattern)
-        .map_err(|error| Failure::new(format!("cannot parse -pattern {pattern:?}: {error}")))?;
+    regex::Regex::new(&pattern).map_err(|error| Failure::new(format!("cannot parse -pattern {pattern:?}: {error}")))?;
     let operation = Operation::RelocateReplicas { server, below, pattern };
     let view = bench.services.refactor.run(&operation, &bench.actor()).await.map_err(Failure::new)?;
     Ok(lines(view.plan.moves.iter().map(|m| m.server.clone())))

@@ -177,8 +177,7 @@ pub async fn instance_status(bench: Bench) -> Outcome {
 pub async fn can_replicate_from(bench: Bench) -> Outcome {
     let replica = bench.known().await?;
     let key = bench.destination(Reach::Contains).await?;
-    let source =
-        bench.services.fleet.get(&key).ok_or_else(|| Failure::new(format!("Instance not found: {key}")))?;
+    let source = bench.services.fleet.get(&key).ok_or_else(|| Failure::new(format!("Instance not found: {key}")))?;
     let allowed = app::rules::can_replicate_from(&replica, &source, &settings::rules(&bench.config));
     Ok(if allowed.is_ok() { format!("{key}\n") } else { String::new() })
 }
