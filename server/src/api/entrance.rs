@@ -45,6 +45,7 @@ pub fn router(services: Arc<Services>) -> Router {
     let prefix = normal_prefix(&config.general.url_prefix);
     let api = Router::new()
         .nest("/api/v2", v2::router(Arc::clone(&services)))
+        .route("/api/v2/{*path}", any(v2::no_such_path))
         .route("/api/{*path}", any(v1::dispatch::<Body>).with_state(v1::V1::new(Arc::clone(&services))))
         .layer(CompressionLayer::new());
     let rooms = api.fallback_service(web::router(&prefix));

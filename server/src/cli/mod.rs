@@ -1,4 +1,226 @@
-//! The command line.
+//! The command line (`spec/cli.md`). A one-shot command loads the fleet from the backend, decides, acts through the same
+//! services as everything else, and leaves.
 
+pub mod bench;
+mod commands;
 pub mod duration;
 pub mod flags;
+pub mod help;
+pub mod log;
+pub mod names;
+pub mod table;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bench::{Bench, Failure, Outcome};
+use flags::{Arguments, FlagError};
+use log::Threshold;
+use names::Meaning;
+use table::Form;
+
+use crate::auth;
+use crate::config::{self, Config, LiveConfig, Loaded, Secrets, Sources};
+use crate::lookup::split_list;
+use crate::node::Node;
+use crate::services::{self, Services};
+use crate::settings;
+use crate::store::Store;
+
+/// What a process prints and how it leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ending {
+    /// For standard output.
+    pub stdout: String,
+    /// For standard error, after what was logged.
+    pub stderr: String,
+    /// Exit code.
+    pub code: u8,
+}
+
+impl Ending {
+    fn printed(stdout: impl Into<String>) -> Self {
+        Self { stdout: stdout.into(), ..Self::default() }
+    }
+
+    fn told(stderr: impl Into<String>, code: u8) -> Self {
+        Self { stderr: stderr.into(), code, ..Self::default() }
+    }
+
+    fn fatal(message: impl std::fmt::Display) -> Self {
+        Self::told(log::fatal(&message.to_string()), 1)
+    }
+}
+
+/// What the process knows of its surroundings.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// Name of the operating system's user.
+    pub user: String,
+    /// Name of this machine.
+    pub hostname: String,
+}
+
+/// Carries out a command line.
+pub async fn run(words: Vec<String>, around: Surroundings) -> Ending {
+    let arguments = match Arguments::parse(words) {
+        Ok(arguments) => arguments,
+        Err(FlagError::Help) => return Ending::told(flags::usage(), 0),
+        Err(FlagError::Syntax(message)) => return Ending::told(format!("{message}\n{}", flags::usage()), 2),
+        Err(FlagError::Conflict(message)) => return Ending::fatal(message),
+    };
+    let threshold = Threshold::start(log::level(arguments.verbose, arguments.debug, arguments.quiet));
+    if arguments.version {
+        return Ending::printed(help::version());
+    }
+    tracing::info!("starting orchestrator, version: {}, git commit: ", help::VERSION);
+    let sources = sources(&arguments);
+    let loaded = match config::load(&sources) {
+        Ok(loaded) => loaded,
+        Err(error) => return Ending::fatal(error),
+    };
+    threshold.set(log::level(arguments.verbose, arguments.debug || loaded.config.general.debug, arguments.quiet));
+    for file in &loaded.files {
+        tracing::info!("Read config: {file}");
+    }
+    dispatch(arguments, around, loaded, sources).await
+}
+
+fn sources(arguments: &Arguments) -> Sources {
+    let file = Some(&arguments.config).filter(|file| !file.is_empty()).map(PathBuf::from);
+    let sources = Sources::of_process(file);
+    if arguments.enable_database_update {
+        return sources.with_override("SkipOrchestratorDatabaseUpdate", false);
+    }
+    sources
+}
+
+async fn dispatch(arguments: Arguments, around: Surroundings, loaded: Loaded, sources: Sources) -> Ending {
+    let words: Vec<&str> = arguments.words.iter().map(String::as_str).collect();
+    match (words.as_slice(), arguments.command.as_str()) {
+        ([], "") => Ending::printed(help::BANNER),
+        (["help", topic, ..], _) => Ending::printed(help::topic(topic)),
+        (["help"], "") => Ending::told(help::listing(), 0),
+        (["help"], command) => Ending::printed(help::topic(command)),
+        (["http", ..], _) => serve(&arguments, loaded, sources).await,
+        (["cli", ..], "") => Ending::fatal("No command given; see `orchestrator help`"),
+        ([] | ["cli", ..], _) => command(arguments, around, loaded).await,
+        _ => Ending::told(help::USAGE, 1),
+    }
+}
+
+async fn serve(arguments: &Arguments, loaded: Loaded, sources: Sources) -> Ending {
+    if let Err(error) = auth::check_method(&loaded.config.auth) {
+        return Ending::fatal(error);
+    }
+    if arguments.grab_election {
+        tracing::error!("-grab-election has no effect: this node is the only one of its group");
+    }
+    match crate::daemon::run(loaded, sources, arguments.discovery).await {
+        Ok(()) => Ending::default(),
+        Err(error) => Ending::fatal(format!("{error:#}")),
+    }
+}
+
+async fn command(arguments: Arguments, around: Surroundings, loaded: Loaded) -> Ending {
+    if loaded.config.raft.enabled && !arguments.ignore_raft_setup {
+        return Ending::fatal(
+            "the configuration has \"RaftEnabled\": true: commands would act behind the group's back; use the \
+             orchestrator-client script, or override with --ignore-raft-setup",
+        );
+    }
+    let names = table::names();
+    let name = match names::meaning(&arguments.command, &names) {
+        Meaning::Command(name) => name,
+        Meaning::Several(several) => {
+            let several = several.join(", ");
+            return Ending::fatal(format!("Unknown command: \"{}\". It could be any of: {several}", arguments.command));
+        }
+        Meaning::Unknown => {
+            return Ending::fatal(format!("Unknown command: \"{}\". {}", arguments.command, help::listing()));
+        }
+    };
+    match name {
+        "help" => return Ending::told(help::listing(), 0),
+        "dump-config" => return Ending::printed(format!("{}\n", loaded.config.to_json_line(Secrets::Reveal))),
+        _ => {}
+    }
+    match on_backend(name, arguments, around, loaded.config).await {
+        Ok(stdout) => Ending::printed(stdout),
+        Err((stdout, failure)) => Ending { stdout, ..Ending::fatal(failure) },
+    }
+}
+
+/// Opens the backend, runs the command for each element of `-i`, and leaves nothing unwritten behind. A failure comes
+/// with what had been printed before it.
+async fn on_backend(
+    name: &str,
+    arguments: Arguments,
+    around: Surroundings,
+    config: Config,
+) -> Result<String, (String, Failure)> {
+    let early = |error: &dyn std::fmt::Display| (String::new(), Failure::new(error));
+    let backend = settings::backend(&config);
+    let deployment = settings::deployment(&config);
+    let live = Arc::new(LiveConfig::fixed(config));
+    let store = Store::open(&backend, &deployment).await.map_err(|error| early(&error))?;
+    let assembled = services::assemble(live, store, Node::new(around.hostname.clone())).await;
+    let services = assembled.map_err(|error| early(&error))?.write_behind();
+    let result = each(name, &arguments, &around, &services).await;
+    services.tasks.stop();
+    services.tasks.wait().await;
+    let unwritten = services.journal.state();
+    services.store.close().await;
+    match (result, unwritten.error) {
+        // What was ordered and not written would be forgotten: that is no success.
+        (Ok(stdout), Some(error)) if unwritten.pending > 0 => {
+            let failure = format!("{} changes are not in the backend database: {error}", unwritten.pending);
+            Err((stdout, Failure::new(failure)))
+        }
+        (result, _) => result,
+    }
+}
+
+async fn each(
+    name: &str,
+    arguments: &Arguments,
+    around: &Surroundings,
+    services: &Services,
+) -> Result<String, (String, Failure)> {
+    let mut elements: Vec<String> = split_list(&arguments.instance).map(str::to_owned).collect();
+    if elements.is_empty() {
+        elements.push(String::new());
+    }
+    let services = Arc::new(services.clone());
+    let mut printed = String::new();
+    for instance in elements {
+        let bench = Bench {
+            services: Arc::clone(&services),
+            config: services.config.current(),
+            arguments: Arguments { instance, ..arguments.clone() },
+            user: around.user.clone(),
+            hostname: around.hostname.clone(),
+        };
+        match perform(name, bench).await {
+            Ok(text) => printed.push_str(&text),
+            Err(failure) => return Err((printed, failure)),
+        }
+    }
+    Ok(printed)
+}
+
+/// Runs one command once.
+///
+/// # Errors
+/// The text of its FATAL line.
+pub async fn perform(name: &str, bench: Bench) -> Outcome {
+    let Some(command) = table::find(name) else { return Err(Failure::new(format!("Unknown command: \"{name}\""))) };
+    match command.form {
+        Form::Change(_) if bench.arguments.noop => Err(Failure::new(format!("noop: {name} was not carried out"))),
+        Form::Read(run) | Form::Change(run) => run(bench).await,
+        Form::Early => Err(Failure::new(format!("{name} takes no backend"))),
+        Form::NotBuilt => {
+            Err(Failure::new(format!("command {name} is not built yet in this release; nothing was done")))
+        }
+    }
+}

@@ -36,10 +36,7 @@ async fn a_bad_port_is_named_on_every_path_that_takes_one() {
             let answer = edge.get(&format!("{address}?comment=c&tag=a=b")).await;
             assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{address}: {}", answer.body);
             let message = answer.message("ERROR");
-            assert!(
-                message.contains("Invalid port") || message.contains("is not built yet"),
-                "{address}: {message}"
-            );
+            assert!(message.contains("Invalid port") || message.contains("is not built yet"), "{address}: {message}");
         }
     }
     assert_eq!(edge.world(), before);
@@ -84,16 +81,27 @@ async fn a_server_or_cluster_that_is_not_known_is_named() {
 #[tokio::test]
 async fn odd_texts_break_nothing_anywhere() {
     let odd = [
-        "%00", "%0A", "%27%3B%20drop%20table%20audit%3B--", "%C3%A9%F0%9F%98%80", "..", "%25", "*", "(", "a:b:c:d",
-        "[::1", "-9223372036854775809", "99999999999999999999", "%E2%80%A8",
+        "%00",
+        "%0A",
+        "%27%3B%20drop%20table%20audit%3B--",
+        "%C3%A9%F0%9F%98%80",
+        "..",
+        "%25",
+        "*",
+        "(",
+        "a:b:c:d",
+        "[::1",
+        "-9223372036854775809",
+        "99999999999999999999",
+        "%E2%80%A8",
     ];
     let long = "x".repeat(5_000);
+    let edge = Edge::new(OPEN).await;
+    let before = edge.world();
     for (pattern, _) in patterns() {
         if !pattern.contains(':') {
             continue;
         }
-        let edge = Edge::new(OPEN).await;
-        let before = edge.world();
         for text in odd.iter().copied().chain([long.as_str()]) {
             // `tag` and the like take what they are given; the server must be a known one, so they do nothing here.
             let address = with(pattern, |_| text.to_owned());
@@ -148,10 +156,13 @@ async fn each_bad_parameter_is_named() {
         ("set-cluster-alias/orders", "alias"),
         ("tagged?tag=", "tag"),
         ("search/%zz", "404"),
-        ("reload-configuration?config=/nosuch/file.json", "/nosuch/file.json"),
     ] {
         let answer = edge.get(&format!("/api/{path}")).await;
-        assert!(answer.body.contains(expected) || answer.body.contains(&expected.replace('"', "\\\"")), "{path}: {}", answer.body);
+        assert!(
+            answer.body.contains(expected) || answer.body.contains(&expected.replace('"', "\\\"")),
+            "{path}: {}",
+            answer.body
+        );
         assert_ne!(answer.status, StatusCode::OK, "{path}");
     }
     assert_eq!(edge.world(), before);
@@ -164,26 +175,51 @@ async fn v2_names_the_field_that_is_wrong() {
     let cases: &[(Method, &str, &str, &str)] = &[
         (Method::POST, "servers", "{}", "server"),
         (Method::POST, "servers", r#"{"server":7}"#, "server"),
-        (Method::POST, "servers", r#"{"server":"a:b:c"}"#, "a:b:c"),
+        (Method::POST, "servers", r#"{"server":"x:y:z"}"#, "x:y:z"),
         (Method::POST, "servers", "not json", "JSON"),
         (Method::POST, "servers", "", "JSON"),
         (Method::PUT, "servers/db3.example:3306/downtime", r#"{"reason":"r"}"#, "duration_seconds"),
         (Method::PUT, "servers/db3.example:3306/downtime", r#"{"reason":" ","duration_seconds":1}"#, "reason"),
-        (Method::PUT, "servers/db3.example:3306/downtime", r#"{"reason":"r","duration_seconds":0}"#, "duration_seconds"),
-        (Method::PUT, "servers/db3.example:3306/downtime", r#"{"reason":"r","duration_seconds":18446744073709551615}"#, "duration_seconds"),
+        (
+            Method::PUT,
+            "servers/db3.example:3306/downtime",
+            r#"{"reason":"r","duration_seconds":0}"#,
+            "duration_seconds",
+        ),
+        (
+            Method::PUT,
+            "servers/db3.example:3306/downtime",
+            r#"{"reason":"r","duration_seconds":18446744073709551615}"#,
+            "duration_seconds",
+        ),
         (Method::PUT, "servers/db3.example:3306/promotion-rule", r#"{"rule":"best"}"#, "best"),
         (Method::GET, "servers/db3:x", "", "db3:x"),
         (Method::POST, "plans", r#"{"operation":"fly"}"#, "fly"),
         (Method::POST, "plans", r#"{"operation":"relocate","server":{"Hostname":"db3.example","Port":3306}}"#, "below"),
-        (Method::POST, "plans", r#"{"operation":"relocate-replicas","server":{"Hostname":"db2.example","Port":3306},"below":{"Hostname":"db1.example","Port":3306},"pattern":"("}"#, "pattern"),
-        (Method::POST, "operations", r#"{"operation":"stop-replication","server":{"Hostname":"db3.example","Port":3306}}"#, "fingerprint"),
-        (Method::POST, "operations", r#"{"operation":"stop-replication","server":{"Hostname":"db3.example","Port":3306},"fingerprint":" "}"#, "fingerprint"),
+        (
+            Method::POST,
+            "plans",
+            r#"{"operation":"relocate-replicas","server":{"Hostname":"db2.example","Port":3306},"below":{"Hostname":"db1.example","Port":3306},"pattern":"("}"#,
+            "pattern",
+        ),
+        (
+            Method::POST,
+            "operations",
+            r#"{"operation":"stop-replication","server":{"Hostname":"db3.example","Port":3306}}"#,
+            "fingerprint",
+        ),
+        (
+            Method::POST,
+            "operations",
+            r#"{"operation":"stop-replication","server":{"Hostname":"db3.example","Port":3306},"fingerprint":" "}"#,
+            "fingerprint",
+        ),
         (Method::POST, "recoveries", r#"{"kind":"pray","target":"orders"}"#, "pray"),
         (Method::POST, "recoveries", r#"{"kind":"force-takeover","target":"orders"}"#, "designated"),
         (Method::PUT, "settings/recoveries", r#"{"enabled":"yes"}"#, "enabled"),
         (Method::GET, "recoveries?page=x", "", "page"),
         (Method::GET, "audit?page=-1", "", "page"),
-        (Method::GET, "audit?server=a:b:c", "", "a:b:c"),
+        (Method::GET, "audit?server=x:y:z", "", "x:y:z"),
     ];
     for (method, path, body, expected) in cases {
         let answer = edge.json(method.clone(), &format!("/api/v2/{path}"), body).await;

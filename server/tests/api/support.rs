@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use chrono::Utc;
 use orchestrator::api;
 use orchestrator::config::{Config, LiveConfig};
+use orchestrator::consensus::{Actor, Command};
 use orchestrator::exec::Exec;
 use orchestrator::fleet::{Observation, Outcome};
 use orchestrator::node::Node;
@@ -120,6 +121,11 @@ impl Edge {
         }));
         for instance in fleet() {
             observe(&services, instance);
+        }
+        // What the loop that looks after names would have recorded by now.
+        for (cluster, alias) in [("db1.example:3306", "orders"), ("us1.example:3306", "users")] {
+            let command = Command::SuggestClusterAlias { cluster: cluster.to_owned(), alias: alias.to_owned() };
+            services.consensus.submit(command, &Actor::system()).await.expect("accepted");
         }
         let services = Arc::new(services);
         let router = api::router(Arc::clone(&services));

@@ -23,10 +23,7 @@ async fn relocate_moves_a_replica() {
 async fn an_impossible_move_is_refused_with_the_rules_name_and_changes_nothing() {
     let edge = Edge::new(OPEN).await;
     let before = edge.world();
-    for path in [
-        "relocate/db2.example/3306/db3.example/3306",
-        "relocate-below/db3.example/3306/db3.example/3306",
-    ] {
+    for path in ["relocate/db2.example/3306/db3.example/3306", "relocate-below/db3.example/3306/db3.example/3306"] {
         let message = edge.get(&format!("/api/{path}")).await.message("ERROR");
         let (rule, why) = message.split_once(": ").expect("a rule and a reason");
         assert!(!rule.contains(' ') && rule.contains('-') && !why.is_empty(), "{path}: {message}");

@@ -53,16 +53,24 @@ async fn nothing_is_null_or_an_empty_list_as_the_original_has_it() {
         assert_eq!(edge.get(&format!("/api/{path}")).await.body, "null", "{path}");
     }
     for path in [
-        "downtimed", "maintenance", "audit-recovery", "audit-recovery/3", "audit-recovery/cluster/x", "audit-recovery/uid/x",
-        "audit-failure-detection", "blocked-recoveries", "active-cluster-recovery/x", "recently-active-cluster-recovery/x",
-        "recently-active-instance-recovery/x/3306", "audit-recovery-steps/x", "tags/db1.example/3306", "tagged?tag=x",
+        "downtimed",
+        "maintenance",
+        "audit-recovery",
+        "audit-recovery/3",
+        "audit-recovery/cluster/x",
+        "audit-recovery/uid/x",
+        "audit-failure-detection",
+        "blocked-recoveries",
+        "active-cluster-recovery/x",
+        "recently-active-cluster-recovery/x",
+        "recently-active-instance-recovery/x/3306",
+        "audit-recovery-steps/x",
+        "tags/db1.example/3306",
+        "tagged?tag=x",
     ] {
         assert_eq!(edge.get(&format!("/api/{path}")).await.body, "[]", "{path}");
     }
-    assert_eq!(
-        edge.get("/api/replication-analysis").await.body,
-        r#"{"Code":"OK","Message":"Analysis","Details":[]}"#
-    );
+    assert_eq!(edge.get("/api/replication-analysis").await.body, r#"{"Code":"OK","Message":"Analysis","Details":[]}"#);
     for key in edge.services.fleet.keys() {
         edge.get(&format!("/api/forget/{}/{}", key.hostname, key.port)).await.ok();
     }
@@ -115,7 +123,9 @@ db1.example:3306     [0s,ok,8.4.3,rw,ROW,>>,GTID]
         assert!(answer.body.contains(r"\u003e\u003e"), "escaped as clients know it: {}", answer.body);
     }
     let tabulated = edge.get("/api/topology-tabulated/orders").await.ok();
-    assert!(tabulated["Details"].as_str().expect("text").starts_with("db1.example:3306    |0s|ok|8.4.3|rw|ROW|>>,GTID\n"));
+    assert!(
+        tabulated["Details"].as_str().expect("text").starts_with("db1.example:3306    |0s|ok|8.4.3|rw|ROW|>>,GTID\n")
+    );
     let tags = edge.get("/api/topology-tags/users").await.ok();
     assert!(tags["Details"].as_str().expect("text").ends_with(" []"), "{tags}");
     edge.get("/api/topology/nosuch").await.message("ERROR");

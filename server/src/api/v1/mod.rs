@@ -26,6 +26,7 @@ use axum::response::{IntoResponse, Response};
 use super::error::{ApiError, ErrorKind};
 use crate::auth::{Caller, refuse_cross_site};
 use crate::services::Services;
+pub use annotate::DEFAULT_DOWNTIME;
 pub use answer::Answer;
 use call::Call;
 pub use discover::FORGOTTEN_FOR;

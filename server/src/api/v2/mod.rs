@@ -65,7 +65,6 @@ pub fn router(services: Arc<Services>) -> Router {
     let document = Arc::new(document);
     router
         .route("/openapi.json", axum::routing::get(move || openapi::serve(Arc::clone(&document))))
-        .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(from_fn(guard))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -81,7 +80,8 @@ async fn guard(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-async fn no_such_path(request: Request) -> ApiError {
+/// What no route of this API answers.
+pub async fn no_such_path(request: Request) -> ApiError {
     ApiError::not_found("Path", request.uri().path())
 }
 

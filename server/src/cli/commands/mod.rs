@@ -1,0 +1,6 @@
+//! The commands, by what they do.
+
+pub mod change;
+pub mod node;
+pub mod read;
+pub mod recover;

@@ -1,0 +1,38 @@
+//! Commands about the node, its backend and its configuration (`spec/cli.md` 10.16).
+
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use crate::cli::bench::{Bench, Failure, Outcome};
+
+/// `resolve` waits this long for the server to take a connection.
+const KNOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// `redeploy-internal-db`
+pub async fn redeploy(bench: Bench) -> Outcome {
+    bench.services.store.redeploy().await.map_err(Failure::new)?;
+    Ok("Redeployed internal db\n".to_owned())
+}
+
+/// `resolve`
+pub async fn resolve(bench: Bench) -> Outcome {
+    let key = bench.raw()?;
+    match tokio::time::timeout(KNOCK_TIMEOUT, TcpStream::connect((key.hostname.as_str(), key.port))).await {
+        Ok(Ok(_open)) => {}
+        Ok(Err(error)) => return Err(Failure::new(format!("cannot connect to {key}: {error}"))),
+        Err(_) => {
+            let waited = KNOCK_TIMEOUT.as_secs();
+            return Err(Failure::new(format!("cannot connect to {key}: no answer within {waited} s")));
+        }
+    }
+    let resolved = bench.services.discovery.resolver().resolve(&key.hostname).await.map_err(Failure::new)?;
+    Ok(format!("{resolved}:{}\n", key.port))
+}
+
+/// `reset-hostname-resolve-cache`
+pub async fn reset_resolve_cache(bench: Bench) -> Outcome {
+    bench.services.discovery.resolver().reset();
+    bench.services.store.delete_resolved_names().await.map_err(Failure::new)?;
+    Ok("hostname resolve cache cleared\n".to_owned())
+}

@@ -1,0 +1,358 @@
+//! The commands: name, what it is for, and what runs it. Help, dispatch and tests are made from this table.
+
+use futures_util::future::BoxFuture;
+
+use super::bench::{Bench, Outcome};
+use super::commands::{change, node, read, recover};
+
+/// What runs a command.
+pub type Runner = fn(Bench) -> BoxFuture<'static, Outcome>;
+
+/// How a command is carried out.
+pub enum Form {
+    /// Reads.
+    Read(Runner),
+    /// Changes something: not with `-noop`.
+    Change(Runner),
+    /// Carried out before there is a backend.
+    Early,
+    /// Not built yet.
+    NotBuilt,
+}
+
+/// One command.
+pub struct Command {
+    /// Name.
+    pub name: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+    /// How it is carried out.
+    pub form: Form,
+}
+
+/// Commands that belong together.
+pub struct Group {
+    /// Title; empty for the last one.
+    pub title: &'static str,
+    /// Its commands.
+    pub commands: Vec<Command>,
+}
+
+macro_rules! read {
+    ($name:literal, $help:literal, $run:path) => {
+        Command { name: $name, help: $help, form: Form::Read(|b| Box::pin($run(b))) }
+    };
+}
+macro_rules! change {
+    ($name:literal, $help:literal, $run:path) => {
+        Command { name: $name, help: $help, form: Form::Change(|b| Box::pin($run(b))) }
+    };
+}
+macro_rules! later {
+    ($name:literal, $help:literal) => {
+        Command { name: $name, help: $help, form: Form::NotBuilt }
+    };
+}
+macro_rules! early {
+    ($name:literal, $help:literal) => {
+        Command { name: $name, help: $help, form: Form::Early }
+    };
+}
+
+/// All commands, in groups.
+pub fn groups() -> Vec<Group> {
+    let group = |title, commands| Group { title, commands };
+    vec![
+        group("Smart relocation", smart_relocation()),
+        group("Classic file:pos relocation", classic_relocation()),
+        group(
+            "Binlog server relocation",
+            vec![later!("regroup-replicas-bls", "Regroup binlog server replicas of an instance under one of them")],
+        ),
+        group("GTID relocation", gtid_relocation()),
+        group("Pseudo-GTID relocation", pseudo_gtid_relocation()),
+        group("Replication, general", replication()),
+        group("Replication information", replication_information()),
+        group("Instance", instance()),
+        group("Binary logs", binary_logs()),
+        group("Pools", pools()),
+        group("Information", information()),
+        group(
+            "Key-value",
+            vec![later!("submit-masters-to-kv-stores", "Write the primaries of clusters to the key-value stores")],
+        ),
+        group("Tags", tags()),
+        group("Instance management", management()),
+        group("Recovery", recovery()),
+        group("Instance, meta", instance_meta()),
+        group("Meta", meta()),
+        group("", hidden()),
+    ]
+}
+
+/// The command of this name.
+pub fn find(name: &str) -> Option<Command> {
+    groups().into_iter().flat_map(|group| group.commands).find(|command| command.name == name)
+}
+
+/// The names of all commands.
+pub fn names() -> Vec<&'static str> {
+    groups().into_iter().flat_map(|group| group.commands).map(|command| command.name).collect()
+}
+
+fn smart_relocation() -> Vec<Command> {
+    vec![
+        change!("relocate", "Move a replica below another instance", change::relocate),
+        change!("relocate-below", "Old name of relocate", change::relocate),
+        change!(
+            "relocate-replicas",
+            "Move all or matching replicas of an instance below another one",
+            change::relocate_replicas
+        ),
+        later!("take-siblings", "Move the siblings of a replica below it"),
+        later!("regroup-replicas", "Make one of an instance's replicas the source of its siblings"),
+    ]
+}
+
+fn classic_relocation() -> Vec<Command> {
+    vec![
+        later!("move-up", "Make a replica a sibling of its source"),
+        later!("move-up-replicas", "Move the replicas of an instance one level up"),
+        later!("move-below", "Move a replica below its sibling"),
+        later!("move-equivalent", "Move a replica by recorded equivalent coordinates"),
+        later!("repoint", "Point a replica at another source without changing coordinates"),
+        later!("repoint-replicas", "Point the replicas of an instance at it anew"),
+        later!("take-master", "Let a replica and its source change places"),
+        later!("make-co-master", "Make an instance's source replicate from it"),
+        later!("get-candidate-replica", "Show the replica best fit for promotion"),
+    ]
+}
+
+fn gtid_relocation() -> Vec<Command> {
+    vec![
+        later!("move-gtid", "Move a replica below another instance by GTID"),
+        later!("move-replicas-gtid", "Move the replicas of an instance below another one by GTID"),
+        later!("regroup-replicas-gtid", "Regroup the replicas of an instance by GTID"),
+    ]
+}
+
+fn pseudo_gtid_relocation() -> Vec<Command> {
+    vec![
+        later!("match", "Move a replica below another instance by pseudo-GTID"),
+        later!("match-up", "Move a replica one level up by pseudo-GTID"),
+        later!("rematch", "Attach a replica to its own source anew by pseudo-GTID"),
+        later!("match-replicas", "Move the replicas of an instance below another one by pseudo-GTID"),
+        later!("match-up-replicas", "Move the replicas of an instance one level up by pseudo-GTID"),
+        later!("regroup-replicas-pgtid", "Regroup the replicas of an instance by pseudo-GTID"),
+    ]
+}
+
+fn replication() -> Vec<Command> {
+    vec![
+        later!("enable-gtid", "Switch a replica to GTID"),
+        later!("disable-gtid", "Switch a replica to file and position"),
+        read!("which-gtid-errant", "Show transactions that an instance's source does not have", read::errant_gtid),
+        later!("gtid-errant-reset-master", "Remove errant transactions by resetting the binary log"),
+        later!("skip-query", "Skip one event of a replica that stopped on an error"),
+        change!("stop-replica", "Stop replication", change::stop),
+        change!("start-replica", "Start replication", change::start),
+        change!("restart-replica", "Stop, then start replication", change::restart),
+        later!("reset-replica", "Stop replication and forget the source"),
+        later!("change-master-credentials", "Set the replication credentials anew"),
+        change!(
+            "detach-replica-master-host",
+            "Break the source's host name, to be undone by reattaching",
+            change::detach
+        ),
+        change!("reattach-replica-master-host", "Undo a detach", change::reattach),
+        later!("master-pos-wait", "Wait until a position of the source is executed"),
+        later!("enable-semi-sync-master", "Switch the source side of semi-sync on"),
+        later!("disable-semi-sync-master", "Switch the source side of semi-sync off"),
+        later!("enable-semi-sync-replica", "Switch the replica side of semi-sync on"),
+        later!("disable-semi-sync-replica", "Switch the replica side of semi-sync off"),
+        later!("restart-replica-statements", "Show the statements that would restart replication around another one"),
+    ]
+}
+
+fn replication_information() -> Vec<Command> {
+    vec![
+        read!(
+            "can-replicate-from",
+            "Show the destination if the instance may replicate from it",
+            read::can_replicate_from
+        ),
+        read!("is-replicating", "Show the instance if it replicates", read::is_replicating),
+        read!(
+            "is-replication-stopped",
+            "Show the instance if its replication is stopped",
+            read::is_replication_stopped
+        ),
+    ]
+}
+
+fn instance() -> Vec<Command> {
+    vec![
+        change!("set-read-only", "Make an instance read-only", change::set_read_only),
+        change!("set-writeable", "Make an instance writeable", change::set_writeable),
+    ]
+}
+
+fn binary_logs() -> Vec<Command> {
+    vec![
+        later!("flush-binary-logs", "Flush binary logs"),
+        later!("purge-binary-logs", "Purge binary logs"),
+        later!("last-pseudo-gtid", "Find the last pseudo-GTID entry"),
+        later!("locate-gtid-errant", "Find the binary logs that hold errant transactions"),
+        later!("last-executed-relay-entry", "Find the last executed relay log event"),
+        later!("correlate-relaylog-pos", "Find an event in a sibling's relay log"),
+        later!("find-binlog-entry", "Find an entry in the binary logs"),
+        later!("correlate-binlog-pos", "Find the matching position in another instance's binary logs"),
+    ]
+}
+
+fn pools() -> Vec<Command> {
+    vec![
+        later!("submit-pool-instances", "Replace the instances of a pool"),
+        later!("cluster-pool-instances", "List the pools of clusters"),
+        later!("which-heuristic-cluster-pool-instances", "List the instances of a cluster that are in a pool"),
+    ]
+}
+
+fn information() -> Vec<Command> {
+    vec![
+        read!("find", "Find instances by regular expression", read::find),
+        read!("search", "Search instances by text", read::search),
+        read!("all-instances", "List all instances", read::all_instances),
+        read!("clusters", "List all clusters", read::clusters),
+        read!("clusters-alias", "List all clusters with their aliases", read::clusters_alias),
+        read!("all-clusters-masters", "List the writeable primary of each cluster", read::primaries),
+        read!("topology", "Draw the tree of a cluster", read::topology),
+        read!("topology-tabulated", "Draw the tree of a cluster in columns", read::topology_tabulated),
+        read!("topology-tags", "Draw the tree of a cluster with tags", read::topology_tags),
+        read!("which-instance", "Show the full key of an instance", read::which_instance),
+        read!("which-cluster", "Show the cluster of an instance", read::which_cluster),
+        read!("which-cluster-alias", "Show the alias of a cluster", read::which_cluster_alias),
+        read!("which-cluster-domain", "Show the domain of a cluster", read::which_cluster_domain),
+        later!("which-heuristic-domain-instance", "Show the instance registered as writer of a cluster's domain"),
+        read!("which-cluster-master", "Show the primary of a cluster", read::which_cluster_primary),
+        read!("which-cluster-instances", "List the instances of a cluster", read::which_cluster_instances),
+        read!(
+            "which-cluster-osc-replicas",
+            "List replicas by which a schema change can judge lag",
+            read::control_replicas
+        ),
+        read!("which-cluster-gh-ost-replicas", "List replicas fit for gh-ost", read::online_change_replicas),
+        read!("which-master", "Show the source of an instance", read::which_source),
+        read!("which-downtimed-instances", "List instances in downtime", read::downtimed),
+        read!("which-replicas", "List the replicas of an instance", read::which_replicas),
+        read!("which-lost-in-recovery", "List instances that a recovery lost", read::lost_in_recovery),
+        read!("instance-status", "Show the status of an instance", read::instance_status),
+        read!("get-cluster-heuristic-lag", "Show the largest lag among a cluster's sample replicas", read::cluster_lag),
+    ]
+}
+
+fn tags() -> Vec<Command> {
+    vec![
+        read!("tags", "List the tags of an instance", read::tags),
+        read!("tag-value", "Show the value of a tag", read::tag_value),
+        read!("tagged", "List instances by tags", read::tagged),
+        change!("tag", "Set a tag", change::tag),
+        change!("untag", "Remove a tag", change::untag),
+        change!("untag-all", "Remove a tag from all instances that have it with a value", change::untag_all),
+    ]
+}
+
+fn management() -> Vec<Command> {
+    vec![
+        change!("discover", "Look at an instance and remember it", change::discover),
+        change!("forget", "Forget an instance", change::forget),
+        later!("begin-maintenance", "Hold an instance for maintenance"),
+        later!("end-maintenance", "Release an instance"),
+        read!("in-maintenance", "Show the instance if it is held for maintenance", read::in_maintenance),
+        change!("begin-downtime", "Begin a downtime of an instance", change::begin_downtime),
+        change!("end-downtime", "End the downtime of an instance", change::end_downtime),
+    ]
+}
+
+fn recovery() -> Vec<Command> {
+    vec![
+        change!("recover", "Recover from a failure of an instance", recover::recover),
+        change!("recover-lite", "Recover without hooks", recover::recover),
+        change!("force-master-failover", "Replace a cluster's primary whatever its state", recover::force_failover),
+        change!(
+            "force-master-takeover",
+            "Replace a cluster's primary, whatever its state, by a chosen replica",
+            recover::force_takeover
+        ),
+        change!("graceful-master-takeover", "Replace a working primary by a replica", recover::takeover),
+        change!(
+            "graceful-master-takeover-auto",
+            "Replace a working primary by the best replica",
+            recover::takeover_auto
+        ),
+        read!("replication-analysis", "List what is wrong", read::replication_analysis),
+        change!("ack-all-recoveries", "Acknowledge all recoveries", recover::acknowledge_all),
+        change!("ack-cluster-recoveries", "Acknowledge the recoveries of a cluster", recover::acknowledge_cluster),
+        change!("ack-instance-recoveries", "Acknowledge the recoveries of an instance", recover::acknowledge_instance),
+        change!("disable-global-recoveries", "Switch automatic recoveries off", recover::disable),
+        change!("enable-global-recoveries", "Switch automatic recoveries on", recover::enable),
+        read!("check-global-recoveries", "Show whether automatic recoveries are on", read::check_global_recoveries),
+    ]
+}
+
+fn instance_meta() -> Vec<Command> {
+    vec![
+        change!("register-candidate", "Say how welcome an instance is as a new primary", change::register_candidate),
+        change!(
+            "register-hostname-unresolve",
+            "Register a virtual host name for an instance",
+            change::register_unresolved
+        ),
+        change!(
+            "deregister-hostname-unresolve",
+            "Remove the virtual host name of an instance",
+            change::deregister_unresolved
+        ),
+        later!("set-heuristic-domain-instance", "Register a cluster's primary as writer of its domain"),
+    ]
+}
+
+fn meta() -> Vec<Command> {
+    vec![
+        later!("snapshot-topologies", "Store the topologies as they are now"),
+        later!("continuous", "Run the service without HTTP"),
+        later!("active-nodes", "List nodes and commands at work"),
+        later!("access-token", "Make an access token"),
+        read!("resolve", "Resolve the name of an instance and connect to it", node::resolve),
+        change!("reset-hostname-resolve-cache", "Forget resolved host names", node::reset_resolve_cache),
+        early!("dump-config", "Show the configuration in force, as JSON"),
+        later!("show-resolve-hosts", "List resolved host names"),
+        later!("show-unresolve-hosts", "List virtual host names"),
+        change!("redeploy-internal-db", "Deploy the backend's schema anew", node::redeploy),
+        later!("internal-suggest-promoted-replacement", "Show who would be better than a promoted instance"),
+        later!("custom-command", "Run a command on an agent"),
+        read!("bulk-instances", "List the keys of all instances", read::bulk_instances),
+        read!("bulk-promotion-rules", "List all promotion rules", read::bulk_promotion_rules),
+    ]
+}
+
+fn hidden() -> Vec<Command> {
+    vec![early!("help", "Show this list")]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn all_commands_of_the_original_are_there_once() {
+        let names = names();
+        let unique: BTreeSet<&str> = names.iter().copied().collect();
+        assert_eq!(unique.len(), names.len());
+        assert_eq!(names.len(), 127 + 1, "127 and help");
+        assert!(find("relocate").is_some_and(|c| matches!(c.form, Form::Change(_))));
+        assert!(find("nosuch").is_none());
+    }
+}
