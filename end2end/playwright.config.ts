@@ -1,4 +1,4 @@
-// Browser tests. `ORCHESTRATOR_URL` names a running service; without it, `support/setup.ts` starts one with a sandbox.
+// Browser tests. `ORCHESTRATOR_URL` names a running service; scripts/with-fleet.sh starts one with real servers.
 import { defineConfig } from "@playwright/test";
 
 export default defineConfig({
@@ -9,7 +9,6 @@ export default defineConfig({
   forbidOnly: true,
   reporter: [["list"]],
   globalSetup: "./support/setup.ts",
-  globalTeardown: "./support/teardown.ts",
   use: {
     baseURL: process.env.ORCHESTRATOR_URL,
     viewport: { width: 1440, height: 900 },

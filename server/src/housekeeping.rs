@@ -13,6 +13,9 @@ use crate::services::Services;
 use crate::store::PurgePolicy;
 use crate::tasks::Task;
 
+/// Names and expiry are looked after this often: a cluster that was just found wants its alias at once.
+const UPKEEP: Duration = Duration::from_secs(1);
+
 /// Retention is looked after this often.
 const CARETAKING: Duration = Duration::from_secs(60);
 
@@ -24,9 +27,9 @@ pub fn start(services: &Services) {
     services.tasks.spawn("caretaking", move |task| caretaking(every_minute.clone(), task));
 }
 
-/// Each poll period: what servers say of their cluster becomes its name, and what is over ends.
+/// Once a second: what servers say of their cluster becomes its name, and what is over ends.
 async fn upkeep(services: Services, task: Task) {
-    while task.sleep(services.config.current().discovery.poll_interval()).await {
+    while task.sleep(UPKEEP).await {
         task.busy();
         let snapshot = services.fleet.snapshot();
         let mut commands = alias_claims(&snapshot);

@@ -15,9 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::consensus::{Actor, Command};
 use crate::fleet::Fleet;
-use crate::store::{
-    AuditEntry, NewDetection, NewMaintenance, NodeIdentity, Store, StoreError,
-};
+use crate::store::{AuditEntry, NewDetection, NewMaintenance, NodeIdentity, Store, StoreError};
 use crate::tasks::Task;
 
 /// A caller waits this long for its entry to be in the backend, then goes on: recovering comes before recording,

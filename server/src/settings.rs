@@ -213,7 +213,12 @@ pub fn discovery(config: &Config) -> DiscoverySettings {
             None
         }
     };
-    DiscoverySettings { pace, filters: filters(config), resolve, seeds: discovery.seeds.iter().filter_map(parse).collect() }
+    DiscoverySettings {
+        pace,
+        filters: filters(config),
+        resolve,
+        seeds: discovery.seeds.iter().filter_map(parse).collect(),
+    }
 }
 
 fn filters(config: &Config) -> Filters {

@@ -28,6 +28,8 @@ pub struct Contender<'a> {
     pub lag: Option<i64>,
     /// It takes no part: it cannot be reached, or failed on the way. Its last known sets still tell what may be lost.
     pub out: Option<String>,
+    /// It was read after its receiver had stopped, so all it ever acknowledged is known, even if it is out by now.
+    pub frozen: bool,
     /// It is never chosen, but what it holds counts and others may catch up from it.
     pub banned: Option<String>,
 }
@@ -68,6 +70,8 @@ pub struct Choice {
 struct Fit<'a> {
     contender: &'a Contender<'a>,
     catch_up_from: Option<InstanceKey>,
+    /// Why it cannot have all that any server holds.
+    lacking: Option<String>,
     /// Reachable replicas that could not follow it.
     cannot_follow: usize,
     rank: Rank,
@@ -76,6 +80,8 @@ struct Fit<'a> {
 /// Smaller is better; compared field by field in this order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
+    /// Transactions that would be lost with it; not 0 only where that was accepted.
+    lacks: u128,
     loses_most_replicas: bool,
     /// 0: preferred and at the source's place; 1: preferred; 2: neutral; 3: better not.
     tier: u8,
@@ -105,7 +111,11 @@ pub fn choose(contest: &Contest<'_>) -> Choice {
         }
     }
     fit.sort_by(|a, b| a.rank.cmp(&b.rank));
-    let (risk, at_risk) = if contest.source_alive { (String::new(), String::new()) } else { risk(contest, &survey) };
+    let (risk, at_risk) = if contest.source_alive {
+        (String::new(), String::new())
+    } else {
+        risk(contest, &survey).or_else(|| risk_of_best(contest, &survey, &fit)).unwrap_or_default()
+    };
     let refuses = !risk.is_empty() && !contest.settings.accept_data_loss;
     let mut choice = Choice { at_risk, risk, ..Default::default() };
     for (n, candidate) in fit.iter().enumerate() {
@@ -113,6 +123,7 @@ pub fn choose(contest: &Contest<'_>) -> Choice {
         let reason = match (n, refuses) {
             (0, false) => praise(contest, &survey, candidate),
             (0, true) => format!("is the best there is, but nobody is promoted: {}", choice.risk),
+            _ if candidate.lacking.is_some() => candidate.lacking.clone().unwrap_or_default(),
             _ => fit.first().map(|best| compare(candidate, best)).unwrap_or_default(),
         };
         choice.considered.push(Considered { key: candidate.contender.server.key.clone(), chosen, reason });
@@ -138,11 +149,11 @@ pub fn can_follow(
     can_replicate_from(replica, source, &rule_settings(settings)).map_err(|refusal| refusal.message)?;
     gtid_positioning(replica, source).map_err(|refusal| refusal.message)?;
     // MariaDB refuses a replica that is ahead of its source in a domain; MySQL takes it.
-    if let (Some(position @ GtidPosition::Mariadb(_)), Ok(own)) = (position, GtidPosition::executed_by(replica)) {
-        if !position.covers(&own) {
-            let ahead = missing(&own, position);
-            return Err(format!("{} holds {ahead}, which {} will never have", replica.key, source.key));
-        }
+    if let (Some(position @ GtidPosition::Mariadb(_)), Ok(own)) = (position, GtidPosition::executed_by(replica))
+        && !position.covers(&own)
+    {
+        let ahead = missing(&own, position);
+        return Err(format!("{} holds {ahead}, which {} will never have", replica.key, source.key));
     }
     Ok(())
 }
@@ -176,14 +187,20 @@ fn judge<'a>(contest: &Contest<'_>, survey: &Survey, contender: &'a Contender<'a
         return Err(reason.clone());
     }
     veto(contest, contender, standing)?;
-    let catch_up_from = if contest.source_alive { None } else { way_to_all(contest, survey, server, standing)? };
+    let (catch_up_from, lacking, lacks) = match way_to_all(contest, survey, server, standing) {
+        _ if contest.source_alive => (None, None, 0),
+        Ok(giver) => (giver, None, 0),
+        Err(reason) if contest.drained && !standing.is_drained() => return Err(reason),
+        Err(reason) => (None, Some(reason), survey.union.as_ref().map_or(0, |all| gap(all, &standing.executed))),
+    };
     let others: Vec<&Instance> =
         contest.contenders.iter().filter(|c| c.out.is_none() && c.server.key != server.key).map(|c| c.server).collect();
     let position = survey.union.as_ref().and_then(|all| all.union(&standing.executed).ok());
     let cannot_follow =
         others.iter().filter(|o| can_follow(o, server, position.as_ref(), contest.settings).is_err()).count();
-    let rank = rank(contest, contender, standing, catch_up_from.is_some(), cannot_follow, others.len());
-    Ok(Fit { contender, catch_up_from, cannot_follow, rank })
+    let rank =
+        Rank { lacks, ..rank(contest, contender, standing, catch_up_from.is_some(), cannot_follow, others.len()) };
+    Ok(Fit { contender, catch_up_from, lacking, cannot_follow, rank })
 }
 
 /// What no ranking can make good, checked on the facts in hand before anything is changed.
@@ -277,7 +294,10 @@ fn way_to_all(
     }
     let mut why = "nobody reachable holds them all".to_owned();
     for giver in contest.contenders.iter().filter(|c| c.out.is_none() && has_all(&c.server.key)) {
-        match can_follow(server, giver.server, survey.union.as_ref(), contest.settings) {
+        // What the giver has executed it gives at once, whatever its own delay.
+        let mut source = giver.server.clone();
+        source.replication.delay = 0;
+        match can_follow(server, &source, survey.union.as_ref(), contest.settings) {
             Ok(()) => return Ok(Some(giver.server.key.clone())),
             Err(reason) => why = reason,
         }
@@ -305,6 +325,7 @@ fn rank(
         PromotionRule::PreferNot | PromotionRule::MustNot => 3,
     };
     Rank {
+        lacks: 0,
         loses_most_replicas: cannot_follow * 2 > others,
         tier,
         lost_replicas: cannot_follow,
@@ -319,31 +340,50 @@ fn rank(
     }
 }
 
-/// What is known to be committed, or may be acknowledged, and is on no reachable server.
-fn risk(contest: &Contest<'_>, survey: &Survey) -> (String, String) {
-    let Some(all) = &survey.union else { return (String::new(), String::new()) };
+/// What is known to be committed, or may be acknowledged, and is on no reachable server: the risk in words, and the
+/// transactions.
+fn risk(contest: &Contest<'_>, survey: &Survey) -> Option<(String, String)> {
+    let all = survey.union.as_ref()?;
     let unreachable = contest.contenders.iter().filter(|c| c.out.is_some()).map(|c| c.server);
     let beyond = standing::Survey::of(unreachable.clone(), contest.source).union;
     let source = contest.source.and_then(|s| GtidPosition::executed_by(s).ok());
     let known = union(source.iter().chain(beyond.iter()));
     if let Some(known) = known.filter(|known| gap(known, all) > 0) {
         let lost = missing(&known, all);
-        return (format!("no reachable server holds {lost}, which the source or an unreachable replica had"), lost);
+        return Some((
+            format!("no reachable server holds {lost}, which the source or an unreachable replica had"),
+            lost,
+        ));
     }
-    let Some(source) = contest.source.filter(|s| s.semi_sync.source_enabled && s.semi_sync.source_active) else {
-        return (String::new(), String::new());
-    };
+    let source = contest.source.filter(|s| s.semi_sync.source_enabled && s.semi_sync.source_active)?;
     let acknowledges = |c: &&Contender<'_>| c.server.semi_sync.replica_enabled;
     let mut ackers = contest.contenders.iter().filter(acknowledges).peekable();
-    if ackers.peek().is_some() && ackers.all(|c| c.out.is_some()) {
-        let risk = format!(
-            "none of the replicas that acknowledge writes of {} can be reached, so acknowledged writes after {} may be lost",
-            source.key,
-            all.to_string().replace('\n', "")
-        );
-        return (risk, format!("everything after {}", all.to_string().replace('\n', "")));
+    if ackers.peek().is_none() || ackers.any(|c| c.out.is_none() || c.frozen) {
+        return None;
     }
-    (String::new(), String::new())
+    let after = all.to_string().replace('\n', "");
+    let risk = format!(
+        "none of the replicas that acknowledge writes of {} can be reached, so acknowledged writes after {after} may be lost",
+        source.key
+    );
+    Some((risk, format!("everything after {after}")))
+}
+
+/// What even the best that may be promoted will never have, or, when there is none, what is received and applied nowhere.
+fn risk_of_best(contest: &Contest<'_>, survey: &Survey, fit: &[Fit<'_>]) -> Option<(String, String)> {
+    let all = survey.union.as_ref().filter(|_| contest.drained)?;
+    match fit.first() {
+        Some(best) => {
+            let why = best.lacking.as_ref()?;
+            let own = survey.standings.get(&best.contender.server.key)?;
+            Some((format!("{}: {why}", best.contender.server.key), missing(all, &own.executed)))
+        }
+        None => {
+            let executed = union(survey.standings.values().map(|s| &s.executed))?;
+            let stuck = missing(all, &executed);
+            (gap(all, &executed) > 0).then(|| (format!("{stuck} was received, and is applied nowhere"), stuck))
+        }
+    }
 }
 
 fn praise(contest: &Contest<'_>, survey: &Survey, best: &Fit<'_>) -> String {
@@ -378,7 +418,9 @@ fn praise(contest: &Contest<'_>, survey: &Survey, best: &Fit<'_>) -> String {
 fn compare(candidate: &Fit<'_>, best: &Fit<'_>) -> String {
     let (own, top) = (&candidate.rank, &best.rank);
     let name = &best.contender.server.key;
-    let why = if own.loses_most_replicas != top.loses_most_replicas {
+    let why = if own.lacks != top.lacks {
+        format!("it lacks {} transactions, {name} lacks {}", own.lacks, top.lacks)
+    } else if own.loses_most_replicas != top.loses_most_replicas {
         "most other replicas could not follow it".to_owned()
     } else if own.tier != top.tier {
         format!("its promotion rule {} and place rank behind {name}", candidate.contender.rule)

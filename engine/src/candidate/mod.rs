@@ -33,6 +33,7 @@ fn contest<'a>(
         rule: snapshot.annotations.promotion_rule(&server.key),
         lag: server.lag_beyond_delay(),
         out: (!server.check.is_valid()).then(|| format!("it cannot be reached: {}", server.check.error)),
+        frozen: false,
         banned: None,
     };
     Contest {

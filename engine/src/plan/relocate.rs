@@ -155,10 +155,10 @@ fn involved<'a>(
         }
     }
     while let Some(key) = next.pop() {
-        if let Some(server) = snapshot.get(key) {
-            if found.insert(&server.key, server).is_none() {
-                next.push(&server.replication.source);
-            }
+        if let Some(server) = snapshot.get(key)
+            && found.insert(&server.key, server).is_none()
+        {
+            next.push(&server.replication.source);
         }
     }
     found

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use super::machine::Machine;
 use super::state::{Next, Phase, positioning_of};
 use crate::candidate::can_follow;
-use crate::plan::move_replica;
+use crate::plan::{StepList, Threads, move_replica};
 
 impl Machine {
     /// The dead server's siblings and source take part as possible new sources.
@@ -170,21 +170,26 @@ impl Machine {
     }
 
     /// A replica that has arrived and does not run as it did before.
-    fn push_restart(&self, list: &mut crate::plan::StepList<'_>, replica: &Instance) {
+    fn push_restart(&self, list: &mut StepList<'_>, replica: &Instance) {
         let wanted = self.before(&replica.key).map(|b| b.threads());
-        if let Some(threads) = wanted.filter(|t| *t != crate::plan::Threads::of(&replica.replication)) {
-            if let Some(start) = threads.start() {
-                list.push(replica, 1, start, "replication goes on");
-            }
+        if let Some(threads) = wanted.filter(|t| *t != Threads::of(&replica.replication))
+            && let Some(start) = threads.start()
+        {
+            list.push(replica, 1, start, "replication goes on");
         }
+    }
+
+    /// Reachable, and either still below the dead server or not running as before.
+    fn is_stuck(&self, key: &InstanceKey) -> bool {
+        let Some(server) = self.alive(key) else { return false };
+        let wanted = self.before(key).map(|b| b.threads().receiver);
+        server.replication.source == self.failed
+            || wanted.is_some_and(|w| w != Threads::of(&server.replication).receiver)
     }
 
     pub(super) fn judge_rehang(&mut self, now: DateTime<Utc>) -> Next {
         let orphans: Vec<InstanceKey> = self.orphans().cloned().collect();
-        let stuck = |machine: &Self, key: &InstanceKey| {
-            machine.alive(key).is_some_and(|s| s.replication.source == machine.failed)
-        };
-        if self.attempts == 0 && self.ended_badly() && orphans.iter().any(|key| stuck(self, key)) {
+        if self.attempts == 0 && self.ended_badly() && orphans.iter().any(|key| self.is_stuck(key)) {
             // The applier of a replica may be broken for reasons of its own: move it all the same.
             self.attempts = 1;
             self.tell(now, "some replicas did not move; trying once more without waiting for their appliers");
@@ -194,7 +199,11 @@ impl Machine {
         for key in &orphans {
             match self.alive(key) {
                 Some(server) if server.replication.source != self.failed => {
-                    moved.push(server.replication.source.clone());
+                    let source = server.replication.source.clone();
+                    if self.is_stuck(key) {
+                        self.lose(key, format!("it is below {source}, and does not replicate as it did before"));
+                    }
+                    moved.push(source);
                 }
                 Some(_) => self.lose(key, "it could not be moved and is still below the dead server".to_owned()),
                 None => {

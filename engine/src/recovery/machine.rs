@@ -33,6 +33,9 @@ pub struct Machine {
     pub(super) outstanding: Vec<Step>,
     /// The outstanding steps are reads after an interruption: the phase is planned again from them.
     pub(super) rereading: bool,
+    /// The outstanding steps are second looks at servers that fell silent: the phase is judged after them.
+    pub(super) looking_again: bool,
+    #[serde(with = "super::pairs")]
     pub(super) participants: BTreeMap<InstanceKey, Participant>,
     /// The replaced server as last known before the recovery.
     pub(super) failed_last: Option<Box<Instance>>,
@@ -41,6 +44,12 @@ pub struct Machine {
     /// `read_only` may have been cleared on the chosen one.
     pub(super) promotion_sent: bool,
     pub(super) attempts: u32,
+    /// Rounds of draining without progress.
+    pub(super) stalls: u32,
+    /// The old primary must not take writes again: others hold some that it lacks.
+    pub(super) no_way_back: bool,
+    /// Everybody was read again before giving up.
+    pub(super) looked_once_more: bool,
     pub(super) fence: BTreeSet<InstanceKey>,
     pub(super) considered: Vec<Considered>,
     pub(super) story: Vec<StoryLine>,
@@ -128,12 +137,16 @@ impl Machine {
             next_id: 1,
             outstanding: vec![],
             rereading: false,
+            looking_again: false,
             participants: BTreeMap::new(),
             failed_last: last.map(|i| Box::new(i.as_ref().clone())),
             chosen: None,
             promoted: false,
             promotion_sent: false,
             attempts: 0,
+            stalls: 0,
+            no_way_back: false,
+            looked_once_more: false,
             fence: BTreeSet::new(),
             considered: vec![],
             story: vec![],
@@ -164,8 +177,17 @@ impl Machine {
 
     /// Takes in how the steps of the last [`Decision::Run`] ended, and decides what is next. A step without an outcome counts as silent.
     pub fn advance(&mut self, outcomes: Vec<StepOutcome>, now: DateTime<Utc>) -> Decision {
+        let answered: BTreeSet<InstanceKey> = self.participants().into_iter().filter(|k| self.is_alive(k)).collect();
+        if !self.looking_again {
+            self.ended.clear();
+        }
         self.absorb(outcomes);
         if !self.rereading {
+            let silent: Vec<InstanceKey> = answered.into_iter().filter(|k| !self.is_alive(k)).collect();
+            if !self.looking_again && !silent.is_empty() {
+                return self.look_again(&silent);
+            }
+            self.looking_again = false;
             return self.drive(now, false);
         }
         self.rereading = false;
@@ -173,6 +195,21 @@ impl Machine {
             self.phase = phase;
         }
         self.drive(now, true)
+    }
+
+    /// A server that a step lost may have answered late. Whether it is gone is told by a second look and not by one silent step.
+    fn look_again(&mut self, silent: &[InstanceKey]) -> Decision {
+        let mut list = self.list();
+        for key in silent {
+            self.push_read(&mut list, key, 1);
+        }
+        let mut steps = list.finish();
+        for step in &mut steps {
+            step.reason = "it fell silent: is it gone?".to_owned();
+            step.timeout_ms = self.settings.timeouts.failed_read_ms;
+        }
+        self.looking_again = true;
+        self.run(steps)
     }
 
     /// Takes up a recovery whose node died at any moment. The outstanding steps may or may not have been done, so
@@ -187,6 +224,7 @@ impl Machine {
             }
         }
         self.rereading = true;
+        self.looking_again = false;
         let steps = self.read_all();
         self.run(steps)
     }
@@ -335,7 +373,6 @@ impl Machine {
     }
 
     fn absorb(&mut self, outcomes: Vec<StepOutcome>) {
-        self.ended.clear();
         let mut by_id: BTreeMap<u32, StepOutcome> = outcomes.into_iter().map(|o| (o.id, o)).collect();
         for step in std::mem::take(&mut self.outstanding) {
             let outcome = by_id.remove(&step.id).unwrap_or(StepOutcome {
@@ -399,6 +436,7 @@ impl Machine {
             .facts
             .values()
             .filter(|s| s.replication.source == successor && self.is_alive(&s.key))
+            .filter(|s| self.participants.get(&s.key).is_some_and(|p| p.lost.is_none()))
             .map(|s| s.key.clone())
             .collect();
         let lost = self.participants.iter().filter_map(|(key, p)| {

@@ -18,12 +18,16 @@
 
 mod intermediate;
 mod machine;
+mod pairs;
 mod promote;
 mod rollback;
 mod source;
 mod state;
 mod takeover;
 mod types;
+
+#[cfg(test)]
+mod tests;
 
 pub use machine::Machine;
 pub use types::{AbortReason, Decision, LostReplica, RecoverySettings, Report, StepOutcome, TakeoverRequest};

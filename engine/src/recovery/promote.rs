@@ -7,6 +7,7 @@
 use app::InstanceKey;
 use app::gtid::GtidPosition;
 use app::plan::{Action, Condition, Step};
+use app::recovery::RecoveryKind;
 use app::topology::{Instance, ThreadState};
 use chrono::{DateTime, Utc};
 
@@ -49,8 +50,7 @@ impl Machine {
     /// Steps that make a replica follow `source`, as far as it does not yet.
     fn push_follow(&self, list: &mut StepList<'_>, replica: &Instance, source: &InstanceKey) {
         let options = self.with_channel(replica).replication;
-        // A receiver that was stopped on purpose stays stopped.
-        let starts = self.before(&replica.key).is_none_or(|b| b.threads().receiver || !b.channel.is_configured());
+        let starts = self.starts(&replica.key);
         let runs = replica.replication.is_running();
         if replica.replication.source != *source {
             let Some(positioning) = positioning_of(&options) else { return };
@@ -63,6 +63,11 @@ impl Machine {
         if starts && (!runs || replica.replication.source != *source) {
             list.push(replica, 3, Action::StartReplication, "replication goes on");
         }
+    }
+
+    /// A receiver that was stopped on purpose stays stopped.
+    fn starts(&self, key: &InstanceKey) -> bool {
+        self.before(key).is_none_or(|b| b.threads().receiver || !b.channel.is_configured())
     }
 
     pub(super) fn may_follow(&self, replica: &Instance, source: &Instance) -> Result<(), String> {
@@ -80,6 +85,12 @@ impl Machine {
         let Some(server) = self.alive(&key).cloned() else {
             // It said nothing while it was promoted: look once more before somebody else is.
             self.push_read(&mut list, &key, 1);
+            if self.kind == RecoveryKind::Takeover {
+                // What its replicas got of it decides whether the old primary may go on.
+                for replica in self.alive_replicas() {
+                    self.push_read(&mut list, &replica.key, 1);
+                }
+            }
             return list.finish();
         };
         if server.is_replica() {
@@ -93,7 +104,8 @@ impl Machine {
                 "a primary replicates from nobody, not after a restart either",
             );
         }
-        self.push_semi_sync(&mut list, &server, 3);
+        // A switch that cannot be thrown shall not keep the cluster without a primary: the second try does it last.
+        self.push_semi_sync(&mut list, &server, if self.attempts == 0 { 3 } else { 6 });
         if server.read_only {
             let action = Action::SetReadOnly { on: false, super_too: true };
             list.push(&server, 4, action, "it takes writes from now on");
@@ -274,7 +286,8 @@ impl Machine {
             return Some(format!("it cannot be reached: {}", self.trouble_of(key)));
         };
         if server.replication.source == *chosen {
-            return None;
+            let stopped = self.starts(key) && server.replication.receiver == ThreadState::Stopped;
+            return stopped.then(|| format!("it is below {chosen}, and its replication could not be started"));
         }
         let refusal = self.facts.get(chosen).and_then(|c| self.may_follow(server, c).err());
         Some(

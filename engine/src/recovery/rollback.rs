@@ -11,6 +11,9 @@ use crate::plan::{StepList, Threads};
 impl Machine {
     pub(super) fn enter_roll_back(&self) -> Vec<Step> {
         let mut list = self.list();
+        if self.no_way_back {
+            return vec![];
+        }
         for (key, participant) in self.participants.iter().filter(|(_, p)| p.touched) {
             let (Some(server), Some(before)) = (self.alive(key), participant.before.as_deref()) else { continue };
             if *key == self.failed {

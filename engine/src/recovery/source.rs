@@ -7,8 +7,8 @@ use app::topology::{Instance, ThreadState};
 use chrono::{DateTime, Utc};
 
 use super::machine::Machine;
-use super::state::{Next, Phase, positioning_of};
-use crate::candidate::{Choice, ChoiceSettings, Contender, Contest, Survey, choose, missing};
+use super::state::{Next, Participant, Phase, positioning_of};
+use crate::candidate::{Choice, ChoiceSettings, Contender, Contest, Survey, choose, gap, missing};
 
 /// A server with no more unapplied transactions than this (beyond the least burdened one) is drained before anybody is chosen. One with more
 /// would hold up the recovery; it follows the new primary later, which has everything it has.
@@ -50,6 +50,7 @@ impl Machine {
         let (alive, all) = (self.alive_replicas().count(), self.participants.len().saturating_sub(1));
         let state = if source_alive { "answers" } else { "does not answer" };
         self.tell(now, format!("{} {state}; {alive} of its {all} replicas do", self.failed));
+        self.attempts = 0;
         Next::Go(if source_alive { Phase::Fence } else { Phase::Freeze })
     }
 
@@ -77,6 +78,8 @@ impl Machine {
                 );
                 return Some(Next::Go(Phase::AwaitSilence));
             }
+            // Its replicas stay below it: it may be the primary, and they may be all that acknowledges its writes.
+            self.no_way_back = true;
             let message = format!("{source} may have been promoted: we cannot see it, and its replicas still do");
             return Some(Next::Go(self.roll_back(now, "out-of-sight", message)));
         }
@@ -146,14 +149,18 @@ impl Machine {
     }
 
     pub(super) fn judge_freeze(&mut self, now: DateTime<Utc>) -> Next {
-        if !self.settings.forced {
-            if let Some((key, grown)) = self.grown_since_first_read() {
-                let message = format!("{key} received {grown} from {} while we looked: it serves", self.failed);
-                return Next::Go(self.roll_back(now, "source-serves", message));
-            }
+        if !self.settings.forced
+            && let Some((key, grown)) = self.grown_since_first_read()
+        {
+            let message = format!("{key} received {grown} from {} while we looked: it serves", self.failed);
+            return Next::Go(self.roll_back(now, "source-serves", message));
         }
         let unfrozen: Vec<InstanceKey> =
             self.alive_replicas().filter(|r| wants_to_receive(r)).map(|r| r.key.clone()).collect();
+        if self.attempts == 0 && !unfrozen.is_empty() {
+            self.attempts = 1;
+            return Next::Go(Phase::Freeze);
+        }
         for key in unfrozen {
             self.ban(&key, "its receiver could not be stopped".to_owned());
         }
@@ -166,9 +173,10 @@ impl Machine {
         for (key, standing) in self.survey().standings {
             if let Some(participant) = self.participants.get_mut(&key) {
                 participant.pending = Some(standing.pending);
+                participant.frozen = participant.banned.is_none();
             }
         }
-        self.attempts = 0;
+        (self.attempts, self.stalls) = (0, 0);
         Next::Go(Phase::Drain)
     }
 
@@ -189,9 +197,6 @@ impl Machine {
 
     pub(super) fn enter_drain(&self) -> Vec<Step> {
         let survey = self.survey();
-        if self.alive_replicas().any(|r| self.attempts > 0 && survey.has_executed_all(&r.key)) {
-            return vec![];
-        }
         let mut list = self.list();
         for replica in self.alive_replicas().filter(|r| self.should_drain(&survey, r)) {
             let pending = survey.standings.get(&replica.key).map_or(0, |s| s.pending);
@@ -226,14 +231,15 @@ impl Machine {
         for (key, standing) in &survey.standings {
             if let Some(participant) = self.participants.get_mut(key) {
                 let before = participant.pending.replace(standing.pending);
-                let able = !participant.drain_failed && survey.holds_all(key);
-                progressed |= able && standing.pending > 0 && before.is_none_or(|b| standing.pending < b);
+                let less = before.is_none_or(|b| standing.pending < b);
+                progressed |= !participant.drain_failed && standing.pending > 0 && less;
             }
         }
         let done = self.alive_replicas().filter(|r| survey.has_executed_all(&r.key)).count();
-        if done == 0 && progressed {
-            self.attempts = self.attempts.saturating_add(1);
-            self.tell(now, "still applying what was received: waiting on, because it makes progress");
+        self.stalls = if progressed { 0 } else { self.stalls.saturating_add(1) };
+        let goes_on = progressed || (self.ended_badly() && self.stalls < 2);
+        if goes_on && self.contest(true, &self.settings.choice).chosen.is_none() {
+            self.tell(now, "still applying what was received");
             return Next::Go(Phase::Drain);
         }
         self.attempts = 0;
@@ -272,6 +278,10 @@ impl Machine {
             });
         }
         self.chosen = None;
+        if self.may_look_once_more() {
+            self.tell(now, "nobody can be promoted as things are; looking once more for those that fell silent");
+            return Next::Go(Phase::ReadFacts);
+        }
         if !choice.risk.is_empty() && !self.settings.choice.accept_data_loss {
             let message = format!("promoting anybody would lose writes: {}", choice.risk);
             self.tell(now, format!("giving up: {message}"));
@@ -280,6 +290,14 @@ impl Machine {
         }
         let message = "none of the replicas can be promoted; each has its reason";
         Next::Go(self.roll_back(now, "no-candidate", message))
+    }
+
+    /// A replica does not answer. Nobody gives up before everybody was asked once more.
+    fn may_look_once_more(&mut self) -> bool {
+        let silent = |(key, p): (&InstanceKey, &Participant)| *key != self.failed && p.gone.is_some();
+        let may = !self.looked_once_more && self.participants.iter().any(silent);
+        self.looked_once_more |= may;
+        may
     }
 
     /// Vetoes on the facts in hand, before anything is changed. What may be lost is told only when everybody is frozen.
@@ -303,6 +321,7 @@ impl Machine {
                 rule: participant.rule,
                 lag: participant.lag,
                 out,
+                frozen: participant.frozen,
                 banned: participant.banned.clone(),
             })
         });
@@ -349,12 +368,26 @@ impl Machine {
             self.tell(now, format!("{chosen} has caught up from {from}"));
             return Next::Go(Phase::Converge);
         }
+        if self.is_alive(&chosen) && self.is_alive(from) && self.came_closer(&chosen) {
+            self.tell(now, format!("{chosen} is still catching up from {from}: waiting on, because it makes progress"));
+            return Next::Go(Phase::CatchUp { from: from.clone() });
+        }
         self.tell(now, format!("{chosen} could not catch up from {from}"));
         if self.is_alive(from) {
             self.ban(&chosen, format!("it could not catch up from {from}"));
         }
         self.chosen = None;
         Next::Go(Phase::Choose)
+    }
+
+    /// The server lacks less than when this was last asked.
+    fn came_closer(&mut self, key: &InstanceKey) -> bool {
+        let survey = self.survey();
+        let (Some(all), Some(standing)) = (&survey.union, survey.standings.get(key)) else { return false };
+        let lacks = gap(all, &standing.executed);
+        let Some(participant) = self.participants.get_mut(key) else { return false };
+        let before = participant.lacks.replace(lacks);
+        before.is_none_or(|b| lacks < b)
     }
 
     pub(super) fn ban(&mut self, key: &InstanceKey, reason: String) {

@@ -125,10 +125,14 @@ pub(super) struct Participant {
     pub gone: Option<String>,
     /// Why it is not promoted any more.
     pub banned: Option<String>,
+    /// It was read after its receiver had been stopped.
+    pub frozen: bool,
     /// Its applier failed while it was drained.
     pub drain_failed: bool,
     /// Unapplied transactions when last looked at.
     pub pending: Option<u128>,
+    /// Transactions it lacked when last looked at while it caught up.
+    pub lacks: Option<u128>,
     /// Why it could not be kept.
     pub lost: Option<String>,
     /// Something was changed on it.
@@ -144,8 +148,10 @@ impl Participant {
             before: None,
             gone: Some("it was not read yet".to_owned()),
             banned: None,
+            frozen: false,
             drain_failed: false,
             pending: None,
+            lacks: None,
             lost: None,
             touched: false,
         }

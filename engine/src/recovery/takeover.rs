@@ -7,6 +7,7 @@
 use app::InstanceKey;
 use app::gtid::GtidPosition;
 use app::plan::{Action, Condition, Positioning, Step};
+use app::recovery::RecoveryKind;
 use app::topology::Instance;
 use chrono::{DateTime, Utc};
 
@@ -67,7 +68,7 @@ impl Machine {
             let server = self.facts.get(key)?;
             let out = p.gone.as_ref().map(|why| format!("it cannot be reached: {why}"));
             let banned = self.taker_veto(server);
-            Some(Contender { server, rule: p.rule, lag: server.lag_beyond_delay(), out, banned })
+            Some(Contender { server, rule: p.rule, lag: server.lag_beyond_delay(), out, frozen: false, banned })
         });
         let choice = choose(&Contest {
             source: Some(source),
@@ -208,15 +209,15 @@ impl Machine {
         let old = position(self.facts.get(&self.failed));
         let new = position(self.chosen.as_ref().and_then(|key| self.alive(key)));
         let frozen = self.alive(&self.failed).is_none_or(|s| s.read_only);
-        if let (Some(old), Some(new), true) = (&old, &new, frozen) {
-            if new.covers(old) {
-                self.attempts = 0;
-                self.tell(
-                    now,
-                    format!("the designated server has executed all of it: {}", old.to_string().replace('\n', "")),
-                );
-                return Next::Go(Phase::TakeOver);
-            }
+        if let (Some(old), Some(new), true) = (&old, &new, frozen)
+            && new.covers(old)
+        {
+            self.attempts = 0;
+            self.tell(
+                now,
+                format!("the designated server has executed all of it: {}", old.to_string().replace('\n', "")),
+            );
+            return Next::Go(Phase::TakeOver);
         }
         self.attempts = self.attempts.saturating_add(1);
         if frozen && new.is_some() && self.attempts < MAX_WAITS && !self.ended_badly() {
@@ -245,9 +246,42 @@ impl Machine {
         }
         if !self.is_alive(&chosen) {
             self.fence.insert(chosen.clone());
+            if self.siblings().iter().any(|s| self.holds_more_than_old(s)) {
+                return Next::Go(self.become_recovery(&chosen, now));
+            }
         }
         let message = format!("{chosen} could not be made the primary");
         Next::Go(self.roll_back(now, "promotion-failed", message))
+    }
+
+    /// A replica below the designated one has writes that the old primary has not: the designated one took writes before it was lost.
+    fn holds_more_than_old(&self, sibling: &Instance) -> bool {
+        let old = self.facts.get(&self.failed).and_then(|s| GtidPosition::executed_by(s).ok());
+        let theirs = GtidPosition::held_by(sibling).ok();
+        let below = self.chosen.as_ref() == Some(&sibling.replication.source);
+        match (old, theirs) {
+            (Some(old), Some(theirs)) => below && sibling.errant_gtid.is_empty() && !old.covers(&theirs),
+            _ => false,
+        }
+    }
+
+    /// The old primary must not take writes again: a replica holds acknowledged ones that it lacks. So the replicas
+    /// recover among themselves, and the old primary stays read-only.
+    fn become_recovery(&mut self, lost: &InstanceKey, now: DateTime<Utc>) -> Phase {
+        self.tell(
+            now,
+            format!("{lost} took writes before it was lost; its replicas hold them, so one of them takes over"),
+        );
+        self.kind = RecoveryKind::Source;
+        self.takeover = None;
+        self.settings.forced = true;
+        self.no_way_back = true;
+        self.settings.designated = None;
+        self.failed_last = self.facts.get(&self.failed).cloned().map(Box::new);
+        self.chosen = None;
+        self.promotion_sent = false;
+        self.attempts = 0;
+        Phase::ReadFacts
     }
 
     // Old primary, as a replica
@@ -256,10 +290,11 @@ impl Machine {
         let mut list = self.list();
         let (Some(chosen), Some(old)) = (self.chosen.clone(), self.alive(&self.failed)) else { return vec![] };
         let Some(template) = self.before(&chosen) else { return vec![] };
-        if old.semi_sync.source_enabled {
+        let first_try = self.attempts == 0;
+        if first_try && old.semi_sync.source_enabled {
             list.push(old, 1, Action::SetSemiSyncSource { on: false }, "a replica waits for nobody");
         }
-        if template.semi_sync_replica && !old.semi_sync.replica_enabled {
+        if first_try && template.semi_sync_replica && !old.semi_sync.replica_enabled {
             list.push(old, 1, Action::SetSemiSyncReplica { on: true }, "it acknowledges, as the new primary did");
         }
         if old.replication.source != chosen {

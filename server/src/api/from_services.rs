@@ -63,7 +63,10 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         if error.is_unavailable() {
             tracing::warn!(%error, "a read of the backend failed");
-            return Self::new(ErrorKind::Unavailable, "the backend database does not answer; see the log and the node's status");
+            return Self::new(
+                ErrorKind::Unavailable,
+                "the backend database does not answer; see the log and the node's status",
+            );
         }
         Self::internal(error)
     }

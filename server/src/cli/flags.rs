@@ -146,8 +146,7 @@ impl Arguments {
         I: IntoIterator<Item = T>,
         T: Into<String>,
     {
-        let mut arguments =
-            Self { promotion_rule: "prefer".to_owned(), discovery: true, ..Self::default() };
+        let mut arguments = Self { promotion_rule: "prefer".to_owned(), discovery: true, ..Self::default() };
         let mut sibling = String::new();
         let mut words = words.into_iter().map(Into::into);
         while let Some(word) = words.next() {
@@ -170,9 +169,9 @@ impl Arguments {
                 Takes::Text => {
                     let value = match value {
                         Some(value) => value.to_owned(),
-                        None => words
-                            .next()
-                            .ok_or_else(|| FlagError::Syntax(format!("flag needs an argument: -{name}")))?,
+                        None => {
+                            words.next().ok_or_else(|| FlagError::Syntax(format!("flag needs an argument: -{name}")))?
+                        }
                     };
                     if name == "s" { sibling = value } else { arguments.text(name, value) }
                 }
@@ -256,9 +255,7 @@ fn switch_value(name: &str, value: Option<&str>) -> Result<bool, FlagError> {
     match value {
         None | Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
         Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
-        Some(other) => {
-            Err(FlagError::Syntax(format!("invalid boolean value {other:?} for -{name}: parse error")))
-        }
+        Some(other) => Err(FlagError::Syntax(format!("invalid boolean value {other:?} for -{name}: parse error"))),
     }
 }
 
@@ -324,7 +321,9 @@ mod tests {
 
     #[test]
     fn contradictions_are_refused() {
-        assert!(matches!(parse("-s a -d b"), Err(FlagError::Conflict(m)) if m.contains("\"a\"") && m.contains("\"b\"")));
+        assert!(
+            matches!(parse("-s a -d b"), Err(FlagError::Conflict(m)) if m.contains("\"a\"") && m.contains("\"b\""))
+        );
         assert_eq!(parse("-s a").expect("ok").destination, "a");
         assert!(matches!(parse("-promotion-rule must"), Err(FlagError::Conflict(m)) if m.contains("must")));
         assert!(matches!(parse("-promotion-rule bad -version"), Err(FlagError::Conflict(_))));

@@ -71,5 +71,8 @@ pub fn domain_of(snapshot: &Snapshot, name: &str) -> String {
 /// Whether a dead source and a dead intermediate source of the cluster are recovered automatically.
 pub fn automated(config: &Config, name: &str, alias: &str) -> (bool, bool) {
     let recovery = &config.recovery;
-    (recovery.recover_primary_filters.matches(name, alias), recovery.recover_intermediate_source_filters.matches(name, alias))
+    (
+        recovery.recover_primary_filters.matches(name, alias),
+        recovery.recover_intermediate_source_filters.matches(name, alias),
+    )
 }

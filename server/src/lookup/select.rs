@@ -32,8 +32,7 @@ pub fn search(snapshot: &Snapshot, text: &str) -> Servers {
     let number = text.parse::<u64>().ok();
     let mut servers = everything(snapshot);
     servers.retain(|i| {
-        let texts =
-            [&i.key.to_string(), &i.cluster_name, &i.suggested_cluster_alias, &i.version, &i.version_comment];
+        let texts = [&i.key.to_string(), &i.cluster_name, &i.suggested_cluster_alias, &i.version, &i.version_comment];
         texts.iter().any(|t| t.to_lowercase().contains(&text))
             || number.is_some_and(|n| n == i.server_id || n == u64::from(i.key.port))
     });

@@ -20,7 +20,8 @@ impl RecoveryService {
         if !self.parts.config.current().extensions.fence_returning_source || !self.parts.consensus.is_leader() {
             return;
         }
-        let lost = snapshot.annotations.downtime.iter().filter(|(_, d)| d.is_active(now) && d.reason == LOST_IN_RECOVERY);
+        let lost =
+            snapshot.annotations.downtime.iter().filter(|(_, d)| d.is_active(now) && d.reason == LOST_IN_RECOVERY);
         for (key, downtime) in lost {
             let Some(instance) = snapshot.get(key) else { continue };
             if !instance.check.is_valid() || instance.check.last_seen.is_none_or(|seen| seen <= downtime.begin) {
@@ -57,7 +58,10 @@ impl RecoveryService {
         let outcome = if result.state.is_done() && killed.state.is_done() {
             "came back writeable after it had been replaced: made read-only".to_owned()
         } else {
-            format!("came back writeable after it had been replaced; fencing failed: {:?}, {:?}", result.state, killed.state)
+            format!(
+                "came back writeable after it had been replaced; fencing failed: {:?}, {:?}",
+                result.state, killed.state
+            )
         };
         self.parts.audit.record("fence", key, &instance.cluster_name, &Actor::system(), &outcome);
         let _unreadable = self.parts.exec.refresh(key).await;

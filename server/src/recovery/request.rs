@@ -130,12 +130,8 @@ impl RecoveryService {
         actor: &Actor,
     ) -> Result<usize, ConsensusError> {
         let at = Utc::now();
-        let command = Command::Acknowledge {
-            what: what.clone(),
-            by: actor.name.clone(),
-            comment: comment.to_owned(),
-            at,
-        };
+        let command =
+            Command::Acknowledge { what: what.clone(), by: actor.name.clone(), comment: comment.to_owned(), at };
         self.parts.consensus.submit(command, actor).await?;
         Ok(self.registry.acknowledge(&what, &actor.name, comment, at))
     }
@@ -227,8 +223,7 @@ impl RecoveryService {
         if snapshot.get(key).is_none() {
             return Err(RecoverError::Unknown(key.clone()));
         }
-        let around: Vec<InstanceKey> =
-            snapshot.replicas_of(key).map(|r| r.key.clone()).chain([key.clone()]).collect();
+        let around: Vec<InstanceKey> = snapshot.replicas_of(key).map(|r| r.key.clone()).chain([key.clone()]).collect();
         futures_util::future::join_all(around.iter().map(|k| self.parts.exec.refresh(k))).await;
         Ok(())
     }

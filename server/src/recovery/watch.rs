@@ -150,8 +150,10 @@ impl RecoveryService {
         for key in &keys {
             self.parts.discovery.probe_soon(key);
         }
-        matches!(finding.code, C::UnreachableSource | C::UnreachableIntermediateSource | C::FirstTierReplicaFailingToConnect)
-            && self.tracked().get(&finding.key).is_some_and(|t| Utc::now() - t.since < TimeDelta::seconds(10))
+        matches!(
+            finding.code,
+            C::UnreachableSource | C::UnreachableIntermediateSource | C::FirstTierReplicaFailingToConnect
+        ) && self.tracked().get(&finding.key).is_some_and(|t| Utc::now() - t.since < TimeDelta::seconds(10))
     }
 
     /// Records a detection once for each stretch of a problem.
@@ -205,7 +207,9 @@ impl RecoveryService {
         let settle = TimeDelta::from_std(config.discovery.poll_interval() * 3).unwrap_or(TimeDelta::MAX);
         Policy {
             block_period: TimeDelta::from_std(config.recovery.block_period()).unwrap_or(TimeDelta::MAX),
-            grace: TimeDelta::seconds(i64::try_from(config.extensions.recovery_grace_seconds).unwrap_or(i64::MAX / 1000)),
+            grace: TimeDelta::seconds(
+                i64::try_from(config.extensions.recovery_grace_seconds).unwrap_or(i64::MAX / 1000),
+            ),
             hold_off_until: self.parts.node.started + settle,
         }
     }

@@ -84,8 +84,10 @@ pub fn Banner() -> impl IntoView {
         }
     };
     view! {
-        <ul class="banner" role="status" aria-label="State of the service">
-            <For each=move || lines.get() key=|line| line.text.clone() children=one />
-        </ul>
+        <div class="banner" role="status" aria-label="State of the service">
+            <Show when=move || lines.with(|l| !l.is_empty())>
+                <ul><For each=move || lines.get() key=|line| line.text.clone() children=one /></ul>
+            </Show>
+        </div>
     }
 }

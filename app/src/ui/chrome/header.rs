@@ -48,7 +48,7 @@ pub fn Header(
                     </Show>
                 </ul>
             </nav>
-            <button type="button" class="search-opener" on:click=move |_| palette.set(true) aria-haspopup="dialog">
+            <button type="button" class="search-opener" aria-label="Search" on:click=move |_| palette.set(true) aria-haspopup="dialog">
                 <Icon name="search" />
                 <span class="search-words">"Search"</span>
                 <kbd aria-hidden="true">"⌘K"</kbd>

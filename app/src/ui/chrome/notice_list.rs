@@ -23,9 +23,11 @@ pub fn NoticeList() -> impl IntoView {
         }
     };
     view! {
-        <ul class="notices" role="log" aria-label="Notices">
-            <For each=move || notices.list() key=|n| n.id children=one />
-        </ul>
+        <div class="notices" role="log" aria-label="Notices">
+            <Show when=move || !notices.list().is_empty()>
+                <ul><For each=move || notices.list() key=|n| n.id children=one /></ul>
+            </Show>
+        </div>
         <p class="spoken" role="status" aria-live="polite">{move || notices.spoken.get()}</p>
     }
 }

@@ -38,7 +38,10 @@ impl Navigator {
     }
 
     /// A part of what is shown; redraws only when the part changes.
-    pub fn part<T: PartialEq + Send + Sync + 'static>(self, part: impl Fn(&Route) -> T + Send + Sync + 'static) -> Memo<T> {
+    pub fn part<T: PartialEq + Send + Sync + 'static>(
+        self,
+        part: impl Fn(&Route) -> T + Send + Sync + 'static,
+    ) -> Memo<T> {
         Memo::new(move |_| self.route.with(|route| part(route)))
     }
 

@@ -10,7 +10,7 @@ use leptos::wasm_bindgen::JsCast;
 use leptos::wasm_bindgen::closure::Closure;
 use web_sys::{EventSource, MessageEvent};
 
-use crate::event::{Event, EventBody};
+use crate::ui::model::told::Told;
 
 /// How the stream stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,21 +25,29 @@ pub enum StreamState {
 
 /// Names of the events that the service sends (`EventBody::name`).
 const NAMES: &[&str] = &[
-    "instance", "instance_forgotten", "finding", "plan_step", "plan_ended", "recovery", "annotation", "node", "refetch",
+    "instance",
+    "instance_forgotten",
+    "finding",
+    "plan_step",
+    "plan_ended",
+    "recovery",
+    "annotation",
+    "node",
+    "refetch",
 ];
 
 /// Longest pause before another try, milliseconds.
 const LONGEST_PAUSE: u64 = 15_000;
 
 /// Opens the stream and keeps it open. `on_state` hears of each change; `on_event` gets each event.
-pub fn open(on_state: impl Fn(StreamState) + 'static, on_event: impl Fn(Event) + 'static) {
+pub fn open(on_state: impl Fn(StreamState) + 'static, on_event: impl Fn(Told) + 'static) {
     let hub = Rc::new(Hub { on_state: Box::new(on_state), on_event: Box::new(on_event), failures: Cell::new(0) });
     hub.connect();
 }
 
 struct Hub {
     on_state: Box<dyn Fn(StreamState)>,
-    on_event: Box<dyn Fn(Event)>,
+    on_event: Box<dyn Fn(Told)>,
     failures: Cell<u32>,
 }
 
@@ -55,7 +63,7 @@ impl Hub {
             (hub.on_state)(StreamState::Open);
             if again {
                 // A new stream knows no last number: what happened meanwhile is only to be had by reading.
-                (hub.on_event)(Event { id: 0, at: chrono::DateTime::UNIX_EPOCH, body: EventBody::Refetch });
+                (hub.on_event)(Told::Refetch);
             }
         });
         let hub = Rc::clone(&self);
@@ -68,14 +76,7 @@ impl Hub {
         });
         let hub = Rc::clone(&self);
         let told = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
-            let data = message.data().as_string().unwrap_or_default();
-            // An event of a kind that this page does not know yet may change anything.
-            let event = serde_json::from_str(&data).unwrap_or(Event {
-                id: 0,
-                at: chrono::DateTime::UNIX_EPOCH,
-                body: EventBody::Refetch,
-            });
-            (hub.on_event)(event);
+            (hub.on_event)(Told::read(&message.type_(), &message.data().as_string().unwrap_or_default()));
         });
         source.set_onopen(Some(opened.as_ref().unchecked_ref()));
         source.set_onerror(Some(failed.as_ref().unchecked_ref()));

@@ -37,11 +37,17 @@ impl Default for Camera {
 impl Camera {
     /// Shows all of a picture of this size in a screen of that size, with a margin, never larger than life; centred.
     pub fn fit(picture: Point, screen: Point) -> Self {
-        const MARGIN: f64 = 32.0;
+        const MARGIN: f64 = 28.0;
+        // The tools stand at the lower edge.
+        let screen = Self::above_tools(screen);
         let room = |screen: f64, picture: f64| (screen - 2.0 * MARGIN).max(1.0) / picture.max(1.0);
         let scale = room(screen.x, picture.x).min(room(screen.y, picture.y)).clamp(SCALES.0, 1.0);
         let shift = Point::new((screen.x - picture.x * scale) / 2.0, ((screen.y - picture.y * scale) / 2.0).max(16.0));
         Self { shift, scale }
+    }
+
+    fn above_tools(screen: Point) -> Point {
+        Point::new(screen.x, (screen.y - 44.0).max(1.0))
     }
 
     /// Grows or shrinks around a point of the screen, which keeps showing what it shows.

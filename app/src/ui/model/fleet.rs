@@ -59,7 +59,7 @@ pub fn listed<'a>(clusters: &'a [ClusterSummary], filter: &str, state: &str) -> 
     };
     let mut listed: Vec<&ClusterSummary> = clusters.iter().filter(matches).collect();
     listed.sort_by(|a, b| {
-        let loud = |c: &ClusterSummary| std::cmp::Reverse(Tone::of_cluster(c));
+        let loud = |c: &ClusterSummary| std::cmp::Reverse(Tone::of_cluster(c).urgency());
         (loud(a), display_name(a), &a.name).cmp(&(loud(b), display_name(b), &b.name))
     });
     listed

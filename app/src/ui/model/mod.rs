@@ -13,4 +13,6 @@ pub mod route;
 pub mod search;
 pub mod server;
 pub mod shape;
+pub mod sparkline;
+pub mod told;
 pub mod tone;

@@ -1,7 +1,7 @@
 //! What the page reads again after an event: as little as will do.
 
+use super::told::Told;
 use crate::InstanceKey;
-use crate::event::EventBody;
 
 /// What is to be read again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,11 +30,11 @@ impl Reread {
     }
 
     /// What `event` asks for while the cluster of this name is open, which holds the servers for which `shown` is true.
-    pub fn after(event: &EventBody, open: Option<&str>, shown: impl Fn(&InstanceKey) -> bool) -> Self {
+    pub fn after(event: &Told, open: Option<&str>, shown: impl Fn(&InstanceKey) -> bool) -> Self {
         let mut out = Self::default();
         let here = |cluster: &str| open == Some(cluster);
         match event {
-            EventBody::Instance { key, cluster } | EventBody::Annotation { key, cluster } => {
+            Told::Changed { key, cluster } => {
                 out.clusters = true;
                 if key.is_null() {
                     out.cluster = here(cluster);
@@ -45,24 +45,20 @@ impl Reread {
                     out.cluster = here(cluster) || shown(key);
                 }
             }
-            EventBody::InstanceForgotten { key, cluster } => {
+            Told::Forgotten { key, cluster } | Told::Finding { key, cluster } => {
                 out.clusters = true;
                 out.cluster = here(cluster) || shown(key);
             }
-            EventBody::Finding { finding } => {
-                out.clusters = true;
-                out.cluster = here(&finding.cluster) || shown(&finding.key);
-            }
-            EventBody::PlanEnded { .. } => out.cluster = open.is_some(),
-            EventBody::Recovery { recovery } => {
+            Told::Ended { .. } => out.cluster = open.is_some(),
+            Told::Recovery(recovery) => {
                 out.clusters = true;
                 out.recoveries = true;
                 // While it runs its record is in the event; the tree follows by server events.
                 out.cluster = !recovery.is_running() && recovery.participants.iter().any(&shown);
             }
-            EventBody::Node { .. } => out.node = true,
-            EventBody::PlanStep { .. } => {}
-            EventBody::Refetch => out.all = true,
+            Told::Node => out.node = true,
+            Told::Step { .. } => {}
+            Told::Refetch => out.all = true,
         }
         out
     }
@@ -96,8 +92,8 @@ mod tests {
         InstanceKey::new(format!("db{n}"), 3306)
     }
 
-    fn changed(n: u16, cluster: &str) -> EventBody {
-        EventBody::Instance { key: key(n), cluster: cluster.to_owned() }
+    fn changed(n: u16, cluster: &str) -> Told {
+        Told::Changed { key: key(n), cluster: cluster.to_owned() }
     }
 
     #[test]
@@ -120,6 +116,6 @@ mod tests {
         assert_eq!((pending.servers.len(), pending.cluster), (6, false));
         pending.join(Reread::after(&changed(7, "a"), Some("a"), |_| true));
         assert_eq!((pending.servers.len(), pending.cluster), (0, true));
-        assert!(Reread::after(&EventBody::Refetch, None, |_| true).all);
+        assert!(Reread::after(&Told::Refetch, None, |_| true).all);
     }
 }

@@ -54,12 +54,14 @@ pub fn name_parts(key: &InstanceKey) -> (String, String) {
     (key.hostname.clone(), format!(":{}", key.port))
 }
 
-/// `rw`, `ro` or `super ro`.
+/// `rw`, `ro` or `super ro`, with a question mark where that is only what was last seen.
 pub fn write_word(server: &Instance) -> &'static str {
-    match (server.read_only, server.super_read_only) {
-        (true, Some(true)) => "super ro",
-        (true, _) => "ro",
-        (false, _) => "rw",
+    match (server.check.is_valid(), server.read_only, server.super_read_only) {
+        (true, true, Some(true)) => "super ro",
+        (true, true, _) => "ro",
+        (true, false, _) => "rw",
+        (false, true, _) => "ro?",
+        (false, false, _) => "rw?",
     }
 }
 
@@ -190,26 +192,16 @@ pub fn problem_text(view: &ServerView, problem: &str, now: DateTime<Utc>) -> Str
     }
 }
 
-/// What a screen reader says of a box.
-pub fn spoken(view: &ServerView, part: Part, now: DateTime<Utc>) -> String {
+/// What a screen reader says of a box after the words that everybody sees: what icons, abbreviations and lines say.
+pub fn spoken(view: &ServerView, now: DateTime<Utc>) -> String {
     let server = &view.instance;
-    let mut text = format!(
-        "{}, {}, {}, {}, {}",
-        server.key,
-        part.word(),
-        write_words(server),
-        Tone::of_server(view).word(),
-        view.flavor
-    );
+    let mut text = format!("{}, {}, {}", Tone::of_server(view).word(), write_words(server), view.flavor);
     for problem in &view.problems {
         text.push_str(", ");
         text.push_str(&problem_text(view, problem, now));
     }
-    if part != Part::Primary && server.is_replica() {
+    if server.is_replica() {
         text.push_str(&format!(", replicates from {}, lag {}", server.replication.source, lag_text(server.lag)));
-    }
-    if !server.data_center.is_empty() {
-        text.push_str(&format!(", data centre {}", server.data_center));
     }
     text
 }
@@ -472,11 +464,10 @@ mod tests {
         let mut view = replica();
         view.problems = vec!["last_check_invalid".to_owned()];
         view.status = "invalid".to_owned();
-        let text = spoken(&view, Part::Replica, at(130));
+        let text = spoken(&view, at(130));
         assert_eq!(
             text,
-            "db2:3306, replica, read-only, broken, MariaDB, cannot be reached, last seen 30 s ago, \
-             replicates from db1:3306, lag 0 s"
+            "broken, read-only, MariaDB, cannot be reached, last seen 30 s ago, replicates from db1:3306, lag 0 s"
         );
     }
 

@@ -116,6 +116,41 @@ impl Tone {
     }
 }
 
+impl Tone {
+    /// How soon somebody should look: higher is sooner. Something at work is looked at before what merely wants a look.
+    pub fn urgency(self) -> u8 {
+        match self {
+            Self::Broken => 5,
+            Self::Progress => 4,
+            Self::Attention => 3,
+            Self::Downtimed => 2,
+            Self::Unknown => 1,
+            Self::Ok => 0,
+        }
+    }
+}
+
+/// The text of a finding (`Finding::text`) for people: codes of analysis keep the name that runbooks know, structure warnings
+/// become words.
+pub fn finding_words(text: &str) -> String {
+    let words = |part: &str| match part.strip_suffix("StructureWarning") {
+        None => part.to_owned(),
+        Some(name) => {
+            let mut out = String::new();
+            let mut before = ' ';
+            for c in name.chars() {
+                if c.is_ascii_uppercase() && before.is_ascii_lowercase() {
+                    out.push(' ');
+                }
+                out.push(if out.is_empty() { c } else { c.to_ascii_lowercase() });
+                before = c;
+            }
+            out.replace("gtidmodes", "GTID modes").replace("gtid", "GTID").replace("semi sync", "semi-sync")
+        }
+    };
+    text.split(", ").map(words).collect::<Vec<_>>().join(", ")
+}
+
 /// A step's state in a word or two.
 pub fn step_word(state: &StepState) -> &'static str {
     match state {
@@ -178,6 +213,18 @@ mod tests {
                 assert!(a.word() != b.word() && a.icon() != b.icon() && a.class() != b.class());
             }
         }
+    }
+
+    #[test]
+    fn warnings_become_words_and_codes_stay() {
+        assert_eq!(finding_words("DeadMaster"), "DeadMaster");
+        assert_eq!(
+            finding_words("DeadMaster, NotEnoughValidSemiSyncReplicasStructureWarning"),
+            "DeadMaster, Not enough valid semi-sync replicas"
+        );
+        assert_eq!(finding_words("ErrantGTIDStructureWarning"), "Errant GTID");
+        assert_eq!(finding_words("DifferentGTIDModesStructureWarning"), "Different GTID modes");
+        assert_eq!(finding_words(""), "");
     }
 
     #[test]

@@ -70,7 +70,11 @@ pub fn AuditPage() -> impl IntoView {
 
 fn row(row: AuditRow) -> impl IntoView {
     let server = (!row.server.is_null()).then(|| {
-        let address = Route::server(if row.cluster.is_empty() { row.server.to_string() } else { row.cluster.clone() }, row.server.clone()).address();
+        let address = Route::server(
+            if row.cluster.is_empty() { row.server.to_string() } else { row.cluster.clone() },
+            row.server.clone(),
+        )
+        .address();
         view! { <a href=address>{row.server.to_string()}</a> }
     });
     view! {

@@ -6,7 +6,7 @@ use crate::ui::chrome::cluster_list::ClusterList;
 use crate::ui::chrome::parts::{Badge, Problem};
 use crate::ui::model::fleet::display_name;
 use crate::ui::model::route::Route;
-use crate::ui::model::tone::Tone;
+use crate::ui::model::tone::{Tone, finding_words};
 use crate::ui::panel::SidePanel;
 use crate::ui::panel::strip::TimelineStrip;
 use crate::ui::state::use_ui;
@@ -21,8 +21,10 @@ pub fn ClusterPage() -> impl IntoView {
         _ => String::new(),
     });
     let here = Memo::new(move |_| ui.cluster.summary.with(Option::is_some));
-    let name = move || ui.cluster.summary.with(|s| s.as_ref().map_or_else(|| asked.get(), |s| display_name(s).to_owned()));
-    let small = move || ui.cluster.summary.with(|s| s.as_ref().filter(|s| s.name != display_name(s)).map(|s| s.name.clone()));
+    let name =
+        move || ui.cluster.summary.with(|s| s.as_ref().map_or_else(|| asked.get(), |s| display_name(s).to_owned()));
+    let small =
+        move || ui.cluster.summary.with(|s| s.as_ref().filter(|s| s.name != display_name(s)).map(|s| s.name.clone()));
     let tone = Signal::derive(move || ui.cluster.summary.with(|s| s.as_ref().map_or(Tone::Unknown, Tone::of_cluster)));
     let selected = ui.navigator.part(|r| matches!(r, Route::Cluster { server: Some(_), .. }));
     let panel_open = move || selected.get() || ui.work.is_open();
@@ -38,7 +40,7 @@ pub fn ClusterPage() -> impl IntoView {
                 <span class="small">{small}</span>
                 <Badge tone=tone />
                 <span class="cluster-finding">
-                    {move || ui.cluster.summary.with(|s| s.as_ref().map(|s| s.finding.clone()))}
+                    {move || ui.cluster.summary.with(|s| s.as_ref().map(|s| finding_words(&s.finding)))}
                 </span>
             </div>
             {move || ui.cluster.error.get().map(|error| view! { <Problem error=error /> })}

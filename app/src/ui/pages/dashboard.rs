@@ -8,7 +8,7 @@ use crate::ui::chrome::parts::{Badge, Loaded};
 use crate::ui::model::fleet::{Totals, display_name, listed, totals};
 use crate::ui::model::recovery::{headline, progress_text};
 use crate::ui::model::route::Route;
-use crate::ui::model::tone::{Tone, problem_words};
+use crate::ui::model::tone::{Tone, finding_words, problem_words};
 use crate::ui::state::{Ui, use_ui};
 
 /// The dashboard.
@@ -31,7 +31,8 @@ pub fn DashboardPage() -> impl IntoView {
             listed(list, &filter.get(), &state.get()).into_iter().cloned().collect::<Vec<ClusterSummary>>()
         })
     });
-    let set_filter = move |text: String| ui.navigator.replace(&Route::Clusters { filter: text, state: state.get_untracked() });
+    let set_filter =
+        move |text: String| ui.navigator.replace(&Route::Clusters { filter: text, state: state.get_untracked() });
     let none_known = move || clusters.value.with(|list| list.as_ref().is_some_and(Vec::is_empty));
     view! {
         <section class="column">
@@ -47,15 +48,24 @@ pub fn DashboardPage() -> impl IntoView {
                     on:input:target=move |event| set_filter(event.target().value())
                 />
             </div>
+            <Sum sums=sums />
             <RunningRecoveries />
             <Loaded here=Signal::derive(move || clusters.value.with(Option::is_some)) error=clusters.error>
                 <Show when=none_known><FirstSteps /></Show>
                 <Show when=move || !none_known() && shown.with(Vec::is_empty)>
                     <p class="quiet">"No cluster matches."</p>
                 </Show>
-                <ul class="clusters">
-                    <For each=move || shown.get() key=|c| format!("{c:?}") children=|cluster| view! { <ClusterRow cluster=cluster /> } />
-                </ul>
+                <Show when=move || shown.with(|s| !s.is_empty())>
+                    <div class="clusters">
+                        <div class="cluster-row cluster-heads" aria-hidden="true">
+                            <span>"Cluster"</span><span>"State"</span><span>"Primary"</span><span>"Servers"</span>
+                            <span>"Problems"</span><span>"Automatic recovery"</span>
+                        </div>
+                        <ul aria-label="Clusters">
+                            <For each=move || shown.get() key=|c| format!("{c:?}") children=|cluster| view! { <ClusterRow cluster=cluster /> } />
+                        </ul>
+                    </div>
+                </Show>
             </Loaded>
         </section>
     }
@@ -87,6 +97,13 @@ fn StateFilter(sums: Memo<Totals>, state: Memo<String>, filter: Memo<String>) ->
             {one(Some(Tone::Attention), |t| t.attention)}
             {one(Some(Tone::Ok), |t| t.ok)}
         </ul>
+    }
+}
+
+/// What all clusters add up to.
+#[component]
+fn Sum(sums: Memo<Totals>) -> impl IntoView {
+    view! {
         <p class="sum">
             <strong>{move || sums.with(|t| t.servers)}</strong> " servers"
             <span class="dot-between">"·"</span>
@@ -102,9 +119,10 @@ fn StateFilter(sums: Memo<Totals>, state: Memo<String>, filter: Memo<String>) ->
 fn RunningRecoveries() -> impl IntoView {
     let ui: Ui = use_ui();
     let running = Memo::new(move |_| {
-        ui.fleet.recoveries.value.with(|list| {
-            list.iter().flatten().filter(|r| r.is_running()).cloned().collect::<Vec<_>>()
-        })
+        ui.fleet
+            .recoveries
+            .value
+            .with(|list| list.iter().flatten().filter(|r| r.is_running()).cloned().collect::<Vec<_>>())
     });
     view! {
         <ul class="running">
@@ -140,10 +158,10 @@ fn ClusterRow(cluster: ClusterSummary) -> impl IntoView {
             </div>
             <div class="cluster-state">
                 <Badge tone=tone />
-                <span class="cluster-finding">{cluster.finding.clone()}</span>
+                <span class="cluster-finding">{finding_words(&cluster.finding)}</span>
             </div>
             <div class="cluster-primary">
-                <span class="label">"primary"</span>
+                <span class="label">"primary "</span>
                 {match (primary, server_address) {
                     (Some(key), Some(address)) => view! { <a href=address>{key.to_string()}</a> }.into_any(),
                     _ => view! { <span class="tone-broken">"none"</span> }.into_any(),
@@ -158,7 +176,7 @@ fn ClusterRow(cluster: ClusterSummary) -> impl IntoView {
                 {(cluster.downtimed > 0).then(|| view! { <li class="tone-downtimed">{cluster.downtimed} " downtimed"</li> })}
             </ul>
             <div class="cluster-auto">
-                <span class="label">"automatic"</span>
+                <span class="label">"automatic recovery: "</span>
                 {automatic(&cluster)}
             </div>
         </li>

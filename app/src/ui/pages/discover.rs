@@ -28,10 +28,17 @@ pub fn DiscoverPage() -> impl IntoView {
     let outcomes = RwSignal::new(Vec::<(String, Outcome)>::new());
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let lines: Vec<String> =
-            text.get_untracked().split_whitespace().map(|line| line.trim_matches(',').to_owned()).filter(|l| !l.is_empty()).collect();
+        let lines: Vec<String> = text
+            .get_untracked()
+            .split_whitespace()
+            .map(|line| line.trim_matches(',').to_owned())
+            .filter(|l| !l.is_empty())
+            .collect();
         if lines.is_empty() {
-            outcomes.set(vec![(String::new(), Outcome::Failed("Name a server: host, host:port or [ipv6]:port.".to_owned()))]);
+            outcomes.set(vec![(
+                String::new(),
+                Outcome::Failed("Name a server: host, host:port or [ipv6]:port.".to_owned()),
+            )]);
             return;
         }
         outcomes.set(lines.iter().map(|line| (line.clone(), Outcome::Asking)).collect());
@@ -65,9 +72,11 @@ pub fn DiscoverPage() -> impl IntoView {
                     <p id="servers-help" class="quiet">"host, host:port or [ipv6]:port; port 3306 when none is given."</p>
                     <div class="buttons"><button type="submit" class="primary">"Discover"</button></div>
                 </form>
-                <ul class="outcomes" role="status" aria-label="What came of it">
-                    {move || outcomes.get().into_iter().map(|(line, outcome)| row(line, outcome)).collect_view()}
-                </ul>
+                <div role="status" aria-label="What came of it">
+                    <ul class="outcomes">
+                        {move || outcomes.get().into_iter().map(|(line, outcome)| row(line, outcome)).collect_view()}
+                    </ul>
+                </div>
             </Show>
         </section>
     }
@@ -93,7 +102,11 @@ fn row(line: String, outcome: Outcome) -> impl IntoView {
             let instance = server.instance;
             let address = Route::server(&instance.cluster_name, instance.key.clone()).address();
             let name = instance.key.to_string();
-            (Tone::Ok, view! { <span>"known as " <a href=address>{name}</a>", cluster " {instance.cluster_name}</span> }.into_any())
+            (
+                Tone::Ok,
+                view! { <span>"known as " <a href=address>{name}</a>", cluster " {instance.cluster_name}</span> }
+                    .into_any(),
+            )
         }
     };
     view! { <li class=tone.class()><Icon name=tone.icon() /><strong>{line}</strong>{body}</li> }

@@ -99,7 +99,8 @@ pub fn RecoveryRow(recovery: Recovery) -> impl IntoView {
     let running = recovery.is_running();
     let took = duration_text(elapsed(&recovery, ui.clock.now_once()));
     let acknowledged = recovery.acknowledged.clone();
-    let cluster = if recovery.cluster_alias.is_empty() { recovery.cluster.clone() } else { recovery.cluster_alias.clone() };
+    let cluster =
+        if recovery.cluster_alias.is_empty() { recovery.cluster.clone() } else { recovery.cluster_alias.clone() };
     view! {
         <li class=format!("recovery-row {}", tone.class())>
             <Badge tone=tone />

@@ -60,8 +60,11 @@ fn Record(recovery: Recovery) -> impl IntoView {
     let recovery = StoredValue::new(recovery);
     let with = move |read: fn(&Recovery) -> String| recovery.with_value(read);
     let tone = recovery.with_value(Tone::of_recovery);
-    let title = move || recovery.with_value(|r| headline(r, if r.is_running() { ui.clock.now() } else { ui.clock.now_once() }));
-    let took = move || recovery.with_value(|r| duration_text(elapsed(r, if r.is_running() { ui.clock.now() } else { r.started })));
+    let title =
+        move || recovery.with_value(|r| headline(r, if r.is_running() { ui.clock.now() } else { ui.clock.now_once() }));
+    let took = move || {
+        recovery.with_value(|r| duration_text(elapsed(r, if r.is_running() { ui.clock.now() } else { r.started })))
+    };
     let cluster = with(|r| if r.cluster_alias.is_empty() { r.cluster.clone() } else { r.cluster_alias.clone() });
     let started = recovery.with_value(|r| r.started);
     view! {
@@ -106,7 +109,8 @@ fn Story(recovery: StoredValue<Recovery>) -> impl IntoView {
     let live = recovery.with_value(Recovery::is_running);
     let empty = lines.is_empty();
     view! {
-        <ol class="story" role=live.then_some("log") aria-label="Story">
+        <div role=live.then_some("log") aria-label=live.then_some("Story, as it happens")>
+        <ol class="story">
             {lines.into_iter().map(|(at, since, message)| view! {
                 <li>
                     <time title=moment_text(at)>{clock_text(at)}</time>
@@ -115,6 +119,7 @@ fn Story(recovery: StoredValue<Recovery>) -> impl IntoView {
                 </li>
             }).collect_view()}
         </ol>
+        </div>
         {empty.then(|| view! { <p class="quiet">"Nothing was written down yet."</p> })}
     }
 }
@@ -173,11 +178,13 @@ fn Acknowledgement(recovery: StoredValue<Recovery>) -> impl IntoView {
         event.prevent_default();
         let body = AcknowledgeRequest { comment: comment.get_untracked().trim().to_owned() };
         if body.comment.is_empty() {
-            ui.notices.failed("Say in a few words what you found: the comment of an acknowledgement must not be empty.");
+            ui.notices
+                .failed("Say in a few words what you found: the comment of an acknowledgement must not be empty.");
             return;
         }
         let uid = recovery.with_value(|r| r.uid.clone());
-        let call = async move { send_only(Method::PUT, &path(&["recoveries", &uid, "acknowledgement"]), Some(&body)).await };
+        let call =
+            async move { send_only(Method::PUT, &path(&["recoveries", &uid, "acknowledgement"]), Some(&body)).await };
         act(ui, "Acknowledged.", call, || {});
     };
     let done = recovery.with_value(|r| r.acknowledged.clone());

@@ -90,11 +90,18 @@ pub fn Actions(
 
 type Press = Box<dyn Fn() + Send>;
 
-fn buttons(ui: Ui, key: InstanceKey, now: Situation, has_replicas: bool, open: RwSignal<Open>) -> impl Iterator<Item = AnyView> {
+fn buttons(
+    ui: Ui,
+    key: InstanceKey,
+    now: Situation,
+    has_replicas: bool,
+    open: RwSignal<Open>,
+) -> impl Iterator<Item = AnyView> {
     let plan = |operation: Operation| -> Press { Box::new(move || ui.work.propose(ui, operation.clone())) };
     let recover = |kind: &'static str, target: String, designated: Option<InstanceKey>| -> Press {
         Box::new(move || {
-            let request = RecoverRequest { kind: kind.to_owned(), target: target.clone(), designated: designated.clone() };
+            let request =
+                RecoverRequest { kind: kind.to_owned(), target: target.clone(), designated: designated.clone() };
             ui.work.confirm_recovery(request);
         })
     };
@@ -127,7 +134,10 @@ fn buttons(ui: Ui, key: InstanceKey, now: Situation, has_replicas: bool, open: R
         };
         all.push(("", write.0, write.1));
     }
-    if now.replica && now.runs && ui.cluster.summary.with_untracked(|s| s.as_ref().is_some_and(|s| s.primary.as_ref() == Some(&now.source))) {
+    if now.replica
+        && now.runs
+        && ui.cluster.summary.with_untracked(|s| s.as_ref().is_some_and(|s| s.primary.as_ref() == Some(&now.source)))
+    {
         let cluster = ui.cluster.name_once().unwrap_or_default();
         all.push(("bolt", "Take over as primary…", recover("graceful-takeover-auto", cluster, Some(key.clone()))));
     }
@@ -184,7 +194,8 @@ fn RuleChoice(server: InstanceKey, situation: Memo<Situation>) -> impl IntoView 
         let key = server.to_string();
         let done = format!("The promotion rule of {key} is {rule}.");
         let body = PromotionRuleRequest { rule };
-        let call = async move { send_only(Method::PUT, &path(&["servers", &key, "promotion-rule"]), Some(&body)).await };
+        let call =
+            async move { send_only(Method::PUT, &path(&["servers", &key, "promotion-rule"]), Some(&body)).await };
         act(ui, done, call, || {});
     };
     view! {

@@ -3,9 +3,12 @@
 use leptos::prelude::*;
 
 use super::evidence::FindingCard;
+use crate::InstanceKey;
+use crate::ui::chrome::icon::Icon;
 use crate::ui::chrome::parts::Badge;
 use crate::ui::model::recovery::headline;
 use crate::ui::model::route::Route;
+use crate::ui::model::server::problem_text;
 use crate::ui::model::tone::Tone;
 use crate::ui::state::use_ui;
 
@@ -13,7 +16,24 @@ use crate::ui::state::use_ui;
 #[component]
 pub fn ClusterPanel() -> impl IntoView {
     let ui = use_ui();
-    let none = move || ui.cluster.findings.with(Vec::is_empty);
+    let troubled = Memo::new(move |_| {
+        let now = ui.clock.now();
+        ui.cluster.servers.with(|map| {
+            map.values()
+                .filter_map(|server| {
+                    server.with(|s| {
+                        let words = s.problems.iter().map(|p| problem_text(s, p, now)).collect::<Vec<_>>().join(", ");
+                        (!words.is_empty()).then(|| (s.instance.key.clone(), Tone::of_server(s), words))
+                    })
+                })
+                .collect::<Vec<_>>()
+        })
+    });
+    let none = move || ui.cluster.findings.with(Vec::is_empty) && troubled.with(Vec::is_empty);
+    let server_address = move |key: InstanceKey| match ui.navigator.route_once() {
+        Route::Cluster { name, .. } => Route::server(name, key).address(),
+        _ => String::new(),
+    };
     let summary = move |read: fn(&crate::api::ClusterSummary) -> String| {
         ui.cluster.summary.with(|s| s.as_ref().map(read).unwrap_or_default())
     };
@@ -27,6 +47,14 @@ pub fn ClusterPanel() -> impl IntoView {
         <h2>"What is wrong"</h2>
         <Show when=none><p><Badge tone=Tone::Ok text=Signal::stored("nothing is found".to_owned()) /></p></Show>
         <For each=move || ui.cluster.findings.get() key=|f| format!("{f:?}") children=|finding| view! { <FindingCard finding=finding /> } />
+        <ul class="plain-list">
+            <For each=move || troubled.get() key=Clone::clone children=move |(key, tone, words)| view! {
+                <li class=tone.class()>
+                    <Icon name=tone.icon() />
+                    <span><a href=server_address(key.clone())>{key.to_string()}</a> " " {words}</span>
+                </li>
+            } />
+        </ul>
         <h2>"This cluster"</h2>
         <dl class="facts">
             <dt>"primary"</dt>

@@ -53,7 +53,11 @@ pub fn ConfirmPanel() -> impl IntoView {
             _ => None,
         })
     });
-    move || asked.get().map(|(request, error)| view! { <Question request=request /> {error.map(|e| view! { <Problem error=e /> })} })
+    move || {
+        asked.get().map(
+            |(request, error)| view! { <Question request=request /> {error.map(|e| view! { <Problem error=e /> })} },
+        )
+    }
 }
 
 #[component]

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::finding::Finding;
 use crate::ui::chrome::icon::Icon;
 use crate::ui::chrome::parts::{Ago, Badge};
-use crate::ui::model::tone::Tone;
+use crate::ui::model::tone::{Tone, finding_words};
 
 /// The finding in words, and each piece of evidence.
 #[component]
@@ -39,7 +39,7 @@ pub fn Evidence(finding: Finding) -> impl IntoView {
 #[component]
 pub fn FindingCard(finding: Finding) -> impl IntoView {
     let tone = Tone::of_finding(&finding);
-    let text = finding.text();
+    let text = finding_words(&finding.text());
     let key = finding.key.to_string();
     let acts = match (finding.actionable, finding.is_skippable()) {
         (true, false) => "A recovery exists for this.",

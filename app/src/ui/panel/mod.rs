@@ -6,6 +6,7 @@ pub mod confirm;
 pub mod downtime;
 pub mod evidence;
 pub mod forget;
+pub mod lag_line;
 pub mod plan_panel;
 pub mod server_panel;
 pub mod steps;

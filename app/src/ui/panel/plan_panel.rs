@@ -169,9 +169,7 @@ fn Application(plan: Plan) -> impl IntoView {
             let progress = progress(view);
             format!("{} of {} steps", progress.ended, progress.all)
         }),
-        (true, None) => {
-            view_of(|v| format!("done in {}", duration_text(v.ended.unwrap_or(v.started) - v.started)))
-        }
+        (true, None) => view_of(|v| format!("done in {}", duration_text(v.ended.unwrap_or(v.started) - v.started))),
         (true, Some(_)) => "failed".to_owned(),
     });
     let steps = phases(&plan).into_iter().flat_map(|p| p.steps).collect::<Vec<_>>();

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::actions::Actions;
 use super::evidence::FindingCard;
+use super::lag_line::LagLine;
 use crate::InstanceKey;
 use crate::api::ServerView;
 use crate::finding::Finding;
@@ -79,6 +80,7 @@ fn Body(key: InstanceKey, server: ArcRwSignal<ServerView>) -> impl IntoView {
         </ul>
         <For each=move || findings.get() key=|f| format!("{f:?}") children=|finding| view! { <FindingCard finding=finding /> } />
         <Actions key=key server=server />
+        <LagLine server=read />
         <FactGroups groups=groups />
         <p><a href=audit>"What was done to this server"</a></p>
     }
@@ -96,7 +98,11 @@ fn FactGroups(groups: Memo<Vec<Facts>>) -> impl IntoView {
     let value = move |group: usize, fact: usize| {
         Memo::new(move |_| {
             groups.with(|groups| {
-                groups.get(group).and_then(|g| g.facts.get(fact)).map(|f| (f.value.clone(), f.tone)).unwrap_or((String::new(), Tone::Ok))
+                groups
+                    .get(group)
+                    .and_then(|g| g.facts.get(fact))
+                    .map(|f| (f.value.clone(), f.tone))
+                    .unwrap_or((String::new(), Tone::Ok))
             })
         })
     };

@@ -27,13 +27,13 @@ fn Line(recovery: Recovery) -> impl IntoView {
     let running = recovery.is_running();
     let why_not = recovery.considered.iter().any(|c| !c.chosen);
     let started = recovery.started;
-    let steps = progress_text(&recovery);
+    let steps = running.then(|| format!(" ({})", progress_text(&recovery)));
     let text = move || headline(&recovery, if running { ui.clock.now() } else { ui.clock.now_once() });
     let acknowledged = latest_unacknowledged(ui);
     view! {
         <div class=format!("strip {}", tone.class()) role="region" aria-label="Latest recovery">
             <Icon name=tone.icon() />
-            <span class="strip-text"><Ago at=Some(started) /> " " <a href=address.clone()>{text}</a> " (" {steps} ")"</span>
+            <span class="strip-text"><Ago at=Some(started) /> " " <a href=address.clone()>{text}</a> {steps}</span>
             {running.then(|| view! { <span class="strip-last" role="status">{last}</span> })}
             {(!running && why_not).then(|| view! { <a class="strip-why" href=address>"Why not another one?"</a> })}
             {acknowledged.then(|| view! { <span class="strip-ack">"not acknowledged"</span> })}

@@ -15,6 +15,7 @@ use crate::ui::infra::clock::Clock;
 use crate::ui::model::move_targets;
 use crate::ui::model::recovery::upsert;
 use crate::ui::model::shape::Row;
+use crate::ui::model::sparkline::{Sample, keep};
 
 /// A server's signal.
 pub type ServerSignal = ArcRwSignal<ServerView>;
@@ -38,6 +39,8 @@ pub struct OpenCluster {
     pub error: RwSignal<Option<ApiError>>,
     /// Who hangs below whom; changes only when that does.
     pub rows: Memo<Vec<Row>>,
+    /// Lag of each replica as this page has seen it.
+    lags: StoredValue<BTreeMap<InstanceKey, Vec<Sample>>>,
     turn: StoredValue<u64>,
 }
 
@@ -45,8 +48,7 @@ impl OpenCluster {
     /// None open.
     pub fn new() -> Self {
         let servers = RwSignal::new(BTreeMap::<InstanceKey, ServerSignal>::new());
-        let rows =
-            Memo::new(move |_| servers.with(|map| map.values().map(|s| s.with(Row::of)).collect::<Vec<Row>>()));
+        let rows = Memo::new(move |_| servers.with(|map| map.values().map(|s| s.with(Row::of)).collect::<Vec<Row>>()));
         Self {
             asked: RwSignal::new(None),
             summary: RwSignal::new(None),
@@ -56,6 +58,7 @@ impl OpenCluster {
             settings: RwSignal::new(ClusterSettings::default()),
             error: RwSignal::new(None),
             rows,
+            lags: StoredValue::new(BTreeMap::new()),
             turn: StoredValue::new(0),
         }
     }
@@ -69,6 +72,7 @@ impl OpenCluster {
         self.turn.update_value(|turn| *turn += 1);
         self.summary.set(None);
         self.servers.set(BTreeMap::new());
+        self.lags.set_value(BTreeMap::new());
         self.findings.set(Vec::new());
         self.recoveries.set(Vec::new());
         self.error.set(None);
@@ -84,7 +88,9 @@ impl OpenCluster {
         if answer.as_ref().is_err_and(ApiError::is_not_found) {
             let members: Vec<InstanceKey> = self.servers.with_untracked(|map| map.keys().cloned().collect());
             for member in members {
-                let Ok(server) = api::get::<ServerView>(&path(&["servers", &member.to_string()])).await else { continue };
+                let Ok(server) = api::get::<ServerView>(&path(&["servers", &member.to_string()])).await else {
+                    continue;
+                };
                 answer = api::get::<ClusterView>(&path(&["clusters", &server.instance.cluster_name])).await;
                 if answer.is_ok() {
                     break;
@@ -117,11 +123,11 @@ impl OpenCluster {
 
     /// A server was read.
     pub fn put(self, view: ServerView) {
+        self.note_lag(&view);
         let signal = self.servers.with_untracked(|map| map.get(&view.instance.key).cloned());
         if let Some(signal) = signal {
-            let moved_away = self
-                .summary
-                .with_untracked(|s| s.as_ref().is_some_and(|s| s.name != view.instance.cluster_name));
+            let moved_away =
+                self.summary.with_untracked(|s| s.as_ref().is_some_and(|s| s.name != view.instance.cluster_name));
             if !moved_away && signal.with_untracked(|known| *known != view) {
                 signal.set(view);
             }
@@ -139,6 +145,7 @@ impl OpenCluster {
         let same_keys = known.len() == servers.len() && servers.iter().all(|s| known.contains_key(&s.instance.key));
         let mut next = BTreeMap::new();
         for server in servers {
+            self.note_lag(&server);
             let key = server.instance.key.clone();
             let signal = match known.get(&key) {
                 Some(signal) => {
@@ -154,6 +161,19 @@ impl OpenCluster {
         if !same_keys {
             self.servers.set(next);
         }
+    }
+
+    fn note_lag(self, view: &ServerView) {
+        let server = &view.instance;
+        if let (true, Some(at)) = (server.is_replica(), server.check.last_checked) {
+            let lag = server.lag.filter(|_| server.check.is_valid());
+            self.lags.update_value(|lags| keep(lags.entry(server.key.clone()).or_default(), (at, lag)));
+        }
+    }
+
+    /// Lag of a server as this page has seen it, oldest first.
+    pub fn lag_samples(self, key: &InstanceKey) -> Vec<Sample> {
+        self.lags.with_value(|lags| lags.get(key).cloned().unwrap_or_default())
     }
 
     /// The record of a recovery of this cluster changed.

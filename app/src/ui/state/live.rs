@@ -8,12 +8,12 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::Ui;
-use crate::event::{Event, EventBody};
 use crate::ui::infra::api::ApiError;
 use crate::ui::infra::stream::{self, StreamState};
 use crate::ui::model::reaction::Reread;
 use crate::ui::model::recovery::upsert;
 use crate::ui::model::route::Route;
+use crate::ui::model::told::Told;
 
 /// Changes are gathered this long before they are read, so that a burst costs one reading.
 const GATHER: Duration = Duration::from_millis(120);
@@ -131,10 +131,10 @@ fn on_dashboard(ui: Ui) -> bool {
     matches!(ui.navigator.route_once(), Route::Clusters { .. })
 }
 
-fn hear(ui: Ui, event: &Event) {
+fn hear(ui: Ui, event: &Told) {
     ui.link.heard.set(Some(local_now()));
-    match &event.body {
-        EventBody::Recovery { recovery } => {
+    match event {
+        Told::Recovery(recovery) => {
             ui.cluster.put_recovery(recovery);
             ui.fleet.recoveries.value.update(|list| {
                 if let Some(list) = list {
@@ -142,12 +142,12 @@ fn hear(ui: Ui, event: &Event) {
                 }
             });
         }
-        EventBody::PlanStep { operation_id, step, state, .. } => ui.work.step_changed(operation_id, *step, state),
-        EventBody::PlanEnded { operation_id, error } => ui.work.ended(ui, operation_id, error.clone()),
+        Told::Step { operation_id, step, state } => ui.work.step_changed(operation_id, *step, state),
+        Told::Ended { operation_id, error } => ui.work.ended(ui, operation_id, error.clone()),
         _ => {}
     }
     let open = ui.cluster.name_once();
-    ask(ui, Reread::after(&event.body, open.as_deref(), |key| ui.cluster.shows(key)));
+    ask(ui, Reread::after(event, open.as_deref(), |key| ui.cluster.shows(key)));
 }
 
 /// Reads this again, soon.

@@ -129,7 +129,8 @@ impl Moving {
             },
             None => {
                 if let Some(refusal) = &verdict.refusal {
-                    let text = format!("{} cannot go below {target}: {} ({})", held.server, refusal.message, refusal.rule);
+                    let text =
+                        format!("{} cannot go below {target}: {} ({})", held.server, refusal.message, refusal.rule);
                     ui.notices.failed(text);
                 }
             }

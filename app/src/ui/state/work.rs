@@ -97,7 +97,11 @@ impl Work {
             }
             match answer {
                 Ok(plan) => {
-                    ui.notices.say(format!("Plan: {}. {} steps. Enter applies, Escape forgets.", plan.title, plan.steps.len()));
+                    ui.notices.say(format!(
+                        "Plan: {}. {} steps. Enter applies, Escape forgets.",
+                        plan.title,
+                        plan.steps.len()
+                    ));
                     self.stage.set(Stage::Shown { operation, plan, note });
                 }
                 Err(error) => {

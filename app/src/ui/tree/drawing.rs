@@ -59,7 +59,9 @@ impl Drawing {
             let cluster = ui.cluster.asked.get();
             let screen = screen.get();
             match before {
-                Some((known, way)) if *known == cluster && forest.with_untracked(|f| f.nodes.len() > 1) && screen.x < 1.0 => {
+                Some((known, way))
+                    if *known == cluster && forest.with_untracked(|f| f.nodes.len() > 1) && screen.x < 1.0 =>
+                {
                     (cluster, *way)
                 }
                 _ => (cluster, Picture::better_direction(&forest.get_untracked(), screen)),
@@ -138,7 +140,8 @@ impl Drawing {
                     return;
                 }
                 if let Route::Cluster { name, server, .. } = ui.navigator.route_once() {
-                    let view = if self.touched.get_untracked() { self.camera.get_untracked().text() } else { String::new() };
+                    let view =
+                        if self.touched.get_untracked() { self.camera.get_untracked().text() } else { String::new() };
                     ui.navigator.replace(&Route::Cluster { name, server, view });
                 }
             },

@@ -57,7 +57,7 @@ pub fn Edge(ui: Ui, drawing: Drawing, key: InstanceKey) -> impl IntoView {
                 <g class=class>
                     <path d=move || part(|l| l.path.clone()) fill="none" />
                     <text x=move || part(|l| l.label.x.to_string()) y=move || part(|l| l.label.y.to_string())
-                        text-anchor="middle" dominant-baseline="middle">{text}</text>
+                        text-anchor=move || part(|l| l.anchor.to_owned()) dominant-baseline="middle">{text}</text>
                 </g>
             }
         })

@@ -127,7 +127,8 @@ impl Gestures {
         let held = self.ui.moving.held.with_untracked(|h| h.as_ref().map(|h| h.server.clone()));
         let target = target.filter(|t| Some(t) != held.as_ref());
         self.ui.moving.hover(self.ui, target);
-        let label = below.and_then(|e| e.closest("[data-zone]").ok().flatten()).and_then(|e| e.get_attribute("data-zone"));
+        let label =
+            below.and_then(|e| e.closest("[data-zone]").ok().flatten()).and_then(|e| e.get_attribute("data-zone"));
         if let Some(zone) = label.as_deref().and_then(zone_of)
             && self.ui.moving.zone.get_untracked() != Some(zone)
         {

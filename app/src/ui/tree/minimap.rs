@@ -20,7 +20,8 @@ pub fn Minimap(ui: Ui, drawing: Drawing) -> impl IntoView {
         (SIZE.x / size.x.max(1.0)).min(SIZE.y / size.y.max(1.0))
     });
     let needed = Memo::new(move |_| {
-        let (size, screen, camera) = (drawing.plot.with(|p| p.picture.size), drawing.screen.get(), drawing.camera.get());
+        let (size, screen, camera) =
+            (drawing.plot.with(|p| p.picture.size), drawing.screen.get(), drawing.camera.get());
         let (low, high) = (camera.to_picture(Point::default()), camera.to_picture(screen));
         size.x > 1.0 && (low.x > 2.0 || low.y > 2.0 || high.x < size.x - 2.0 || high.y < size.y - 2.0)
     });

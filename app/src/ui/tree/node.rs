@@ -1,5 +1,6 @@
 //! One server in the tree.
 
+use leptos::attr::custom::custom_attribute;
 use leptos::prelude::*;
 
 use super::drawing::Drawing;
@@ -8,9 +9,9 @@ use crate::ui::chrome::icon::Icon;
 use crate::ui::model::age::ago_text;
 use crate::ui::model::data_centre;
 use crate::ui::model::move_targets::{Drop, Verdict};
+use crate::ui::model::route::Route;
 use crate::ui::model::server::{Part, box_line, name_parts, spoken, write_word};
 use crate::ui::model::tone::{Tone, problem_words};
-use crate::ui::model::route::Route;
 use crate::ui::state::Ui;
 use crate::ui::state::cluster::ServerSignal;
 use crate::ui::state::moving::By;
@@ -38,8 +39,9 @@ pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) ->
         read.with(|s| Part::of(&s.instance, below))
     });
     let tone = Memo::new(move |_| read.with(Tone::of_server));
-    let selected =
-        Memo::new(move |_| matches!(ui.navigator.route(), Route::Cluster { server: Some(k), .. } if k == stored.get_value()));
+    let selected = Memo::new(
+        move |_| matches!(ui.navigator.route(), Route::Cluster { server: Some(k), .. } if k == stored.get_value()),
+    );
     let focusable = Memo::new(move |_| match drawing.focused.get() {
         Some(key) => key == stored.get_value(),
         // Before anybody walked, the tree is entered at the selected server, else at its first.
@@ -53,7 +55,8 @@ pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) ->
         ui.moving.held.with(|h| h.as_ref().and_then(|h| h.verdicts.get(&stored.get_value()).cloned()))
     });
     let over = Memo::new(move |_| ui.moving.over.with(|o| o.as_ref() == Some(&stored.get_value())));
-    let moves = Memo::new(move |_| ui.work.plan().is_some_and(|p| p.moves.iter().any(|m| m.server == stored.get_value())));
+    let moves =
+        Memo::new(move |_| ui.work.plan().is_some_and(|p| p.moves.iter().any(|m| m.server == stored.get_value())));
     let class = move || {
         let dc = read.with(|s| data_centre::class(&s.instance.data_center));
         let mut class = format!("node {} {dc}", tone.get().class());
@@ -73,10 +76,12 @@ pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) ->
         class
     };
     let transform = move || {
-        place.get().map_or_else(|| "scale(0)".to_owned(), |(corner, ..)| format!("translate({}px, {}px)", corner.x, corner.y))
+        place
+            .get()
+            .map_or_else(|| "scale(0)".to_owned(), |(corner, ..)| format!("translate({}px, {}px)", corner.x, corner.y))
     };
-    // Spoken with the age at the moment of the change, not each second.
-    let label = Memo::new(move |_| read.with(|s| spoken(s, part.get(), ui.clock.now_once())));
+    // With the age at the moment of the change, not each second.
+    let more = Memo::new(move |_| read.with(|s| spoken(s, ui.clock.now_once())));
     let line = Memo::new(move |_| read.with(box_line));
     let write = Memo::new(move |_| read.with(|s| write_word(&s.instance)));
     let dc = Memo::new(move |_| read.with(|s| s.instance.data_center.clone()));
@@ -92,14 +97,14 @@ pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) ->
             (false, None) => String::new(),
         })
     });
+    let level = move || place.get().map_or(1, |(_, level, _)| level).to_string();
     view! {
         <div
             id=element_id(&key)
             class=class
             role="treeitem"
             data-key=key.to_string()
-            aria-label=move || label.get()
-            attr:aria-level=move || place.get().map_or(1, |(_, level, _)| level).to_string()
+            {..custom_attribute("aria-level", level)}
             aria-selected=move || if selected.get() { "true" } else { "false" }
             tabindex=move || if focusable.get() { "0" } else { "-1" }
             style:transform=transform
@@ -114,8 +119,9 @@ pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) ->
             <div class="node-low">
                 <span class="node-dc">{move || dc.get()}</span>
                 <span class="node-trouble">{move || trouble.get()}</span>
-                <span class="node-age">{move || age.get()}</span>
+                <span class="node-age" aria-hidden="true">{move || age.get()}</span>
             </div>
+            <span class="spoken">{move || more.get()}</span>
             </div>
             <Zones ui=ui verdict=verdict over=over />
         </div>
@@ -135,7 +141,11 @@ fn Zones(ui: Ui, verdict: Memo<Option<Verdict>>, over: Memo<bool>) -> impl IntoV
             if verdict.is_target() {
                 let zones = verdict.allowed.clone().into_iter().map(zone).collect_view();
                 let hint = move || (by_key.get() && over.get()).then_some("Enter");
-                view! { <div class="zones">{zones}<span class="zone-hint">{hint}</span></div> }.into_any()
+                // What else is offered here does not hide why the plain move is not.
+                let why = verdict.refusal.map(|r| format!("Not below: {}", r.message));
+                let why =
+                    move || over.get().then(|| why.clone().map(|why| view! { <span class="zone-why">{why}</span> }));
+                view! { <div class="zones">{zones}{why}<span class="zone-hint">{hint}</span></div> }.into_any()
             } else {
                 let why = verdict.refusal.map(|r| r.message).unwrap_or_default();
                 view! { <div class="why-not" class:shown=move || over.get()>{why}</div> }.into_any()

@@ -58,8 +58,9 @@ pub fn TreePane() -> impl IntoView {
     };
     let far = Memo::new(move |_| drawing.camera.get().scale < FAR);
     let holding = Memo::new(move |_| ui.moving.held.with(Option::is_some));
-    let keys_of_nodes =
-        Memo::new(move |_| drawing.plot.with(|p| p.forest.nodes.iter().map(|n| n.key.clone()).collect::<Vec<InstanceKey>>()));
+    let keys_of_nodes = Memo::new(move |_| {
+        drawing.plot.with(|p| p.forest.nodes.iter().map(|n| n.key.clone()).collect::<Vec<InstanceKey>>())
+    });
     let width = move || drawing.plot.with(|p| p.picture.size.x.to_string());
     let height = move || drawing.plot.with(|p| p.picture.size.y.to_string());
     let afterwards = move || ui.work.afterwards.get();

@@ -15,7 +15,9 @@ pub enum Direction {
 }
 
 /// Size of a box.
-pub const BOX: Point = Point { x: 216.0, y: 78.0 };
+pub const BOX: Point = Point { x: 232.0, y: 78.0 };
+/// So many childless siblings stand in several rows (or columns).
+const MANY_LEAVES: usize = 7;
 /// Between levels, where the lag is written.
 const LEVEL_GAP: Point = Point { x: 108.0, y: 64.0 };
 
@@ -24,8 +26,10 @@ const LEVEL_GAP: Point = Point { x: 108.0, y: 64.0 };
 pub struct Line {
     /// Path data of SVG.
     pub path: String,
-    /// Where the words of the line are centred.
+    /// Where the words of the line stand.
     pub label: Point,
+    /// Which part of them stands there (`text-anchor` of SVG).
+    pub anchor: &'static str,
 }
 
 /// Where everything is.
@@ -42,26 +46,23 @@ pub struct Picture {
 impl Picture {
     /// Lays a forest out.
     pub fn new(forest: &Forest, direction: Direction) -> Self {
-        let breadth = match direction {
-            Direction::Down => BOX.x,
-            Direction::Right => BOX.y,
+        let (breadth, gaps) = match direction {
+            Direction::Down => (BOX.x, Gaps { sibling: 24.0, tree: 64.0 }),
+            Direction::Right => (BOX.y, Gaps { sibling: 18.0, tree: 48.0 }),
         };
-        let items: Vec<Item> =
+        let mut items: Vec<Item> =
             forest.nodes.iter().map(|node| Item { breadth, children: node.children.clone() }).collect();
-        let gaps = match direction {
-            Direction::Down => Gaps { sibling: 24.0, tree: 64.0 },
-            Direction::Right => Gaps { sibling: 18.0, tree: 48.0 },
-        };
+        let blocks = Block::all(forest, direction, &mut items, gaps.sibling);
         let along = centres(&items, &forest.roots, gaps);
-        let corner = |(node, centre): (&crate::ui::model::shape::Node, &f64)| {
-            // Depths are small numbers; no precision is lost.
-            let depth = f64::from(u32::try_from(node.depth).unwrap_or(u32::MAX));
-            match direction {
-                Direction::Down => Point::new(centre - BOX.x / 2.0, depth * (BOX.y + LEVEL_GAP.y)),
-                Direction::Right => Point::new(depth * (BOX.x + LEVEL_GAP.x), centre - BOX.y / 2.0),
-            }
-        };
-        let corners: Vec<Point> = forest.nodes.iter().zip(&along).map(corner).collect();
+        let mut corners: Vec<Point> = forest
+            .nodes
+            .iter()
+            .zip(&along)
+            .map(|(node, centre)| corner_at(direction, *centre, number(node.depth)))
+            .collect();
+        for block in &blocks {
+            block.place(direction, gaps.sibling, &along, &mut corners);
+        }
         let size = corners.iter().fold(Point::default(), |s, c| Point::new(s.x.max(c.x + BOX.x), s.y.max(c.y + BOX.y)));
         Self { corners, size, direction }
     }
@@ -84,13 +85,13 @@ impl Picture {
                 let (a, b) = (Point::new(from.x + BOX.x / 2.0, from.y + BOX.y), Point::new(to.x + BOX.x / 2.0, to.y));
                 let middle = (a.y + b.y) / 2.0;
                 let path = format!("M{} {}C{} {middle} {} {middle} {} {}", a.x, a.y, a.x, b.x, b.x, b.y);
-                Line { path, label: Point::new(b.x, b.y - 16.0) }
+                Line { path, label: Point::new(b.x, b.y - 16.0), anchor: "middle" }
             }
             Direction::Right => {
                 let (a, b) = (Point::new(from.x + BOX.x, from.y + BOX.y / 2.0), Point::new(to.x, to.y + BOX.y / 2.0));
                 let middle = (a.x + b.x) / 2.0;
                 let path = format!("M{} {}C{middle} {} {middle} {} {} {}", a.x, a.y, a.y, b.y, b.x, b.y);
-                Line { path, label: Point::new(b.x - 48.0, b.y) }
+                Line { path, label: Point::new(b.x - 8.0, b.y - 9.0), anchor: "end" }
             }
         }
     }
@@ -108,12 +109,82 @@ impl Picture {
             Direction::Right => Point::new((a.x + b.x) / 2.0, (a.y + b.y) / 2.0 - bend),
         };
         let label = Point::new((a.x + b.x + 2.0 * via.x) / 4.0, (a.y + b.y + 2.0 * via.y) / 4.0);
-        Line { path: format!("M{} {}Q{} {} {} {}", a.x, a.y, via.x, via.y, b.x, b.y), label }
+        Line { path: format!("M{} {}Q{} {} {} {}", a.x, a.y, via.x, via.y, b.x, b.y), label, anchor: "middle" }
     }
 
     /// Upper left corner of a box.
     pub fn corner(&self, at: usize) -> Point {
         self.corners.get(at).copied().unwrap_or_default()
+    }
+}
+
+/// Counts of servers are small numbers; no precision is lost.
+fn number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+/// The corner of a box with this centre along the siblings' axis, so many levels in.
+fn corner_at(direction: Direction, centre: f64, depth: f64) -> Point {
+    match direction {
+        Direction::Down => Point::new(centre - BOX.x / 2.0, depth * (BOX.y + LEVEL_GAP.y)),
+        Direction::Right => Point::new(depth * (BOX.x + LEVEL_GAP.x), centre - BOX.y / 2.0),
+    }
+}
+
+/// Many childless siblings, in lines of equal length, one line a level.
+struct Block {
+    leaves: Vec<usize>,
+    /// Leaves in a line.
+    length: usize,
+    /// Place of the block in the layout, where it stands for its leaves.
+    item: usize,
+    depth: usize,
+}
+
+impl Block {
+    /// Finds the blocks of a forest and puts each into `items` in place of its leaves: a chain of boxes as broad as a line,
+    /// one for each line, so that nothing else comes to stand there.
+    fn all(forest: &Forest, direction: Direction, items: &mut Vec<Item>, gap: f64) -> Vec<Self> {
+        let mut blocks = Vec::new();
+        for (at, node) in forest.nodes.iter().enumerate() {
+            let is_leaf = |child: &usize| forest.nodes.get(*child).is_some_and(|n| n.children.is_empty());
+            let leaves: Vec<usize> = node.children.iter().copied().filter(is_leaf).collect();
+            if leaves.len() < MANY_LEAVES {
+                continue;
+            }
+            // About as high as it is wide.
+            let root = number(leaves.len()).sqrt();
+            let lengthening = if direction == Direction::Right { 1.8 } else { 0.75 };
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            let length = ((root * lengthening).ceil() as usize).clamp(2, leaves.len());
+            let lines = leaves.len().div_ceil(length);
+            let one = if direction == Direction::Right { BOX.y } else { BOX.x };
+            let breadth = number(length) * one + number(length - 1) * gap;
+            let item = items.len();
+            for line in 0..lines {
+                let children = if line + 1 < lines { vec![item + line + 1] } else { Vec::new() };
+                items.push(Item { breadth, children });
+            }
+            if let Some(parent) = items.get_mut(at) {
+                parent.children.retain(|child| !leaves.contains(child));
+                parent.children.push(item);
+            }
+            blocks.push(Self { leaves, length, item, depth: node.depth + 1 });
+        }
+        blocks
+    }
+
+    fn place(&self, direction: Direction, gap: f64, along: &[f64], corners: &mut [Point]) {
+        let one = if direction == Direction::Right { BOX.y } else { BOX.x };
+        let centre = along.get(self.item).copied().unwrap_or_default();
+        let breadth = number(self.length) * one + number(self.length - 1) * gap;
+        for (nth, leaf) in self.leaves.iter().enumerate() {
+            let (line, in_line) = (nth / self.length, nth % self.length);
+            let at = centre - breadth / 2.0 + number(in_line) * (one + gap) + one / 2.0;
+            if let Some(corner) = corners.get_mut(*leaf) {
+                *corner = corner_at(direction, at, number(self.depth + line));
+            }
+        }
     }
 }
 
@@ -139,14 +210,17 @@ pub enum Step {
 pub fn walk(forest: &Forest, picture: &Picture, at: usize, step: Step) -> usize {
     let Some(node) = forest.nodes.get(at) else { return 0 };
     let along = |corner: Point| match picture.direction {
-        Direction::Down => corner.x,
-        Direction::Right => corner.y,
+        Direction::Down => (corner.y, corner.x),
+        Direction::Right => (corner.x, corner.y),
     };
     let level = || {
         let mut level: Vec<usize> = (0..forest.nodes.len())
             .filter(|other| forest.nodes.get(*other).is_some_and(|n| n.depth == node.depth))
             .collect();
-        level.sort_by(|a, b| along(picture.corner(*a)).total_cmp(&along(picture.corner(*b))));
+        level.sort_by(|a, b| {
+            let ((line_a, a), (line_b, b)) = (along(picture.corner(*a)), along(picture.corner(*b)));
+            line_a.total_cmp(&line_b).then(a.total_cmp(&b))
+        });
         level
     };
     let neighbour = |by: isize| {
@@ -168,6 +242,8 @@ pub fn walk(forest: &Forest, picture: &Picture, at: usize, step: Step) -> usize 
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::InstanceKey;
     use crate::ui::model::shape::Row;
@@ -197,8 +273,34 @@ mod tests {
         let screen = Point::new(860.0, 640.0);
         let few = forest(&[None, Some(0), Some(0)]);
         assert_eq!(Picture::better_direction(&few, screen), Direction::Down);
-        let many = forest(&[vec![None], vec![Some(0); 9]].concat());
+        let many = forest(&[vec![None], vec![Some(0); 6]].concat());
         assert_eq!(Picture::better_direction(&many, screen), Direction::Right);
+    }
+
+    #[test]
+    fn many_leaves_stand_in_several_lines() {
+        let forest = forest(&[vec![None], vec![Some(0); 24]].concat());
+        let picture = Picture::new(&forest, Direction::Right);
+        assert!(picture.size.y < 12.0 * BOX.y, "24 in one line would be {}", 24.0 * BOX.y);
+        let columns: std::collections::BTreeSet<i64> = picture.corners.iter().map(|c| c.x as i64).collect();
+        assert_eq!(columns.len(), 4, "the source and three lines");
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_boxes_overlap(
+            sources in prop::collection::vec(prop::option::weighted(0.95, 0usize..6), 1..40),
+            right in any::<bool>(),
+        ) {
+            let forest = forest(&sources);
+            let picture = Picture::new(&forest, if right { Direction::Right } else { Direction::Down });
+            for (at, a) in picture.corners.iter().enumerate() {
+                prop_assert!(a.x > -1e-6 && a.y > -1e-6 && a.x + BOX.x < picture.size.x + 1e-6);
+                for b in picture.corners.iter().skip(at + 1) {
+                    prop_assert!((a.x - b.x).abs() >= BOX.x || (a.y - b.y).abs() >= BOX.y, "{a:?} {b:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -84,7 +84,13 @@ struct ErrorObject {}
 
 impl HealthStatus {
     /// The state of a node that is in no group.
-    pub fn single(node: &ElectedNode, is_active: bool, active: NodeHealth, available: Vec<NodeHealth>, failed: bool) -> Self {
+    pub fn single(
+        node: &ElectedNode,
+        is_active: bool,
+        active: NodeHealth,
+        available: Vec<NodeHealth>,
+        failed: bool,
+    ) -> Self {
         Self {
             healthy: !failed,
             hostname: node.hostname.clone(),

@@ -8,8 +8,8 @@ mod analysis;
 mod encode;
 mod health;
 mod instance;
-mod recovery;
 mod records;
+mod recovery;
 mod scalar;
 
 pub use analysis::{ClusterInfo, ReplicationAnalysis};

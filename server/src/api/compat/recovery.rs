@@ -52,10 +52,7 @@ impl TopologyRecovery {
     ) -> Self {
         let node = (recovery.node.as_str(), recovery.node_token.as_str());
         let by_gtid = recovery.finding.facts.mysql_gtid_topology || recovery.finding.facts.mariadb_gtid_topology;
-        let is_source = matches!(
-            recovery.kind,
-            RecoveryKind::Source | RecoveryKind::CoSource | RecoveryKind::Takeover
-        );
+        let is_source = matches!(recovery.kind, RecoveryKind::Source | RecoveryKind::CoSource | RecoveryKind::Takeover);
         Self {
             id: recovery.id,
             uid: recovery.uid.clone(),

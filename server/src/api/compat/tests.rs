@@ -1,6 +1,8 @@
 use app::finding::{AnalysisCode, Facts, Finding, Severity, StructureWarning};
 use app::recovery::{Acknowledgement, Recovery, RecoveryKind, RecoveryState};
-use app::topology::{Annotations, Candidate, Check, Downtime, Instance, PromotionRule, Replication, StatusThresholds, ThreadState};
+use app::topology::{
+    Annotations, Candidate, Check, Downtime, Instance, PromotionRule, Replication, StatusThresholds, ThreadState,
+};
 use app::{BinlogCoordinates, InstanceKey};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -121,8 +123,7 @@ fn replica() -> Instance {
 
 fn annotations() -> Annotations {
     let mut annotations = Annotations::default();
-    let downtime =
-        Downtime { owner: "dba".to_owned(), reason: "a<b".to_owned(), begin: at(-60), end: at(540) };
+    let downtime = Downtime { owner: "dba".to_owned(), reason: "a<b".to_owned(), begin: at(-60), end: at(540) };
     annotations.downtime.insert(key("db2.example"), downtime);
     let candidate = Candidate { rule: PromotionRule::Prefer, last_suggested: at(-10) };
     annotations.candidates.insert(key("db2.example"), candidate);
@@ -169,10 +170,7 @@ fn cluster() -> ClusterInfo {
 #[test]
 fn texts_are_escaped_as_existing_clients_know_it() {
     let odd = "<a href=\"x\">&\u{2028}\u{8}\u{c}\n\u{1f}é/\u{7f}";
-    assert_eq!(
-        text(&odd),
-        "\"\\u003ca href=\\\"x\\\"\\u003e\\u0026\\u2028\\u0008\\u000c\\n\\u001fé/\u{7f}\""
-    );
+    assert_eq!(text(&odd), "\"\\u003ca href=\\\"x\\\"\\u003e\\u0026\\u2028\\u0008\\u000c\\n\\u001fé/\u{7f}\"");
 }
 
 #[test]
@@ -290,14 +288,8 @@ fn recovery_row() -> RecoveryRow {
 #[test]
 fn a_recovery_has_23_fields_however_it_comes_about() {
     let position = Some(BinlogCoordinates::binary("binlog.000003", 157));
-    let live = TopologyRecovery::live(
-        &recovery(),
-        &cluster(),
-        "graceful-master-takeover",
-        position,
-        TimeForm::Sqlite,
-        at(0),
-    );
+    let live =
+        TopologyRecovery::live(&recovery(), &cluster(), "graceful-master-takeover", position, TimeForm::Sqlite, at(0));
     let live = text(&live);
     assert_eq!(words(RECOVERY).len(), 23);
     assert_eq!(names(&live), words(RECOVERY));

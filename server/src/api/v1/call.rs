@@ -139,11 +139,14 @@ impl Call {
     }
 
     /// Servers as the compatible API lists them.
-    pub fn listed<'a>(&self, snapshot: &Snapshot, servers: impl IntoIterator<Item = &'a Arc<Instance>>) -> Vec<CompatInstance> {
+    pub fn listed<'a>(
+        &self,
+        snapshot: &Snapshot,
+        servers: impl IntoIterator<Item = &'a Arc<Instance>>,
+    ) -> Vec<CompatInstance> {
         let (thresholds, form) = (self.thresholds(), self.form());
-        let compat = |i: &Arc<Instance>| {
-            CompatInstance::stored(i, &snapshot.annotations, &thresholds, form, snapshot.at)
-        };
+        let compat =
+            |i: &Arc<Instance>| CompatInstance::stored(i, &snapshot.annotations, &thresholds, form, snapshot.at);
         servers.into_iter().map(compat).collect()
     }
 

@@ -46,8 +46,10 @@ fn each_path_leads_to_its_own_route() {
     let table = Table::new();
     for route in table.routes() {
         for path in &route.paths {
-            let example: Vec<String> =
-                path.split('/').map(|part| part.strip_prefix(':').map_or(part.to_owned(), |name| format!("x{name}"))).collect();
+            let example: Vec<String> = path
+                .split('/')
+                .map(|part| part.strip_prefix(':').map_or(part.to_owned(), |name| format!("x{name}")))
+                .collect();
             let (found, params) = table.find(&example.join("/")).expect(path);
             assert!(found.paths.contains(path), "{path} leads to {:?}", found.paths);
             assert_eq!(params.len(), path.matches(':').count(), "{path}");

@@ -26,7 +26,6 @@ pub async fn topology_tags(_: Viewer, call: Call) -> ApiResult<Answer> {
 fn draw(call: &Call, style: TopologyStyle) -> ApiResult<Answer> {
     let name = call.cluster(Reach::Contains)?;
     let snapshot = call.snapshot();
-    let tree =
-        draw_topology(snapshot.cluster(&name), &snapshot.annotations, style, &call.thresholds(), snapshot.at);
+    let tree = draw_topology(snapshot.cluster(&name), &snapshot.annotations, style, &call.thresholds(), snapshot.at);
     Ok(Answer::ok(format!("Topology for cluster {name}"), tree))
 }

@@ -33,12 +33,11 @@ pub async fn show_cluster(
     State(services): Rooms,
     Named(text): Named<String>,
 ) -> ApiResult<Json<ClusterView>> {
-    let found = with_scene(&services, |scene| {
-        match cluster_by_hint(scene.snapshot, scene.config, &text, Reach::Exact) {
+    let found =
+        with_scene(&services, |scene| match cluster_by_hint(scene.snapshot, scene.config, &text, Reach::Exact) {
             Hint::Cluster(name) => Some(scene.cluster(&name)),
             Hint::Unknown => None,
-        }
-    });
+        });
     found.map(Json).ok_or_else(|| ApiError::not_found("Cluster", text))
 }
 

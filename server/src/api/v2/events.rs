@@ -65,9 +65,10 @@ fn last_seen(headers: &HeaderMap, begin: &Begin) -> ApiResult<Option<u64>> {
     let text = String::from_utf8_lossy(value.as_bytes());
     match text.trim() {
         "" => Ok(begin.after),
-        text => text.parse().map(Some).map_err(|_| {
-            ApiError::bad_input(format!("Last-Event-ID: expected the number of an event, got {text:?}"))
-        }),
+        text => text
+            .parse()
+            .map(Some)
+            .map_err(|_| ApiError::bad_input(format!("Last-Event-ID: expected the number of an event, got {text:?}"))),
     }
 }
 

@@ -33,14 +33,9 @@ pub struct Which {
 
 /// Recoveries, newest first.
 #[utoipa::path(get, path = "/recoveries", params(Which), responses((status = 200, body = Vec<Recovery>), (status = 400, body = ErrorBody)))]
-pub async fn list_recoveries(
-    _: Viewer,
-    State(services): Rooms,
-    Given(which): Given<Which>,
-) -> Json<Vec<Recovery>> {
-    let meant = |r: &&Arc<Recovery>| {
-        which.cluster.is_empty() || r.cluster == which.cluster || r.cluster_alias == which.cluster
-    };
+pub async fn list_recoveries(_: Viewer, State(services): Rooms, Given(which): Given<Which>) -> Json<Vec<Recovery>> {
+    let meant =
+        |r: &&Arc<Recovery>| which.cluster.is_empty() || r.cluster == which.cluster || r.cluster_alias == which.cluster;
     let all = services.recovery.registry().list();
     let page = all.iter().filter(meant).skip(which.page.saturating_mul(PAGE)).take(PAGE);
     Json(page.map(|r| (**r).clone()).collect())

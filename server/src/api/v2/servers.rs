@@ -32,11 +32,7 @@ pub struct Search {
 
 /// All servers, or those that a text finds.
 #[utoipa::path(get, path = "/servers", params(Search), responses((status = 200, body = Vec<ServerView>)))]
-pub async fn list_servers(
-    _: Viewer,
-    State(services): Rooms,
-    Given(given): Given<Search>,
-) -> Json<Vec<ServerView>> {
+pub async fn list_servers(_: Viewer, State(services): Rooms, Given(given): Given<Search>) -> Json<Vec<ServerView>> {
     Json(with_scene(&services, |scene| {
         lookup::search(scene.snapshot, &given.search).iter().map(|i| scene.server(i)).collect()
     }))
@@ -71,11 +67,7 @@ pub async fn discover_server(
     params(("key" = String, Path, description = "host:port")),
     responses((status = 200, body = ServerView), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)),
 )]
-pub async fn show_server(
-    _: Viewer,
-    State(services): Rooms,
-    Named(text): Named<String>,
-) -> ApiResult<Json<ServerView>> {
+pub async fn show_server(_: Viewer, State(services): Rooms, Named(text): Named<String>) -> ApiResult<Json<ServerView>> {
     let key = server_key(&text, &services.config.current())?;
     view_of(&services, &key).map(Json)
 }
@@ -185,8 +177,7 @@ pub async fn set_promotion_rule(
     Body(request): Body<PromotionRuleRequest>,
 ) -> ApiResult<StatusCode> {
     let key = known(&services, &text)?;
-    let rule: PromotionRule =
-        request.rule.parse().map_err(|error| ApiError::bad_input(format!("rule: {error}")))?;
+    let rule: PromotionRule = request.rule.parse().map_err(|error| ApiError::bad_input(format!("rule: {error}")))?;
     let candidate = Candidate { rule, last_suggested: Utc::now() };
     services.consensus.submit(Command::RegisterCandidate { key, candidate }, operator.actor()).await?;
     Ok(StatusCode::NO_CONTENT)

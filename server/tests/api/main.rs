@@ -1,0 +1,11 @@
+//! The HTTP edge in this process: requests in, answers out, over a picture of servers instead of servers.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod bad_input;
+mod contract;
+mod events;
+mod rights;
+mod support;
+mod v1_changes;
+mod v1_reads;
+mod v2;
