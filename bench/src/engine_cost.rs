@@ -37,10 +37,9 @@ pub fn run(args: &mut Args) -> Result<()> {
     figures.repeat("attribution, nothing known yet", runs, || attribute(&fresh, &rules));
     let mut named: Vec<Instance> = fresh.instances.values().map(|i| (**i).clone()).collect();
     for changed in attribute(&fresh, &rules) {
-        if let Ok(at) = named.binary_search_by(|i| i.key.cmp(&changed.key)) {
-            if let Some(slot) = named.get_mut(at) {
-                *slot = changed;
-            }
+        let at = named.binary_search_by(|i| i.key.cmp(&changed.key));
+        if let Some(slot) = at.ok().and_then(|at| named.get_mut(at)) {
+            *slot = changed;
         }
     }
     let known = Snapshot::new(named.clone(), Annotations::default(), now);
@@ -70,7 +69,7 @@ pub fn run(args: &mut Args) -> Result<()> {
 fn with_dead_sources(named: &[Instance], size: usize, now: chrono::DateTime<Utc>) -> Snapshot {
     use app::topology::ThreadState;
     let mut servers = named.to_vec();
-    for (number, server) in servers.iter_mut().enumerate().filter(|(n, _)| (n / size) % 10 == 0) {
+    for (number, server) in servers.iter_mut().enumerate().filter(|(n, _)| (n / size).is_multiple_of(10)) {
         if number % size == 0 {
             server.check.last_checked = Some(now + chrono::TimeDelta::seconds(1));
             server.check.partial_success = false;

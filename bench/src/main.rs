@@ -32,14 +32,15 @@ const USAGE: &str = "Usage: bench COMMAND [OPTION]...   (scripts/bench.sh builds
   fleet [--servers 100] [--seconds 30] [--poll 5]
         the service against so many made-up servers: processor time, memory, lateness of polls
 
-ORCHESTRATOR_LOG=info shows the service's own log.";
+Any of them with --log info shows the service's own log as well.";
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    if let Ok(filter) = std::env::var("ORCHESTRATOR_LOG") {
+    let mut args = Args::from_process();
+    let filter: String = args.value("--log", String::new())?;
+    if !filter.is_empty() {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     }
-    let mut args = Args::from_process();
     match args.command() {
         "failover" => failover::run(&mut args).await,
         "takeover" => takeover::run(&mut args).await,
