@@ -157,9 +157,10 @@ impl Store {
         offset: u64,
         limit: u32,
     ) -> StoreResult<Vec<Recovery>> {
-        let mut sql = "select uid, recovery, machine, node_hostname, node_token, updated_at from orchestrator_recovery \
+        let mut sql =
+            "select uid, recovery, machine, node_hostname, node_token, updated_at from orchestrator_recovery \
                        where 1 = 1"
-            .to_owned();
+                .to_owned();
         if !besides.is_empty() {
             sql.push_str(&format!(" and uid not in ({})", vec!["?"; besides.len()].join(", ")));
         }
