@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use tower::ServiceExt as _;
@@ -51,7 +51,14 @@ pub fn router(services: Arc<Services>) -> Router {
     let rooms = api.fallback_service(web::router(&prefix));
     let status = config.general.status_endpoint.clone();
     let entrance = Entrance { services, rooms, prefix: prefix.into(), status: status.into() };
-    Router::new().fallback(enter).with_state(entrance).layer(CatchPanicLayer::new())
+    Router::new().fallback(enter).with_state(entrance).layer(CatchPanicLayer::custom(broken))
+}
+
+/// A handler panicked: a bug of ours, which must not take the connection with it.
+fn broken(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = text.unwrap_or("without words"), "a handler panicked");
+    (StatusCode::INTERNAL_SERVER_ERROR, "500 Internal Server Error").into_response()
 }
 
 /// One leading slash and none at the end; empty for none.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use app::InstanceKey;
 use chrono::{TimeDelta, Utc};
 use tokio::net::TcpStream;
 
@@ -21,10 +22,11 @@ pub const FORGOTTEN_FOR: TimeDelta = TimeDelta::minutes(30);
 const KNOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// `discover/:host/:port`: the server named and no other, however alike their names
-pub async fn discover(_: Operator, call: Call) -> ApiResult<Answer> {
+pub async fn discover(operator: Operator, call: Call) -> ApiResult<Answer> {
     let key = call.key_of("host", "port", Reach::Exact).await?;
     match call.services.discovery.discover(&key).await {
         Ok(found) => {
+            call.services.audit.record("discover", &found.key, "", operator.actor(), "discovered");
             let snapshot = call.snapshot();
             let message = format!("Instance discovered: {}", found.key);
             Ok(Answer::ok(message, CompatInstance::live(&found, &snapshot.annotations)))
@@ -38,9 +40,10 @@ pub async fn discover(_: Operator, call: Call) -> ApiResult<Answer> {
 }
 
 /// `async-discover/:host/:port`
-pub async fn async_discover(_: Operator, call: Call) -> ApiResult<Answer> {
+pub async fn async_discover(operator: Operator, call: Call) -> ApiResult<Answer> {
     let key = call.key_of("host", "port", Reach::Exact).await?;
     let done = format!("Asynchronous discovery initiated for Instance: {key}");
+    call.services.audit.record("discover", &key, "", operator.actor(), "asked for");
     let discovery = std::sync::Arc::clone(&call.services.discovery);
     tokio::spawn(async move {
         if let Err(error) = discovery.discover(&key).await {
@@ -92,7 +95,9 @@ pub async fn resolve(_: Operator, call: Call) -> ApiResult<Answer> {
 }
 
 /// `reset-hostname-resolve-cache`
-pub async fn reset_resolve_cache(_: Admin, call: Call) -> ApiResult<Answer> {
+pub async fn reset_resolve_cache(admin: Admin, call: Call) -> ApiResult<Answer> {
     call.services.discovery.resolver().reset();
+    let everything = InstanceKey::default();
+    call.services.audit.record("reset-hostname-resolve-cache", &everything, "", admin.actor(), "cleared");
     Ok(Answer::ok("Hostname cache cleared", ()))
 }

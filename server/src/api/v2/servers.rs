@@ -51,12 +51,13 @@ pub async fn list_servers(_: Viewer, State(services): Rooms, Given(given): Given
     ),
 )]
 pub async fn discover_server(
-    _: Operator,
+    operator: Operator,
     State(services): Rooms,
     Body(request): Body<DiscoverRequest>,
 ) -> ApiResult<(StatusCode, Json<ServerView>)> {
     let key = server_key(&request.server, &services.config.current())?;
     let found = services.discovery.discover(&key).await?;
+    services.audit.record("discover", &found.key, "", operator.actor(), "discovered");
     Ok((StatusCode::CREATED, Json(view_of(&services, &found.key)?)))
 }
 

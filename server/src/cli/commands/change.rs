@@ -87,7 +87,10 @@ async fn run(bench: &Bench, operation: Operation) -> Result<(), Failure> {
 pub async fn discover(bench: Bench) -> Outcome {
     let key = bench.resolved(&bench.arguments.instance, Reach::Exact).await?;
     match bench.services.discovery.discover(&key).await {
-        Ok(found) => Ok(format!("{}\n", found.key)),
+        Ok(found) => {
+            bench.services.audit.record("discover", &found.key, "", &bench.actor(), "discovered");
+            Ok(format!("{}\n", found.key))
+        }
         Err(DiscoveryError::Skipped(key)) => {
             tracing::warn!("{key} is left out by a filter of the configuration");
             Ok(String::new())

@@ -15,7 +15,7 @@ section! {
         /// Minutes after which pool memberships lapse.
         "InstancePoolExpiryMinutes" => instance_pool_expiry_minutes: u64 = 60, Live, Later;
         /// Replicas left out of the schema-change control list.
-        "OSCIgnoreHostnameFilters" => osc_ignore_hostname_filters: InstanceFilters = InstanceFilters::default(), Live, Later;
+        "OSCIgnoreHostnameFilters" => osc_ignore_hostname_filters: InstanceFilters = InstanceFilters::default(), Live, InEffect;
         /// Servers left out of the problems list (instance filters). Detection is not affected.
         "ProblemIgnoreHostnameFilters" => problem_ignore_hostname_filters: InstanceFilters = InstanceFilters::default(), Live, InEffect;
         /// Lag above this (distance from a configured delay counts) is a problem and counts as lagging in

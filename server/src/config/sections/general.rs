@@ -16,7 +16,7 @@ section! {
         /// Path of a unix socket to listen on. When set, TCP and TLS listeners are not opened.
         "ListenSocket" => listen_socket: String = String::new(), Start, Later;
         /// Path prefix under which page, API and static files are served, for use behind a proxy.
-        "URLPrefix" => url_prefix: String = String::new(), Start, Later;
+        "URLPrefix" => url_prefix: String = String::new(), Start, InEffect;
         /// Refuse every modifying web/API request, whatever the authentication. Does not stop polling or
         /// automated recovery; does not affect the CLI.
         "ReadOnly" => read_only: bool = false, Live, InEffect;
