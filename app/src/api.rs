@@ -376,4 +376,7 @@ pub struct ErrorBody {
     /// The rule that forbids it, with code `refused`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
+    /// The plan for the world as it is now, with code `world-changed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Box<Plan>>,
 }

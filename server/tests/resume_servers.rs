@@ -1,6 +1,7 @@
 //! The service is killed in the middle of a recovery: started again, it finishes or rolls back within ten seconds, and
 //! no acknowledged write is lost (`docs/RECOVERY.md`, S5).
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::disallowed_methods, reason = "there is no runtime here to block")]
 
 mod support;
 

@@ -1,11 +1,11 @@
 //! Putting back what was changed, or saying exactly what is not (`safety.md` S6).
 
 use app::InstanceKey;
-use app::plan::{Action, Step};
+use app::plan::{Action, Condition, Step};
 use app::topology::Instance;
 
 use super::machine::Machine;
-use super::state::{Before, Next, positioning_of};
+use super::state::{Before, Next, Phase, positioning_of};
 use crate::plan::{StepList, Threads};
 
 impl Machine {
@@ -14,12 +14,13 @@ impl Machine {
         if self.no_way_back {
             return vec![];
         }
+        let serves = self.source_serves();
         for (key, participant) in self.participants.iter().filter(|(_, p)| p.touched) {
             let (Some(server), Some(before)) = (self.alive(key), participant.before.as_deref()) else { continue };
             if *key == self.failed {
                 restore_writes(&mut list, server, before);
             } else {
-                restore_replica(&mut list, server, before);
+                restore_replica(&mut list, server, before, serves);
             }
         }
         list.finish()
@@ -29,6 +30,11 @@ impl Machine {
         self.attempts = self.attempts.saturating_add(1);
         let again = self.attempts < 2 && self.ended_badly() && self.differing().iter().any(|key| self.is_alive(key));
         if again { Next::Go(self.phase.clone()) } else { Next::Abort }
+    }
+
+    /// The source answers, or its replicas have shown that it serves out of our sight: what they lose they get again.
+    fn source_serves(&self) -> bool {
+        self.is_alive(&self.failed) || matches!(&self.phase, Phase::RollBack { code, .. } if code == "source-serves")
     }
 
     fn differing(&self) -> Vec<InstanceKey> {
@@ -79,7 +85,7 @@ fn restore_writes(list: &mut StepList<'_>, server: &Instance, before: &Before) {
     }
 }
 
-fn restore_replica(list: &mut StepList<'_>, server: &Instance, before: &Before) {
+fn restore_replica(list: &mut StepList<'_>, server: &Instance, before: &Before, source_serves: bool) {
     if server.read_only != before.read_only {
         let action = Action::SetReadOnly { on: before.read_only, super_too: before.super_read_only };
         list.push(server, 1, action, "as it was found");
@@ -102,6 +108,17 @@ fn restore_replica(list: &mut StepList<'_>, server: &Instance, before: &Before) 
         return;
     }
     let now = Threads::of(&server.replication);
+    if would_lose_relay_log(server) && !source_serves {
+        // What is in its relay log nobody else may have. Draining is the one way to start it that keeps it; one
+        // whose applier was found stopped is left alone, and `difference` tells of its receiver.
+        if wanted.applier {
+            list.push(server, 3, Action::Drain, "what it received is kept");
+            if wanted.receiver {
+                list.push(server, 4, Action::StartReceiver, "as it was found");
+            }
+        }
+        return;
+    }
     if now.receiver != wanted.receiver {
         let action = if wanted.receiver { Action::StartReceiver } else { Action::StopReceiver };
         list.push(server, 3, action, "as it was found");
@@ -109,5 +126,60 @@ fn restore_replica(list: &mut StepList<'_>, server: &Instance, before: &Before) 
     if now.applier != wanted.applier {
         let action = if wanted.applier { Action::StartApplier } else { Action::StopApplier };
         list.push(server, 3, action, "as it was found");
+    }
+}
+
+/// A MariaDB replica in GTID mode with both threads stopped throws its relay log away when either is started
+/// (`safety.md`; tried on 10.11). That matters while the log holds what is not applied.
+fn would_lose_relay_log(server: &Instance) -> bool {
+    server.is_mariadb()
+        && server.replication.uses_mariadb_gtid()
+        && server.replication.threads_stopped()
+        && crate::plan::check(server, &Condition::RelayLogApplied).is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use app::topology::{Replication, ThreadState};
+
+    use super::*;
+    use crate::plan::Timeouts;
+
+    fn replica(retrieved: &str) -> Instance {
+        Instance {
+            key: InstanceKey::new("db2", 3306),
+            version: "10.11.6-MariaDB".into(),
+            executed_gtid: "0-1-8".into(),
+            replication: Replication {
+                source: InstanceKey::new("db1", 3306),
+                mariadb_using_gtid: "Slave_Pos".into(),
+                receiver: ThreadState::Stopped,
+                applier: ThreadState::Stopped,
+                retrieved_gtid: retrieved.into(),
+                ..Replication::default()
+            },
+            ..Instance::default()
+        }
+    }
+
+    fn actions(server: &Instance, applier: ThreadState, source_alive: bool) -> Vec<Action> {
+        let mut found = server.clone();
+        found.replication.receiver = ThreadState::Running;
+        found.replication.applier = applier;
+        let timeouts = Timeouts::default();
+        let mut list = StepList::new(1, &timeouts);
+        restore_replica(&mut list, server, &Before::of(&found), source_alive);
+        list.finish().into_iter().map(|step| step.action).collect()
+    }
+
+    #[test]
+    fn a_relay_log_that_nobody_else_may_have_is_not_thrown_away_by_putting_back() {
+        let undrained = replica("0-1-9");
+        let drained = replica("0-1-8");
+        let (running, stopped) = (ThreadState::Running, ThreadState::Stopped);
+        assert_eq!(actions(&undrained, stopped, false), [], "left alone");
+        assert_eq!(actions(&undrained, running, false), [Action::Drain, Action::StartReceiver]);
+        assert_eq!(actions(&undrained, stopped, true), [Action::StartReceiver], "its source still has everything");
+        assert_eq!(actions(&drained, stopped, false), [Action::StartReceiver], "nothing to lose");
     }
 }

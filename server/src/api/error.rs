@@ -4,7 +4,7 @@
 
 use app::api::ErrorBody;
 use app::key::KeyError;
-use app::plan::Refusal;
+use app::plan::{Plan, Refusal};
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -111,6 +111,8 @@ pub struct ApiError {
     pub message: String,
     /// The rule that forbids it, with [`ErrorKind::Refused`].
     pub refusal: Option<Refusal>,
+    /// What would be carried out now, with [`ErrorKind::WorldChanged`].
+    pub plan: Option<Box<Plan>>,
 }
 
 /// The result of a handler.
@@ -119,7 +121,7 @@ pub type ApiResult<T> = Result<T, ApiError>;
 impl ApiError {
     /// An error of this kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), refusal: None }
+        Self { kind, message: message.into(), refusal: None, plan: None }
     }
 
     /// What was given cannot be understood.
@@ -139,7 +141,18 @@ impl ApiError {
 
     /// A rule forbids it.
     pub fn refused(refusal: Refusal) -> Self {
-        Self { kind: ErrorKind::Refused, message: refusal.to_string(), refusal: Some(refusal) }
+        Self { refusal: Some(refusal.clone()), ..Self::new(ErrorKind::Refused, refusal.to_string()) }
+    }
+
+    /// A rule of a service forbids it; the message is the service's own.
+    pub fn refused_by(rule: &str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { refusal: Some(Refusal::new(rule, message.clone())), ..Self::new(ErrorKind::Refused, message) }
+    }
+
+    /// The plan that was shown is not the plan that would be carried out now, which is this one.
+    pub fn world_changed(message: impl Into<String>, plan: Box<Plan>) -> Self {
+        Self { plan: Some(plan), ..Self::new(ErrorKind::WorldChanged, message) }
     }
 
     /// This release does not do it.
@@ -173,8 +186,9 @@ impl From<TagError> for ApiError {
 /// The form of `/api/v2`.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = ErrorBody { code: self.kind.code().to_owned(), message: self.message, refusal: self.refusal };
-        (self.kind.status(), Json(body)).into_response()
+        let Self { kind, message, refusal, plan } = self;
+        let body = ErrorBody { code: kind.code().to_owned(), message, refusal, plan };
+        (kind.status(), Json(body)).into_response()
     }
 }
 

@@ -17,7 +17,7 @@ impl From<RefactorError> for ApiError {
         match error {
             RefactorError::Refused(refusal) => Self::refused(refusal),
             RefactorError::Unknown(_) => Self::new(ErrorKind::NotFound, message),
-            RefactorError::WorldChanged(_) => Self::new(ErrorKind::WorldChanged, message),
+            RefactorError::WorldChanged(plan) => Self::world_changed(message, plan),
             RefactorError::Held(_) => Self::new(ErrorKind::Busy, message),
             RefactorError::NotLeader => Self::new(ErrorKind::NotLeader, message),
             RefactorError::Failed(_) => Self::new(ErrorKind::Failed, message),
@@ -28,34 +28,36 @@ impl From<RefactorError> for ApiError {
 impl From<RecoverError> for ApiError {
     fn from(error: RecoverError) -> Self {
         let message = error.to_string();
-        let kind = match error {
-            RecoverError::Unknown(_) => ErrorKind::NotFound,
-            RecoverError::NoPrimary { .. } | RecoverError::Nothing { .. } | RecoverError::Hold(_) => ErrorKind::Refused,
-            RecoverError::Held(_) => ErrorKind::Busy,
-            RecoverError::Consensus(error) => return error.into(),
-        };
-        Self::new(kind, message)
+        match error {
+            RecoverError::Unknown(_) => Self::new(ErrorKind::NotFound, message),
+            RecoverError::NoPrimary { .. } => Self::refused_by("no-single-primary", message),
+            RecoverError::Nothing { .. } => Self::refused_by("nothing-to-recover", message),
+            RecoverError::Hold(_) => Self::refused_by("recovery-held", message),
+            RecoverError::InProgress(_) | RecoverError::Held(_) => Self::new(ErrorKind::Busy, message),
+            RecoverError::Consensus(error) => error.into(),
+        }
     }
 }
 
 impl From<ConsensusError> for ApiError {
     fn from(error: ConsensusError) -> Self {
-        let kind = match error {
-            ConsensusError::NotLeader { .. } => ErrorKind::NotLeader,
-            ConsensusError::Refused(_) => ErrorKind::Refused,
-        };
-        Self::new(kind, error.to_string())
+        let message = error.to_string();
+        match error {
+            ConsensusError::NotLeader { .. } => Self::new(ErrorKind::NotLeader, message),
+            ConsensusError::Refused(_) => Self::refused_by("command-refused", message),
+        }
     }
 }
 
 impl From<DiscoveryError> for ApiError {
     fn from(error: DiscoveryError) -> Self {
-        let kind = match error {
-            DiscoveryError::Invalid(_) => ErrorKind::BadInput,
-            DiscoveryError::Barred(_) | DiscoveryError::Skipped(_) => ErrorKind::Refused,
-            DiscoveryError::Probe(_) => ErrorKind::Failed,
-        };
-        Self::new(kind, error.to_string())
+        let message = error.to_string();
+        match error {
+            DiscoveryError::Invalid(_) => Self::new(ErrorKind::BadInput, message),
+            DiscoveryError::Barred(_) => Self::refused_by("forgotten-lately", message),
+            DiscoveryError::Skipped(_) => Self::refused_by("discovery-filter", message),
+            DiscoveryError::Probe(_) => Self::new(ErrorKind::Failed, message),
+        }
     }
 }
 
@@ -83,5 +85,45 @@ impl IntoResponse for Unauthenticated {
     fn into_response(self) -> Response {
         let status = ErrorKind::Unauthenticated.status();
         (status, [(header::WWW_AUTHENTICATE, Self::CHALLENGE)], self.to_string()).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use app::plan::Refusal;
+
+    use super::*;
+
+    #[test]
+    fn whoever_does_not_lead_says_so_with_503() {
+        let errors: [ApiError; 3] = [
+            RefactorError::NotLeader.into(),
+            ConsensusError::NotLeader { leader: Some("orc2".to_owned()) }.into(),
+            RecoverError::Consensus(ConsensusError::NotLeader { leader: None }).into(),
+        ];
+        for error in &errors {
+            assert_eq!((error.kind, error.kind.status().as_u16()), (ErrorKind::NotLeader, 503), "{error}");
+        }
+        assert!(errors[1].message.contains("orc2"), "{}", errors[1]);
+    }
+
+    #[test]
+    fn each_refusal_names_its_rule() {
+        let nothing = || RecoverError::Nothing { key: app::InstanceKey::new("db1", 3306), found: String::new() };
+        for (error, rule) in [
+            (ApiError::from(RefactorError::Refused(Refusal::new("version-too-low", "m"))), "version-too-low"),
+            (ConsensusError::Refused("m".to_owned()).into(), "command-refused"),
+            (RecoverError::Hold("m".to_owned()).into(), "recovery-held"),
+            (nothing().into(), "nothing-to-recover"),
+        ] {
+            assert_eq!(error.kind.status().as_u16(), 422);
+            assert_eq!(error.refusal.map(|refusal| refusal.rule).as_deref(), Some(rule));
+        }
+    }
+
+    #[test]
+    fn a_recovery_at_work_is_in_the_way_and_no_rule() {
+        let error = ApiError::from(RecoverError::InProgress("recovery 7 of this cluster is at work".to_owned()));
+        assert_eq!((error.kind, error.kind.status().as_u16(), error.refusal), (ErrorKind::Busy, 409, None));
     }
 }

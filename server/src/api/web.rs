@@ -137,7 +137,7 @@ fn content_type(path: &str) -> &'static str {
 }
 
 fn no_such_path(path: &str) -> Response {
-    let body = ErrorBody { code: "not-found".to_owned(), message: format!("no such path: {path}"), refusal: None };
+    let body = ErrorBody { code: "not-found".to_owned(), message: format!("no such path: {path}"), refusal: None, plan: None };
     (StatusCode::NOT_FOUND, axum::Json(body)).into_response()
 }
 

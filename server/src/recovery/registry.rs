@@ -71,6 +71,11 @@ impl Registry {
         all
     }
 
+    /// Older recoveries may be in the backend only.
+    pub fn is_full(&self) -> bool {
+        self.lock().len() >= KEPT
+    }
+
     /// What the policy needs to know of them.
     pub fn recent(&self) -> Vec<Recent> {
         self.lock()

@@ -69,6 +69,9 @@ pub enum RecoverError {
     /// Something stands in the way that even a person's word does not remove.
     #[error("{0}")]
     Hold(String),
+    /// Another recovery of the cluster is at work; says which.
+    #[error("{0}")]
+    InProgress(String),
     /// Another operation or recovery is at work on the cluster.
     #[error("{0}")]
     Held(Held),
@@ -150,6 +153,7 @@ impl RecoveryService {
         let situation = policy::Situation { forced: true, ..self.situation(&finding, now, &recent, now) };
         let kind = policy::decide(&finding, &self.policy(), &situation).map_err(|hold| match hold {
             policy::Hold::NotActionable => RecoverError::Nothing { key: failed.clone(), found: finding.text() },
+            other @ policy::Hold::InProgress { .. } => RecoverError::InProgress(other.reason()),
             other => RecoverError::Hold(other.reason()),
         })?;
         let snapshot = self.parts.fleet.snapshot();
@@ -194,7 +198,7 @@ impl RecoveryService {
         let recent = self.registry.recent();
         let running = recent.iter().find(|r| r.running && r.cluster == finding.cluster);
         match running {
-            Some(r) => Err(RecoverError::Hold(policy::Hold::InProgress { uid: r.uid.clone() }.reason())),
+            Some(r) => Err(RecoverError::InProgress(policy::Hold::InProgress { uid: r.uid.clone() }.reason())),
             None => Ok(()),
         }
     }

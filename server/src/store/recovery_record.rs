@@ -125,7 +125,12 @@ impl Store {
     /// What the backend says.
     pub async fn load_recoveries(&self, page: u32, page_size: u32) -> StoreResult<Vec<Recovery>> {
         let sql = "select uid, recovery, machine, node_hostname, node_token, updated_at from orchestrator_recovery order by started_at desc, uid desc limit ? offset ?";
-        let statement = Statement::new(sql).bind(page_size).bind(u64::from(page) * u64::from(page_size));
+        let offset = u64::from(page) * u64::from(page_size);
+        self.assemble_all(Statement::new(sql).bind(page_size).bind(offset)).await
+    }
+
+    /// What a statement finds; records that cannot be read are left out with an error in the log.
+    async fn assemble_all(&self, statement: Statement) -> StoreResult<Vec<Recovery>> {
         let mut recoveries = Vec::new();
         for row in self.rows(statement).await? {
             match self.assemble(&row).await {
@@ -137,6 +142,41 @@ impl Store {
             }
         }
         Ok(recoveries)
+    }
+
+    /// Recoveries in full other than those in `besides` (identities), newest first: `limit` of them from the one numbered
+    /// `offset`, from 0. Only those of the cluster of this name or alias, if given. Records that cannot be read are left
+    /// out with an error in the log.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn load_recoveries_besides(
+        &self,
+        besides: &[&str],
+        cluster: Option<&str>,
+        offset: u64,
+        limit: u32,
+    ) -> StoreResult<Vec<Recovery>> {
+        let mut sql = "select uid, recovery, machine, node_hostname, node_token, updated_at from orchestrator_recovery \
+                       where 1 = 1"
+            .to_owned();
+        if !besides.is_empty() {
+            sql.push_str(&format!(" and uid not in ({})", vec!["?"; besides.len()].join(", ")));
+        }
+        if cluster.is_some() {
+            sql.push_str(
+                " and (cluster_name = ? or uid in (select uid from topology_recovery where cluster_alias = ?))",
+            );
+        }
+        sql.push_str(" order by started_at desc, uid desc limit ? offset ?");
+        let mut statement = Statement::new(sql);
+        for uid in besides {
+            statement = statement.bind(*uid);
+        }
+        if let Some(cluster) = cluster {
+            statement = statement.bind(self.fit_ascii(cluster, 128)).bind(cluster);
+        }
+        self.assemble_all(statement.bind(limit).bind(offset)).await
     }
 
     /// Takes an unfinished recovery over from a process that is gone. `false` when somebody else was faster or it is

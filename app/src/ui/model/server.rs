@@ -313,7 +313,7 @@ fn replication(view: &ServerView) -> Facts {
     }
     group = group.some("channel", &channel.channel).say("encrypted", yes_no(channel.tls.allowed));
     group = group.say("replication filters", yes_no(channel.has_filters));
-    group.code("applied to", &channel.exec.to_string().replace(":0", "").trim_start_matches(':').to_owned()).0
+    if channel.exec.is_empty() { group.0 } else { group.code("applied to", &channel.exec.to_string()).0 }
 }
 
 fn writes(view: &ServerView) -> Facts {

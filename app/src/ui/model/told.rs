@@ -138,9 +138,15 @@ mod tests {
         let (key, cluster) = (InstanceKey::new("db1", 3306), "orders".to_owned());
         let named = || (key.clone(), cluster.clone());
         let (k, c) = named();
-        assert_eq!(told(EventBody::Instance { key: k.clone(), cluster: c.clone() }), Told::Changed { key: k, cluster: c });
+        assert_eq!(
+            told(EventBody::Instance { key: k.clone(), cluster: c.clone() }),
+            Told::Changed { key: k, cluster: c }
+        );
         let (k, c) = named();
-        assert_eq!(told(EventBody::Annotation { key: k.clone(), cluster: c.clone() }), Told::Changed { key: k, cluster: c });
+        assert_eq!(
+            told(EventBody::Annotation { key: k.clone(), cluster: c.clone() }),
+            Told::Changed { key: k, cluster: c }
+        );
         let (k, c) = named();
         let forgotten = EventBody::InstanceForgotten { key: k.clone(), cluster: c.clone() };
         assert_eq!(told(forgotten), Told::Forgotten { key: k, cluster: c });

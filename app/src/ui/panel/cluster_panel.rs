@@ -38,7 +38,7 @@ pub fn ClusterPanel() -> impl IntoView {
         ui.cluster.summary.with(|s| s.as_ref().map(read).unwrap_or_default())
     };
     let on_off = |on: bool| if on { "on" } else { "off" }.to_owned();
-    let recoveries = move || ui.cluster.recoveries.with(|list| list.iter().take(5).cloned().collect::<Vec<_>>());
+    let recoveries = move || ui.cluster_recoveries().into_iter().take(5).collect::<Vec<_>>();
     let all = move || {
         let cluster = summary(|s| if s.alias.is_empty() { s.name.clone() } else { s.alias.clone() });
         Route::Recoveries { cluster, page: 0 }.address()

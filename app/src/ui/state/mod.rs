@@ -12,7 +12,9 @@ use leptos::prelude::*;
 
 use super::infra::clock::Clock;
 use super::infra::navigator::Navigator;
+use super::model::recovery::upsert;
 use crate::api::Role;
+use crate::recovery::Recovery;
 use cluster::OpenCluster;
 use fleet::Fleet;
 use live::Link;
@@ -58,6 +60,23 @@ impl Ui {
         provide_context(ui);
         live::start(ui);
         ui
+    }
+
+    /// Recoveries of the cluster on the screen, newest first. A cluster is named after its topmost server, so a recovery may
+    /// have been of the same cluster under another name: the alias tells.
+    pub fn cluster_recoveries(self) -> Vec<Recovery> {
+        let mut list = self.cluster.recoveries.get();
+        let ours = |r: &&Recovery| {
+            self.cluster.summary.with(|s| {
+                s.as_ref().is_some_and(|s| s.name == r.cluster || (s.alias == r.cluster_alias && s.alias != s.name))
+            })
+        };
+        self.fleet.recoveries.value.with(|all| {
+            for recovery in all.iter().flatten().filter(ours) {
+                upsert(&mut list, recovery.clone());
+            }
+        });
+        list
     }
 
     /// The caller may change topology.

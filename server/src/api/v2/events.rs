@@ -29,7 +29,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 #[into_params(parameter_in = Query)]
 pub struct Begin {
     /// Number of the last event seen, for clients that cannot set `Last-Event-ID`; now when missing.
-    after: Option<u64>,
+    last_event_id: Option<u64>,
 }
 
 /// Follows events. Resumes after `Last-Event-ID` as long as what came since is still kept; otherwise, and when the client
@@ -61,10 +61,10 @@ pub async fn follow_events(
 }
 
 fn last_seen(headers: &HeaderMap, begin: &Begin) -> ApiResult<Option<u64>> {
-    let Some(value) = headers.get("last-event-id") else { return Ok(begin.after) };
+    let Some(value) = headers.get("last-event-id") else { return Ok(begin.last_event_id) };
     let text = String::from_utf8_lossy(value.as_bytes());
     match text.trim() {
-        "" => Ok(begin.after),
+        "" => Ok(begin.last_event_id),
         text => text
             .parse()
             .map(Some)

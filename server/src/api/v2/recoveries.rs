@@ -16,9 +16,10 @@ use crate::auth::{Operator, Viewer};
 use crate::lookup::{Hint, Reach, cluster_by_hint};
 use crate::recovery::RecoveryRequest;
 use crate::services::Services;
+use crate::store::RecoveryFilter;
 
 /// Recoveries on a page.
-const PAGE: usize = 20;
+const PAGE: u32 = 20;
 
 /// Which recoveries.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -28,17 +29,26 @@ pub struct Which {
     /// Only those of this cluster, by name or alias; all when empty.
     cluster: String,
     /// Page, from 0, of 20 each.
-    page: usize,
+    page: u32,
 }
 
 /// Recoveries, newest first.
-#[utoipa::path(get, path = "/recoveries", params(Which), responses((status = 200, body = Vec<Recovery>), (status = 400, body = ErrorBody)))]
-pub async fn list_recoveries(_: Viewer, State(services): Rooms, Given(which): Given<Which>) -> Json<Vec<Recovery>> {
-    let meant =
-        |r: &&Arc<Recovery>| which.cluster.is_empty() || r.cluster == which.cluster || r.cluster_alias == which.cluster;
-    let all = services.recovery.registry().list();
-    let page = all.iter().filter(meant).skip(which.page.saturating_mul(PAGE)).take(PAGE);
-    Json(page.map(|r| (**r).clone()).collect())
+#[utoipa::path(
+    get,
+    path = "/recoveries",
+    params(Which),
+    responses(
+        (status = 200, body = Vec<Recovery>),
+        (status = 400, body = ErrorBody),
+        (status = 503, body = ErrorBody, description = "older ones are in the backend, which does not answer"),
+    ),
+)]
+pub async fn list_recoveries(
+    _: Viewer,
+    State(services): Rooms,
+    Given(which): Given<Which>,
+) -> ApiResult<Json<Vec<Recovery>>> {
+    page_of(&services, &which).await.map(Json)
 }
 
 /// One recovery with its steps and its story.
@@ -99,12 +109,41 @@ pub async fn acknowledge_recovery(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// What memory holds comes first, the backend knows what is older. It is asked only where it can add something, so that
+/// the latest recoveries can be read while it is away.
+async fn page_of(services: &Arc<Services>, which: &Which) -> ApiResult<Vec<Recovery>> {
+    let cluster = Some(which.cluster.trim()).filter(|cluster| !cluster.is_empty());
+    let is_full = services.recovery.registry().is_full();
+    let held = services.recovery.registry().list();
+    let meant = |r: &&Arc<Recovery>| cluster.is_none_or(|name| r.cluster == name || r.cluster_alias == name);
+    let start = u64::from(which.page) * u64::from(PAGE);
+    let skipped = usize::try_from(start).unwrap_or(usize::MAX);
+    let mut page: Vec<Recovery> =
+        held.iter().filter(meant).skip(skipped).take(PAGE as usize).map(|r| (**r).clone()).collect();
+    let missing = PAGE.saturating_sub(u32::try_from(page.len()).unwrap_or(PAGE));
+    if is_full && missing > 0 {
+        let before = u64::try_from(held.iter().filter(meant).count()).unwrap_or(u64::MAX);
+        let known: Vec<&str> = held.iter().map(|r| r.uid.as_str()).collect();
+        let offset = start.saturating_sub(before);
+        page.extend(services.store.load_recoveries_besides(&known, cluster, offset, missing).await?);
+    }
+    Ok(page)
+}
+
+/// One recovery by number or identity.
 async fn find(services: &Arc<Services>, id: &str) -> ApiResult<Recovery> {
     if let Some(held) = services.recovery.registry().find(id) {
         return Ok((*held).clone());
     }
-    // Older than what is kept in memory.
-    let stored = services.store.load_recovery(id).await?;
+    // Older than what is kept in memory. The backend keeps records by identity; numbers are in the compatible table.
+    let uid = match id.parse() {
+        Ok(number) => services.store.recoveries(&RecoveryFilter::Id(number), 0, 1).await?.pop().map(|row| row.uid),
+        Err(_) => Some(id.to_owned()),
+    };
+    let stored = match uid {
+        Some(uid) => services.store.load_recovery(&uid).await?,
+        None => None,
+    };
     stored.ok_or_else(|| ApiError::not_found("Recovery", id))
 }
 

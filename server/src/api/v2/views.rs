@@ -112,3 +112,166 @@ impl Scene<'_> {
 pub fn says_something(finding: &Finding) -> bool {
     finding.code != AnalysisCode::NoProblem || !finding.structure.is_empty()
 }
+
+#[cfg(test)]
+mod tests {
+    use app::InstanceKey;
+    use app::finding::{Facts, StructureWarning};
+    use app::recovery::{RecoveryKind, RecoveryState};
+    use app::topology::{Annotations, Check, Downtime, Replication, ThreadState};
+    use chrono::{DateTime, TimeDelta, Utc};
+
+    use super::*;
+
+    const AT: DateTime<Utc> = DateTime::<Utc>::UNIX_EPOCH;
+
+    /// A healthy server of cluster `c`, seen just now; the topmost one without a source.
+    fn server(name: &str, source: &str) -> Instance {
+        let mut replication = Replication::default();
+        if !source.is_empty() {
+            replication.source = InstanceKey::new(source, 3306);
+            (replication.receiver, replication.applier) = (ThreadState::Running, ThreadState::Running);
+            replication.seconds_behind = Some(0);
+        }
+        Instance {
+            key: InstanceKey::new(name, 3306),
+            cluster_name: "c".to_owned(),
+            depth: u32::from(!source.is_empty()),
+            read_only: !source.is_empty(),
+            lag: replication.seconds_behind,
+            replication,
+            check: Check { last_checked: Some(AT), last_attempted: Some(AT), last_seen: Some(AT), ..Check::default() },
+            ..Instance::default()
+        }
+    }
+
+    fn stopped(name: &str) -> Instance {
+        let mut instance = server(name, "a");
+        instance.replication.applier = ThreadState::Stopped;
+        instance
+    }
+
+    fn finding(cluster: &str, code: AnalysisCode, severity: Severity) -> Finding {
+        Finding {
+            key: InstanceKey::new("a", 3306),
+            source: InstanceKey::default(),
+            cluster: cluster.to_owned(),
+            cluster_alias: cluster.to_owned(),
+            cluster_domain: cluster.to_owned(),
+            code,
+            description: String::new(),
+            structure: vec![],
+            severity,
+            actionable: false,
+            downtime_end: None,
+            replicas_downtimed: false,
+            facts: Facts::default(),
+            evidence: vec![],
+        }
+    }
+
+    fn recovery(cluster: &str, number: i64, state: RecoveryState) -> Arc<Recovery> {
+        Arc::new(Recovery {
+            id: number,
+            uid: format!("{cluster}:{number}"),
+            finding: finding(cluster, AnalysisCode::DeadSource, Severity::Broken),
+            kind: RecoveryKind::Source,
+            cluster: cluster.to_owned(),
+            cluster_alias: cluster.to_owned(),
+            actor: "orchestrator".to_owned(),
+            state,
+            successor: None,
+            successor_alias: String::new(),
+            lost_replicas: vec![],
+            participants: vec![],
+            errors: vec![],
+            considered: vec![],
+            steps: vec![],
+            story: vec![],
+            started: AT + TimeDelta::seconds(number),
+            ended: None,
+            node: "node1".to_owned(),
+            node_token: "token".to_owned(),
+            acknowledged: None,
+            detection_id: 0,
+        })
+    }
+
+    /// The view of cluster `c`.
+    fn view(
+        servers: Vec<Instance>,
+        annotations: Annotations,
+        findings: &[Finding],
+        recoveries: &[Arc<Recovery>],
+    ) -> ClusterView {
+        let snapshot = Snapshot::new(servers, annotations, AT);
+        Scene { snapshot: &snapshot, config: &Config::default(), findings, recoveries }.cluster("c")
+    }
+
+    #[test]
+    fn problems_are_counted_without_servers_in_downtime() {
+        let mut annotations = Annotations::default();
+        let downtime = |end| Downtime { owner: "dba".to_owned(), reason: "disk".to_owned(), begin: AT, end };
+        annotations.downtime.insert(InstanceKey::new("b", 3306), downtime(AT + TimeDelta::seconds(1)));
+        annotations.downtime.insert(InstanceKey::new("d", 3306), downtime(AT - TimeDelta::seconds(1)));
+        let mut elsewhere = stopped("x");
+        elsewhere.cluster_name = "other".to_owned();
+        let servers = vec![server("a", ""), stopped("b"), stopped("d"), server("e", "a"), elsewhere];
+        let view = view(servers, annotations, &[], &[]);
+        assert_eq!(view.summary.problems, BTreeMap::from([("not_replicating".to_owned(), 1)]), "d's downtime is over");
+        assert_eq!((view.summary.servers, view.summary.downtimed), (4, 1));
+        let told: Vec<(&str, bool)> =
+            view.servers.iter().map(|s| (s.instance.key.hostname.as_str(), s.downtime.is_some())).collect();
+        assert_eq!(told, [("a", false), ("b", true), ("d", false), ("e", false)], "in key order");
+        assert_eq!(view.servers[1].problems, ["not_replicating"], "the server itself still tells it");
+    }
+
+    #[test]
+    fn the_primary_is_the_one_that_replicates_from_nobody() {
+        let primary = |servers| view(servers, Annotations::default(), &[], &[]).summary.primary;
+        assert_eq!(primary(vec![server("b", ""), server("a", "b")]), Some(InstanceKey::new("b", 3306)));
+        assert_eq!(primary(vec![server("a", "gone")]), None);
+        let co_source = |name: &str, source: &str, read_only| {
+            let mut instance = server(name, source);
+            (instance.is_co_source, instance.read_only, instance.depth) = (true, read_only, 0);
+            instance
+        };
+        let ring = vec![co_source("a", "b", true), co_source("b", "a", false)];
+        assert_eq!(primary(ring), Some(InstanceKey::new("b", 3306)), "of a ring, the writeable one");
+    }
+
+    #[test]
+    fn the_worst_finding_of_the_cluster_is_told() {
+        let servers = || vec![server("a", ""), server("b", "a")];
+        let mut warned = finding("c", AnalysisCode::NoProblem, Severity::Attention);
+        warned.structure = vec![StructureWarning::ErrantGtid];
+        let findings = [
+            finding("other", AnalysisCode::DeadSource, Severity::Broken),
+            finding("c", AnalysisCode::NoProblem, Severity::Ok),
+            warned,
+        ];
+        let told = view(servers(), Annotations::default(), &findings, &[]);
+        assert_eq!(told.summary.severity, Severity::Attention);
+        assert_eq!(told.summary.finding, "ErrantGTIDStructureWarning");
+        assert_eq!(told.findings.len(), 1, "what says nothing is left out");
+
+        let dead = finding("c", AnalysisCode::DeadSource, Severity::Broken);
+        let told = view(servers(), Annotations::default(), &[findings.as_slice(), &[dead]].concat(), &[]);
+        assert_eq!((told.summary.severity, told.summary.finding.as_str()), (Severity::Broken, "DeadMaster"));
+
+        let told = view(servers(), Annotations::default(), &findings[..2], &[]);
+        assert_eq!((told.summary.severity, told.summary.finding.as_str()), (Severity::Ok, ""));
+    }
+
+    #[test]
+    fn a_cluster_shows_its_own_latest_recoveries() {
+        let ended = |number| recovery("c", number, RecoveryState::Succeeded);
+        let mut recoveries = vec![recovery("other", 99, RecoveryState::Running)];
+        recoveries.extend((1..=12).rev().map(ended));
+        let told = view(vec![server("a", "")], Annotations::default(), &[], &recoveries);
+        assert_eq!(told.recoveries.iter().map(|r| r.id).collect::<Vec<_>>(), (3..=12).rev().collect::<Vec<i64>>());
+        assert!(!told.summary.recovering, "only another cluster is");
+        recoveries.push(recovery("c", 0, RecoveryState::Running));
+        assert!(view(vec![server("a", "")], Annotations::default(), &[], &recoveries).summary.recovering);
+    }
+}
