@@ -142,3 +142,33 @@ async fn a_source_that_comes_back_is_fenced_and_starts_nothing(#[values("mariadb
     assert_eq!(service.services.recovery.registry().list().len(), 1, "no second recovery");
     assert!(is_writeable(&sandbox, recovery.successor.clone().expect("a successor").port));
 }
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_hangs_holds_up_no_step_of_its_replacement(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let sandbox = tree(flavor, 2);
+    semi_sync(&sandbox);
+    let service = Service::start().await;
+    service.discover(sandbox.ports[0], 3).await;
+    service.settled().await;
+    let file = load(&sandbox, &sandbox.ports[..1]).await;
+
+    // Its connections stay, and nobody answers on them.
+    sandbox.run("pause", &["--port", &sandbox.ports[0].to_string()]);
+    let recovery = service.recovered(sandbox.ports[0]).await;
+    assert!(recovery.is_successful(), "{:#?}", recovery.story);
+    // One read that waits out the time-outs of its connection takes longer than this (MySQLDiscoveryReadTimeoutSeconds, 10).
+    let took = recovery.ended.expect("it ended") - recovery.started;
+    assert!(took < chrono::TimeDelta::seconds(8), "{took}: {:#?}", recovery.story);
+    let successor = recovery.successor.clone().expect("a successor").port;
+    let acknowledged = acknowledged(&file);
+    assert_eq!(missing(&sandbox, successor, &acknowledged), [] as [String; 0], "lost writes");
+
+    sandbox.run("resume", &["--port", &sandbox.ports[0].to_string()]);
+    eventually("it is fenced", Duration::from_secs(30), || async {
+        let read_only = sandbox.try_sql(sandbox.ports[0], "SELECT @@global.read_only")?;
+        matches!(read_only.trim(), "1" | "ON").then_some(())
+    })
+    .await;
+    sandbox.run("stop-load", &[]);
+}

@@ -265,6 +265,12 @@ async fn waits_and_limits(family: Family, port: u16) {
     assert_eq!(control.kill_sessions(&key(port), &[], LIMIT).await, Ok(1));
     assert!(client.run("SELECT 1", LIMIT).await.expect_err("killed").is_silence());
     assert_eq!(rows_in(&control, port).await, 1);
+
+    // When whoever asked stops waiting, the answer is not taken for that of the next question.
+    let mut session = Connector::new(account()).open(&key(port)).await.expect("a session");
+    let question = session.rows("SELECT SLEEP(0.5)", LIMIT);
+    assert!(tokio::time::timeout(Duration::from_millis(100), question).await.is_err());
+    assert!(session.rows("SELECT 7", LIMIT).await.expect_err("it is closed").is_silence());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -534,7 +534,15 @@ async fn a_recovery_survives_its_process(store: &Store) {
     store.end_recovery(&mine, now()).await.unwrap();
     assert!(store.load_unfinished_recoveries().await.unwrap().is_empty());
     assert_eq!(store.load_recovery(&running.uid).await.unwrap().unwrap(), mine);
-    assert_eq!(store.load_recoveries(0, PAGE_SIZE).await.unwrap(), vec![mine]);
+    assert_eq!(store.load_recoveries(0, PAGE_SIZE).await.unwrap(), vec![mine.clone()]);
+    // The same by cluster, without those that the caller has already.
+    for cluster in [None, Some(mine.cluster.as_str()), Some(mine.cluster_alias.as_str())] {
+        let found = store.load_recoveries_besides(&["x", "y"], cluster, 0, PAGE_SIZE).await.unwrap();
+        assert_eq!(found, vec![mine.clone()], "{cluster:?}");
+        assert_eq!(store.load_recoveries_besides(&[], cluster, 1, PAGE_SIZE).await.unwrap(), vec![]);
+        assert_eq!(store.load_recoveries_besides(&[&mine.uid], cluster, 0, PAGE_SIZE).await.unwrap(), vec![]);
+    }
+    assert_eq!(store.load_recoveries_besides(&[], Some("nosuch"), 0, PAGE_SIZE).await.unwrap(), vec![]);
     assert_eq!(store.load_recovery("nobody").await.unwrap(), None);
     assert_eq!(store.recovery_story(&running.uid).await.unwrap()[0].message, "db4 is dead \u{2713}");
 }

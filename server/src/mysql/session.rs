@@ -92,7 +92,8 @@ impl Session {
 
     async fn round_trip<S: AsRef<str>>(&mut self, statements: &[S], limit: Duration, answers: &mut Vec<Answer>) {
         let first = statements.first().map(AsRef::as_ref).unwrap_or_default();
-        let Some(conn) = self.conn.as_mut() else {
+        let mut lent = Lent(self.conn.take());
+        let Some(conn) = lent.0.as_mut() else {
             let lost = MysqlError::Lost { what: headline(first), reason: "the connection is closed".to_owned() };
             answers.extend(statements.iter().map(|_| Err(lost.clone())));
             return;
@@ -100,6 +101,7 @@ impl Session {
         let text = statements.iter().map(|s| s.as_ref().trim().trim_end_matches(';')).collect::<Vec<_>>().join(";\n");
         let mut sets = Vec::with_capacity(statements.len());
         let outcome = timeout(limit, collect(conn, text, &mut sets)).await;
+        self.conn = lent.0.take();
         self.round_trips += 1;
         // Whole sets only are in there, so it was the next statement that failed.
         let failed = statements.get(sets.len()).map(AsRef::as_ref).unwrap_or(first);
@@ -138,11 +140,14 @@ impl Session {
     /// Silence.
     pub async fn ping(&mut self, limit: Duration) -> Result<(), MysqlError> {
         let what = || "ping".to_owned();
-        let Some(conn) = self.conn.as_mut() else {
+        let mut lent = Lent(self.conn.take());
+        let Some(conn) = lent.0.as_mut() else {
             return Err(MysqlError::Lost { what: what(), reason: "the connection is closed".to_owned() });
         };
         self.round_trips += 1;
-        match timeout(limit, conn.ping()).await {
+        let outcome = timeout(limit, conn.ping()).await;
+        self.conn = lent.0.take();
+        match outcome {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
                 self.abandon();
@@ -172,6 +177,18 @@ impl std::fmt::Debug for Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.abandon();
+    }
+}
+
+/// The driver's connection during a round trip. When whoever asked stops waiting, it is closed: the answer is still to come, and
+/// the next question would take it for its own.
+struct Lent(Option<Conn>);
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(conn) = self.0.take() {
+            farewell(conn);
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Driving a machine: record, run, report, until it says that it is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use app::InstanceKey;
 use app::finding::Finding;
-use app::plan::{Step, StepState};
+use app::plan::{Action, Step, StepState};
 use app::recovery::{AcknowledgeScope, Recovery, RecoveryKind, RecoveryState, StepRecord, StoryLine};
 use app::topology::{Downtime, Instance, Snapshot};
 use chrono::{TimeDelta, Utc};
@@ -25,6 +26,10 @@ pub(super) const LOST_IN_RECOVERY: &str = "lost-in-recovery";
 
 /// How long that downtime lasts.
 const LOST_FOR: TimeDelta = TimeDelta::days(365);
+
+/// How long a server may take to be read beside its steps. Of itself a read waits for the read that runs and for the
+/// time-outs of connections, more than ten seconds with a server that hangs.
+const READ_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a recovery in progress is made of.
 pub(super) struct Course {
@@ -187,19 +192,30 @@ impl RecoveryService {
         let observer = RecordObserver { service: self, record };
         let results = self.parts.exec.run(steps, &observer).await;
         let mut fresh: BTreeMap<InstanceKey, Option<Instance>> = BTreeMap::new();
+        let mut asked_in_vain: BTreeSet<&InstanceKey> = BTreeSet::new();
         for (step, result) in steps.iter().zip(&results) {
             if result.state == StepState::Skipped {
                 continue;
             }
+            // A read that failed is an answer: asking a server that hangs once more would hold up the others.
+            if step.action == Action::Refresh && result.fresh.is_none() {
+                asked_in_vain.insert(&step.server);
+            } else {
+                asked_in_vain.remove(&step.server);
+            }
             // The last read of a server wins; one that was acted upon after its read has none.
             fresh.insert(step.server.clone(), result.fresh.as_deref().cloned());
         }
-        let unread: Vec<InstanceKey> = fresh.iter().filter(|(_, i)| i.is_none()).map(|(k, _)| k.clone()).collect();
-        let reads = join_all(unread.iter().map(|key| self.parts.exec.refresh(key))).await;
-        for (key, read) in unread.into_iter().zip(reads) {
-            fresh.insert(key, read.ok());
-        }
+        let unread = fresh.iter().filter(|(key, read)| read.is_none() && !asked_in_vain.contains(key));
+        let unread: Vec<InstanceKey> = unread.map(|(key, _)| key.clone()).collect();
+        let reads = join_all(unread.iter().map(|key| self.read(key))).await;
+        fresh.extend(unread.into_iter().zip(reads));
         steps.iter().zip(results).map(|(step, result)| outcome(step, result, &fresh)).collect()
+    }
+
+    /// Reads a server without waiting long for it.
+    pub(super) async fn read(&self, key: &InstanceKey) -> Option<Instance> {
+        tokio::time::timeout(READ_LIMIT, self.parts.exec.refresh(key)).await.ok()?.ok()
     }
 
     /// A promotion, or a new place for the replicas.
@@ -290,7 +306,7 @@ impl RecoveryService {
     /// Every server is read again, then the record is closed.
     async fn close(&self, record: &Mutex<Recovery>) {
         let participants = lock(record).participants.clone();
-        join_all(participants.iter().map(|key| self.parts.exec.refresh(key))).await;
+        join_all(participants.iter().map(|key| self.read(key))).await;
         self.save(record, None).await;
     }
 

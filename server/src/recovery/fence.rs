@@ -64,7 +64,7 @@ impl RecoveryService {
             )
         };
         self.parts.audit.record("fence", key, &instance.cluster_name, &Actor::system(), &outcome);
-        let _unreadable = self.parts.exec.refresh(key).await;
+        let _unreadable = self.read(key).await;
     }
 
     /// It replicates again, so it is lost no longer (`spec/recovery.md` 6.3).

@@ -228,7 +228,7 @@ impl RecoveryService {
             return Err(RecoverError::Unknown(key.clone()));
         }
         let around: Vec<InstanceKey> = snapshot.replicas_of(key).map(|r| r.key.clone()).chain([key.clone()]).collect();
-        futures_util::future::join_all(around.iter().map(|k| self.parts.exec.refresh(k))).await;
+        futures_util::future::join_all(around.iter().map(|k| self.read(k))).await;
         Ok(())
     }
 

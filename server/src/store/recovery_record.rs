@@ -157,12 +157,11 @@ impl Store {
         offset: u64,
         limit: u32,
     ) -> StoreResult<Vec<Recovery>> {
-        let mut sql =
-            "select uid, recovery, machine, node_hostname, node_token, updated_at from orchestrator_recovery \
-                       where 1 = 1"
-                .to_owned();
+        let columns = "uid, recovery, machine, node_hostname, node_token, updated_at";
+        let mut sql = format!("select {columns} from orchestrator_recovery where 1 = 1");
         if !besides.is_empty() {
-            sql.push_str(&format!(" and uid not in ({})", vec!["?"; besides.len()].join(", ")));
+            let marks = vec!["?"; besides.len()].join(", ");
+            sql = format!("{sql} and uid not in ({marks})");
         }
         if cluster.is_some() {
             sql.push_str(

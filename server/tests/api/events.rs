@@ -57,7 +57,7 @@ async fn a_returning_listener_gets_what_it_missed() {
     publish(&edge, "second");
     for (path, headers) in [
         ("/api/v2/events".to_owned(), vec![("last-event-id", first.to_string())]),
-        (format!("/api/v2/events?after={first}"), vec![]),
+        (format!("/api/v2/events?last_event_id={first}"), vec![]),
     ] {
         let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
         let mut frames = Frames::of(edge.open(&path, &headers).await);
@@ -98,9 +98,21 @@ async fn the_stream_ends_with_the_service() {
 #[tokio::test]
 async fn a_bad_number_is_named() {
     let edge = Edge::new(OPEN).await;
-    for (path, header) in [("/api/v2/events", Some("x7")), ("/api/v2/events?after=x7", None)] {
+    for (path, header) in [("/api/v2/events", Some("x7")), ("/api/v2/events?last_event_id=x7", None)] {
         let headers: Vec<(&str, &str)> = header.map(|value| ("last-event-id", value)).into_iter().collect();
         let answer = edge.send(axum::http::Method::GET, path, &headers, "").await;
         answer.error(400, "bad-input");
     }
+}
+
+#[tokio::test]
+async fn a_silent_line_is_kept_open() {
+    let edge = Edge::new(OPEN).await;
+    let mut stream = edge.open("/api/v2/events", &[]).await.into_body().into_data_stream();
+    // From here on time passes as soon as everybody waits.
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    let chunk = stream.next().await.expect("open").expect("no error");
+    assert!(chunk.starts_with(b":"), "a comment: {chunk:?}");
+    assert!((14..=16).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
 }

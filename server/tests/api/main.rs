@@ -9,3 +9,4 @@ mod support;
 mod v1_changes;
 mod v1_reads;
 mod v2;
+mod v2_records;

@@ -84,6 +84,7 @@ async fn a_plan_is_shown_then_applied() {
     stale["fingerprint"] = json!("of another world");
     let answer = edge.json(Method::POST, "/api/v2/operations", &stale.to_string()).await;
     answer.error(409, "world-changed");
+    assert_eq!(answer.json()["plan"], plan, "the plan for the world as it is now");
     assert_eq!(edge.world(), before);
 
     let mut apply = operation;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::api::ErrorBody;
-use crate::plan::Refusal;
+use crate::plan::{Plan, Refusal};
 use crate::ui::model::route::encode;
 
 /// A call takes at most this long, milliseconds. A discovery waits for a probe.
@@ -37,7 +37,15 @@ pub enum ApiError {
 impl ApiError {
     /// The world has changed since the plan was made.
     pub fn is_conflict(&self) -> bool {
-        matches!(self, Self::Refused { status: 409, .. })
+        matches!(self, Self::Refused { status: 409, body } if body.code == "world-changed")
+    }
+
+    /// The plan for the world as it is now, where the service tells it with a conflict.
+    pub fn new_plan(&self) -> Option<Plan> {
+        match self {
+            Self::Refused { body, .. } => body.plan.as_deref().cloned(),
+            _ => None,
+        }
     }
 
     /// There is no such thing.

@@ -133,7 +133,10 @@ impl Work {
                 Err(error) if error.is_conflict() => {
                     let note = format!("Nothing was changed: {error} This is the plan for the world as it is now.");
                     ui.notices.say(note.clone());
-                    self.plan_again(ui, operation, Some(note));
+                    match error.new_plan() {
+                        Some(plan) => self.stage.set(Stage::Shown { operation, plan, note: Some(note) }),
+                        None => self.plan_again(ui, operation, Some(note)),
+                    }
                 }
                 Err(error) => {
                     let note = Some(format!("It was not applied: {error}"));

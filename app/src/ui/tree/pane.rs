@@ -147,7 +147,7 @@ fn HeldNote(ui: Ui) -> impl IntoView {
     let held = Memo::new(move |_| ui.moving.held.with(|h| h.as_ref().map(|h| (h.server.clone(), h.by))));
     let transform = move || {
         let at = ui.moving.pointer.get();
-        format!("translate({}px, {}px)", at.x + 14.0, at.y + 14.0)
+        format!("translate({}px, {}px)", at.x + 14.0, at.y - 64.0)
     };
     let words = move || match (ui.moving.over.get(), ui.moving.zone.get()) {
         (Some(over), Some(zone)) => format!("{}: {over}", zone.label()),

@@ -132,6 +132,7 @@ mod tests {
             replication.source = InstanceKey::new(source, 3306);
             (replication.receiver, replication.applier) = (ThreadState::Running, ThreadState::Running);
             replication.seconds_behind = Some(0);
+            replication.read = app::BinlogCoordinates::binary("binlog.000001", 1000);
         }
         Instance {
             key: InstanceKey::new(name, 3306),
