@@ -6,7 +6,7 @@ use crate::ui::chrome::cluster_list::ClusterList;
 use crate::ui::chrome::parts::{Badge, Problem};
 use crate::ui::model::fleet::display_name;
 use crate::ui::model::route::Route;
-use crate::ui::model::tone::{Tone, finding_words};
+use crate::ui::model::tone::{Tone, by_weight, finding_words};
 use crate::ui::panel::SidePanel;
 use crate::ui::panel::strip::TimelineStrip;
 use crate::ui::state::use_ui;
@@ -40,7 +40,10 @@ pub fn ClusterPage() -> impl IntoView {
                 <span class="small">{small}</span>
                 <Badge tone=tone />
                 <span class="cluster-finding">
-                    {move || ui.cluster.summary.with(|s| s.as_ref().map(|s| finding_words(&s.finding)))}
+                    {move || {
+                        let worst = ui.cluster.findings.with(|f| by_weight(f).first().map(|f| finding_words(&f.text())));
+                        worst.or_else(|| ui.cluster.summary.with(|s| s.as_ref().map(|s| finding_words(&s.finding))))
+                    }}
                 </span>
             </div>
             {move || ui.cluster.error.get().map(|error| view! { <Problem error=error /> })}
