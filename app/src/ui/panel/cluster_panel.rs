@@ -79,6 +79,7 @@ pub fn ClusterPanel() -> impl IntoView {
             } />
         </ul>
         <p><a href=all>"All recoveries of this cluster"</a></p>
+        <section class="keyboard" aria-label="Keys">
         <h2>"Keys"</h2>
         <dl class="facts keys">
             <dt><kbd>"←"</kbd><kbd>"↑"</kbd><kbd>"↓"</kbd><kbd>"→"</kbd></dt><dd>"walk the tree"</dd>
@@ -86,5 +87,6 @@ pub fn ClusterPanel() -> impl IntoView {
             <Show when=move || ui.may_operate()><dt><kbd>"m"</kbd></dt><dd>"move it: arrows choose, Enter shows the plan"</dd></Show>
             <dt><kbd>"f"</kbd> <kbd>"+"</kbd> <kbd>"−"</kbd></dt><dd>"fit, larger, smaller"</dd>
         </dl>
+        </section>
     }
 }
