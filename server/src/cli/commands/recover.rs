@@ -84,7 +84,11 @@ pub async fn acknowledge_cluster(bench: Bench) -> Outcome {
 
 /// `ack-instance-recoveries`
 pub async fn acknowledge_instance(bench: Bench) -> Outcome {
-    let key = bench.target().await?;
+    // A failed server may have been forgotten since; its recoveries are still on record.
+    let mut key = bench.past_target().await?;
+    if bench.services.recovery.registry().list().iter().all(|recovery| recovery.finding.key != key) {
+        key = bench.target().await?;
+    }
     acknowledge(&bench, AcknowledgeScope::Instance { key }).await
 }
 
