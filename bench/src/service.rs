@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use app::InstanceKey;
-use app::recovery::Recovery;
+use app::recovery::{Recovery, RecoveryState};
 use orchestrator::config::{Config, LiveConfig};
 use orchestrator::consensus::Actor;
 use orchestrator::node::Node;
@@ -74,7 +74,8 @@ impl Service {
         tokio::time::sleep_until(acts.into()).await;
     }
 
-    /// Waits for the end of the recovery of a server.
+    /// Waits for the end of the recovery of a server. One that began too early, saw that the server serves and changed
+    /// nothing is not meant: another one follows.
     ///
     /// # Errors
     /// It does not end in time; with what holds it back.
@@ -82,7 +83,9 @@ impl Service {
         let began = Instant::now();
         loop {
             let all = self.services.recovery.registry().list();
-            if let Some(recovery) = all.into_iter().find(|r| r.finding.key == *failed && !r.is_running()) {
+            if let Some(recovery) =
+                all.into_iter().find(|r| r.finding.key == *failed && !r.is_running() && !is_false_start(r))
+            {
                 return Ok(recovery);
             }
             if began.elapsed() > limit {
@@ -100,6 +103,10 @@ impl Service {
         self.services.tasks.wait().await;
         self.services.store.close().await;
     }
+}
+
+fn is_false_start(recovery: &Recovery) -> bool {
+    matches!(&recovery.state, RecoveryState::Failed { reason } if reason.starts_with("source-serves"))
 }
 
 /// Who asks for a takeover here.

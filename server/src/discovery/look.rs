@@ -55,7 +55,7 @@ impl Discovery {
             return (Err(DiscoveryError::Barred(key.clone())), Ended::Skipped);
         }
         self.fleet.attempt(key, Utc::now());
-        let last = self.fleet.get(key);
+        let last = self.fleet.glance(key);
         let was_valid = last.as_ref().is_some_and(|last| last.check.is_valid());
         let context = ProbeContext { last, thorough };
         let result = self.probe.probe(key, &context).await;
@@ -122,7 +122,7 @@ impl Discovery {
         if let Some(alarms) = self.alarms.as_ref().filter(|_| self.running.load(Ordering::Relaxed)) {
             alarms.watch(&key);
         }
-        let known = self.fleet.get(&key).unwrap_or_else(|| Arc::new(seen.instance));
+        let known = self.fleet.glance(&key).unwrap_or_else(|| Arc::new(seen.instance));
         if let Some(sink) = self.claims.get() {
             if let Some(rule) = seen.promotion_rule {
                 sink(Claim::PromotionRule { key, rule });

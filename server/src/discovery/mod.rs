@@ -195,7 +195,7 @@ impl Discovery {
         let turn = self.turn(key).lock_owned().await;
         let (seen, _) = self.look(key, thorough).await;
         drop(turn);
-        seen
+        seen.map(|instance| self.fleet.get(&instance.key).unwrap_or(instance))
     }
 
     /// Looks at a server as soon as there is room; at once, as a rule.

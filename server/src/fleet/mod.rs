@@ -105,6 +105,12 @@ impl Fleet {
         inner.instances.get(key).cloned()
     }
 
+    /// One server as last seen, with its name and depth as last worked out. Working them out takes a look at all servers,
+    /// which each new one would cost while a tree is being found.
+    pub fn glance(&self, key: &InstanceKey) -> Option<Arc<Instance>> {
+        self.lock().instances.get(key).cloned()
+    }
+
     /// Keys of all servers known.
     pub fn keys(&self) -> Vec<InstanceKey> {
         self.lock().instances.keys().cloned().collect()
