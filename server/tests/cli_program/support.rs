@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use app::InstanceKey;
-use app::topology::{Annotations, Check, Downtime, Instance, Maintenance, Replication, ThreadState};
+use app::topology::{Annotations, Check, Downtime, Instance, Replication, ThreadState};
 use chrono::{TimeDelta, Utc};
 use orchestrator::consensus::Actor;
 use orchestrator::store::{BackendSettings, Deployment, NewMaintenance, NodeIdentity, Store};
