@@ -16,6 +16,7 @@ pub use command::{Actor, Command};
 use crate::events::EventBus;
 use crate::fleet::Fleet;
 use crate::journal::{Entry, Journal};
+use crate::store::{Store, StoreError};
 
 /// Why a command was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +78,30 @@ impl Consensus {
         let (kind, about) = (command.audit_type(), command.about());
         tracing::info!(target: "audit", kind, instance = %about, actor = %actor.name, "{}", command.summary());
         self.journal.write(Entry::Command { command, actor: actor.clone() }).await;
+        Ok(())
+    }
+
+    /// Takes over what a command line recorded in the backend beside this process: the global switch and what
+    /// operators said of servers. Nothing is taken while writes of our own are under way, which are newer.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the backend does not answer.
+    pub async fn adopt_recorded(&self, store: &Store) -> Result<(), StoreError> {
+        let seen = self.fleet.annotations();
+        let enabled_before = self.recoveries_enabled();
+        let before = self.journal.state();
+        if before.pending > 0 {
+            return Ok(());
+        }
+        let enabled = !store.are_recoveries_disabled().await?;
+        let recorded = store.load_annotations().await?;
+        if self.journal.state().accepted != before.accepted {
+            return Ok(());
+        }
+        if enabled != enabled_before && self.recoveries_enabled() == enabled_before {
+            self.apply(&Command::EnableRecoveries { enabled });
+        }
+        self.fleet.adopt(&seen, recorded);
         Ok(())
     }
 
