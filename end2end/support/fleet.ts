@@ -46,6 +46,8 @@ export function box(page: Page, key: string) {
 export async function openCluster(page: Page, name: string, servers: string[]) {
   await page.goto(`/web/cluster/${name}`);
   await expect(page.getByRole("tree").getByRole("treeitem")).toHaveCount(servers.length);
+  // The page offers changes once it knows who is looking.
+  await expect(page.getByText("move it: arrows choose")).toBeVisible();
 }
 
 /// Drags one server over a labelled zone of another, and lets go there.
