@@ -16,7 +16,7 @@ for argument; do
 done
 
 page_inputs() {
-    find app frontend style Cargo.toml Cargo.lock Trunk.toml -type f -not -path 'frontend/dist/*' -print0 |
+    find .cargo app frontend style Cargo.toml Cargo.lock Trunk.toml -type f -not -path 'frontend/dist/*' -print0 |
         sort -z | xargs -0 sha256sum | sha256sum
 }
 

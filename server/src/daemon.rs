@@ -47,7 +47,8 @@ pub async fn run(loaded: Loaded, sources: Sources, discovery: bool) -> anyhow::R
     let listener = TcpListener::bind(socket_text(&listen.address))
         .await
         .with_context(|| format!("cannot listen on {}", listen.address))?;
-    tracing::info!("listening on http://{}", listener.local_addr()?);
+    // The words that operators of the original wait for in the log.
+    tracing::info!("Starting HTTP listener on {}", listener.local_addr()?);
     let router = crate::api::router(Arc::new(services.clone()));
     let stopped = services.tasks.stopped();
     axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())

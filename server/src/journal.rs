@@ -83,8 +83,10 @@ pub struct BackendState {
     pub error: Option<String>,
     /// Since when.
     pub down_since: Option<DateTime<Utc>>,
-    /// Entries and server rows that wait.
+    /// Entries that wait.
     pub pending: u64,
+    /// Entries accepted since the start: when it has not grown, nothing of ours was under way meanwhile.
+    pub accepted: u64,
 }
 
 /// Told the number under which the backend keeps a recovery: `(uid, number)`.
@@ -100,6 +102,7 @@ pub struct Journal {
 #[derive(Debug, Default)]
 struct Shared {
     pending: AtomicU64,
+    accepted: AtomicU64,
     down: Mutex<Option<(String, DateTime<Utc>)>>,
 }
 
@@ -139,10 +142,11 @@ impl Journal {
     /// Queues an entry without waiting.
     pub fn push(&self, entry: Entry) -> oneshot::Receiver<()> {
         let (done, waiter) = oneshot::channel();
-        self.shared.pending.fetch_add(1, Ordering::Relaxed);
+        self.shared.accepted.fetch_add(1, Ordering::SeqCst);
+        self.shared.pending.fetch_add(1, Ordering::SeqCst);
         if self.sender.send(Job { entry, done }).is_err() {
             // The writer is gone: the service is stopping.
-            self.shared.pending.fetch_sub(1, Ordering::Relaxed);
+            self.shared.pending.fetch_sub(1, Ordering::SeqCst);
         }
         waiter
     }
@@ -151,7 +155,8 @@ impl Journal {
     pub fn state(&self) -> BackendState {
         let down = self.shared.lock().clone();
         BackendState {
-            pending: self.shared.pending.load(Ordering::Relaxed),
+            pending: self.shared.pending.load(Ordering::SeqCst),
+            accepted: self.shared.accepted.load(Ordering::SeqCst),
             error: down.as_ref().map(|(error, _)| error.clone()),
             down_since: down.map(|(_, since)| since),
         }
@@ -237,7 +242,7 @@ async fn round(
             // Trying again would not help, and what comes behind must not wait for ever.
             Err(error) => tracing::error!(%error, entry = ?job.entry, "the backend refused an entry; it is dropped"),
         }
-        queue.shared.pending.fetch_sub(1, Ordering::Relaxed);
+        queue.shared.pending.fetch_sub(1, Ordering::SeqCst);
         if let Some(job) = queue.waiting.pop_front() {
             let _nobody_waits = job.done.send(());
         }

@@ -88,7 +88,7 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
     fleet.load(store.load_instances().await?, store.load_annotations().await?);
     let (journal, queue) = journal::journal();
     let enabled = !store.are_recoveries_disabled().await?;
-    let consensus = Arc::new(Consensus::single(Arc::clone(&fleet), journal.clone(), enabled));
+    let consensus = Arc::new(Consensus::single(Arc::clone(&fleet), journal.clone(), Arc::clone(&events), enabled));
     let audit = Audit::new(journal.clone(), store.clone());
     let connector = Arc::new(Connector::new(settings::connect(&config.current())));
     let probe = Arc::new(MysqlProbe::new(Arc::clone(&connector), settings::probe(&config.current())));

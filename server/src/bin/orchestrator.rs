@@ -23,9 +23,6 @@ fn main() -> ExitCode {
     ExitCode::from(ending.code)
 }
 
-#[allow(clippy::disallowed_methods, reason = "the one place where the program asks who runs it")]
 fn surroundings() -> Surroundings {
-    let user =
-        ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
-    Surroundings { user: user.unwrap_or_else(|| "unknown".to_owned()), hostname: orchestrator::node::hostname() }
+    Surroundings { user: cli::caller::os_user(), hostname: orchestrator::node::hostname() }
 }

@@ -51,9 +51,9 @@ impl Bench {
         self.services.fleet.snapshot()
     }
 
-    /// Who is asking, for the audit.
+    /// Who is asking, for the audit: whoever runs the command, whatever `-owner` says.
     pub fn actor(&self) -> Actor {
-        Actor { name: format!("cli:{}", self.owner()), address: String::new() }
+        Actor { name: format!("cli:{}", self.user), address: String::new() }
     }
 
     /// `-owner`, else the operating system's user.
@@ -67,7 +67,7 @@ impl Bench {
     /// When it is not.
     pub fn reason(&self) -> Result<&str, Failure> {
         match self.arguments.reason.trim() {
-            "" => Err(Failure::new("--reason option required")),
+            "" => Err(Failure::new("--reason option required: expected -reason TEXT")),
             reason => Ok(reason),
         }
     }
@@ -80,12 +80,34 @@ impl Bench {
         self.resolved(&self.arguments.instance, Reach::Contains).await
     }
 
-    /// The server of `-i` to be changed; this machine without it.
+    /// The server of `-i` to be changed, which must be known; this machine without it.
+    ///
+    /// # Errors
+    /// When it cannot be read or resolved, or is not known.
+    pub async fn target(&self) -> Result<InstanceKey, Failure> {
+        let key = self.past_target().await?;
+        if self.services.fleet.get(&key).is_none() {
+            return Err(self.unknown(&key));
+        }
+        Ok(key)
+    }
+
+    /// The same for something that may be on record of a server that is known no more.
     ///
     /// # Errors
     /// When it cannot be read or resolved.
-    pub async fn target(&self) -> Result<InstanceKey, Failure> {
+    pub async fn past_target(&self) -> Result<InstanceKey, Failure> {
         self.resolved(&self.arguments.instance, Reach::ShortName).await
+    }
+
+    /// The server of `-i` is not known.
+    pub fn unknown(&self, key: &InstanceKey) -> Failure {
+        let hint = if self.arguments.instance.trim().is_empty() {
+            "; expected -i host[:port]. Without it this machine is meant, which is not known"
+        } else {
+            "; expected a known one, see the commands search and discover"
+        };
+        Failure::new(format!("Instance not found: {key}{hint}"))
     }
 
     /// The server of `-i`, which must be known.
@@ -94,28 +116,32 @@ impl Bench {
     /// When it is not.
     pub async fn known(&self) -> Result<Arc<Instance>, Failure> {
         let key = self.instance().await?;
-        self.services.fleet.get(&key).ok_or_else(|| Failure::new(format!("Instance not found: {key}")))
+        self.services.fleet.get(&key).ok_or_else(|| self.unknown(&key))
     }
 
-    /// The server of `-d`.
+    /// The server of `-d`, which must be known.
     ///
     /// # Errors
-    /// When it is not given or cannot be resolved.
+    /// When it is not given, cannot be resolved or is not known.
     pub async fn destination(&self, reach: Reach) -> Result<InstanceKey, Failure> {
         self.optional_destination(reach)
             .await?
-            .ok_or_else(|| Failure::new("Cannot deduce destination: -d is not given"))
+            .ok_or_else(|| Failure::new("Cannot deduce destination: expected -d host[:port], which is not given"))
     }
 
-    /// The server of `-d`, if it is given.
+    /// The server of `-d`, which must be known if it is given.
     ///
     /// # Errors
-    /// When it cannot be resolved.
+    /// When it cannot be resolved or is not known.
     pub async fn optional_destination(&self, reach: Reach) -> Result<Option<InstanceKey>, Failure> {
         if self.arguments.destination.trim().is_empty() {
             return Ok(None);
         }
-        self.resolved(&self.arguments.destination, reach).await.map(Some)
+        let key = self.resolved(&self.arguments.destination, reach).await?;
+        if self.services.fleet.get(&key).is_none() {
+            return Err(Failure::new(format!("Instance not found: {key}; expected a known one for -d")));
+        }
+        Ok(Some(key))
     }
 
     /// The server of `-i` as written, neither resolved nor stretched.
@@ -125,7 +151,7 @@ impl Bench {
     pub fn raw(&self) -> Result<InstanceKey, Failure> {
         let text = self.arguments.instance.trim();
         if text.is_empty() {
-            return Err(Failure::new("Cannot deduce instance: -i is not given"));
+            return Err(Failure::new("Cannot deduce instance: expected -i host[:port], which is not given"));
         }
         self.parsed(text)
     }
@@ -152,16 +178,26 @@ impl Bench {
         InstanceKey::parse(text, self.config.general.default_port()).map_err(Failure::new)
     }
 
-    /// The cluster of `-alias`, else of `-i`, else of this machine. As in the original, a name that means nothing is
-    /// an ERROR line and an empty cluster name: what that means is the command's business.
-    pub fn cluster(&self) -> String {
+    /// The cluster of `-alias`, else of `-i`, else of this machine. When nothing is given and this machine is in no
+    /// cluster, that is an ERROR line and an empty name, as in the original: what that means is the command's business.
+    ///
+    /// # Errors
+    /// What was given means nothing. The original goes on with an empty name here too, which is all clusters for some
+    /// commands.
+    pub fn cluster(&self) -> Result<String, Failure> {
         match self.cluster_within(Reach::Contains) {
-            Ok(name) => name,
+            Ok(name) => Ok(name),
+            Err(failure) if self.names_cluster() => Err(failure),
             Err(failure) => {
                 tracing::error!("{failure}");
-                String::new()
+                Ok(String::new())
             }
         }
+    }
+
+    /// `-alias` or `-i` is given.
+    pub fn names_cluster(&self) -> bool {
+        !(self.arguments.alias.trim().is_empty() && self.arguments.instance.trim().is_empty())
     }
 
     /// The cluster to be changed: what is named must be known, and nothing else is taken instead.
@@ -169,8 +205,8 @@ impl Bench {
     /// # Errors
     /// When it is not.
     pub fn cluster_to_change(&self) -> Result<String, Failure> {
-        if self.arguments.alias.trim().is_empty() && self.arguments.instance.trim().is_empty() {
-            return Err(Failure::new("Cannot deduce cluster: neither -alias nor -i is given"));
+        if !self.names_cluster() {
+            return Err(Failure::new("Cannot deduce cluster: expected -alias or -i, neither is given"));
         }
         let named = [&self.arguments.alias, &self.arguments.instance].into_iter().find(|text| !text.trim().is_empty());
         let text = named.map(String::as_str).unwrap_or_default();
@@ -185,7 +221,8 @@ impl Bench {
                 return Ok(name);
             }
         }
-        if let Some(name) = self.hinted(&this_machine, Reach::Exact) {
+        // What was given is meant: this machine is no second choice.
+        if let Some(name) = self.hinted(&this_machine, Reach::Exact).filter(|_| !self.names_cluster()) {
             return Ok(name);
         }
         let given = candidates.into_iter().map(|(text, _)| text).find(|text| !text.is_empty());
@@ -201,7 +238,11 @@ impl Bench {
 }
 
 fn unknown_cluster(text: &str) -> Failure {
-    Failure::new(format!("Unable to determine cluster: nothing known is called {:?}", text.trim()))
+    let text = text.trim();
+    Failure::new(format!(
+        "Unable to determine cluster: nothing known is called {text:?}; expected an alias or a name (see clusters-alias), or \
+         a member"
+    ))
 }
 
 /// One line for each.

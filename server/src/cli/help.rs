@@ -54,6 +54,9 @@ pub fn topic(name: &str) -> String {
     let about = match table::find(name) {
         Some(command) => match command.form {
             Form::NotBuilt => format!("{}. Not built yet in this release.", command.help),
+            Form::Operate(_) => {
+                format!("{}. With -noop the plan is shown and not carried out.{}", command.help, flags(name))
+            }
             Form::Change(_) => format!("{}. Changes something: refused with -noop.{}", command.help, flags(name)),
             Form::Read(_) | Form::Early => format!("{}.{}", command.help, flags(name)),
         },

@@ -8,7 +8,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::reload;
@@ -26,7 +26,7 @@ impl Threshold {
     /// Starts logging from this level on. Called once a process; a second time it changes nothing.
     pub fn start(level: LevelFilter) -> Self {
         let (filter, handle) = reload::Layer::new(targets(level));
-        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).event_format(Lines);
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(std::io::stderr).event_format(Lines);
         let _already_started = tracing_subscriber::registry().with(filter).with(lines).try_init();
         Self { handle }
     }
@@ -79,11 +79,19 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let level = *event.metadata().level();
-        writeln!(writer, "{} {} {}", now(), word(level), fields.text(event.metadata().target()))
+        write!(writer, "{} {} {}", now(), word(level), fields.text(event.metadata().target()))?;
+        // What the work is about stands on the span that it is done in.
+        for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+            let extensions = span.extensions();
+            if let Some(fields) = extensions.get::<FormattedFields<N>>().filter(|fields| !fields.is_empty()) {
+                write!(writer, " {fields}")?;
+            }
+        }
+        writeln!(writer)
     }
 }
 
@@ -168,7 +176,8 @@ mod tests {
     fn lines(level: LevelFilter, talk: impl FnOnce()) -> Vec<String> {
         let kept = Kept::default();
         let writer = kept.clone();
-        let layer = tracing_subscriber::fmt::layer().with_writer(move || writer.clone()).event_format(Lines);
+        let layer =
+            tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone()).event_format(Lines);
         let subscriber = tracing_subscriber::registry().with(targets(level)).with(layer);
         tracing::subscriber::with_default(subscriber, talk);
         let bytes = kept.0.lock().expect("not poisoned").clone();
@@ -181,11 +190,21 @@ mod tests {
             tracing::info!(target: "orchestrator::x", port = 3306, "Read config: {}", "a.json");
             tracing::warn!(target: "orchestrator", "hm");
             tracing::debug!(target: "orchestrator", "not shown");
-            tracing::info!(target: "sqlx::query", "not shown");
-            tracing::error!(target: "sqlx::query", "shown");
+            tracing::info!(target: "hyper::proto", "not shown");
+            tracing::error!(target: "hyper::proto", "shown");
+            let look = tracing::error_span!(target: "orchestrator", "look", instance = "db1:3306");
+            look.in_scope(|| tracing::error!(target: "orchestrator", "no answer"));
         });
         let tails: Vec<&str> = lines.iter().map(|line| line.get(20..).expect("a time")).collect();
-        assert_eq!(tails, ["INFO Read config: a.json port=3306", "WARNING hm", "ERROR shown"]);
+        assert_eq!(
+            tails,
+            [
+                "INFO Read config: a.json port=3306",
+                "WARNING hm",
+                "ERROR shown",
+                "ERROR no answer instance=\"db1:3306\""
+            ]
+        );
         let time = chrono::NaiveDateTime::parse_from_str(&lines[0][..19], "%Y-%m-%d %H:%M:%S");
         assert!(time.is_ok(), "{}", lines[0]);
     }

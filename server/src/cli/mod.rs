@@ -2,6 +2,7 @@
 //! services as everything else, and leaves.
 
 pub mod bench;
+pub mod caller;
 mod commands;
 pub mod duration;
 pub mod flags;
@@ -12,12 +13,14 @@ pub mod table;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bench::{Bench, Failure, Outcome};
 use flags::{Arguments, FlagError};
 use log::Threshold;
 use names::Meaning;
 use table::Form;
+use tokio::time::Instant;
 
 use crate::auth;
 use crate::config::{self, Config, LiveConfig, Loaded, Secrets, Sources};
@@ -25,7 +28,16 @@ use crate::lookup::split_list;
 use crate::node::Node;
 use crate::services::{self, Services};
 use crate::settings;
-use crate::store::Store;
+use crate::store::{NodeReport, Store};
+
+/// The backend gets this long to take what a command did.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
+
+/// A recovery closes its record at most this long after its result is known.
+const CLOSED_WITHIN: Duration = Duration::from_secs(60);
+
+/// A command shows itself to the nodes of the service this often.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// What a process prints and how it leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -113,6 +125,9 @@ async fn serve(arguments: &Arguments, loaded: Loaded, sources: Sources) -> Endin
     if let Err(error) = auth::check_method(&loaded.config.auth) {
         return Ending::fatal(error);
     }
+    if let Some(ignored) = arguments.words.get(1..).filter(|rest| !rest.is_empty()) {
+        tracing::error!("ignored after http: {}; flags stand before it", ignored.join(" "));
+    }
     if arguments.grab_election {
         tracing::error!("-grab-election has no effect: this node is the only one of its group");
     }
@@ -145,6 +160,9 @@ async fn command(arguments: Arguments, around: Surroundings, loaded: Loaded) -> 
         "dump-config" => return Ending::printed(format!("{}\n", loaded.config.to_json_line(Secrets::Reveal))),
         _ => {}
     }
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
     match on_backend(name, arguments, around, loaded.config).await {
         Ok(stdout) => Ending::printed(stdout),
         Err((stdout, failure)) => Ending { stdout, ..Ending::fatal(failure) },
@@ -160,24 +178,82 @@ async fn on_backend(
     config: Config,
 ) -> Result<String, (String, Failure)> {
     let early = |error: &dyn std::fmt::Display| (String::new(), Failure::new(error));
+    let form = table::find(name).map(|command| command.form);
+    if let Some(Form::NotBuilt) | None = form {
+        return Err((String::new(), not_built(name)));
+    }
     let backend = settings::backend(&config);
     let deployment = settings::deployment(&config);
     let live = Arc::new(LiveConfig::fixed(config));
+    tracing::info!("Connecting to backend {backend}");
     let store = Store::open(&backend, &deployment).await.map_err(|error| early(&error))?;
-    let assembled = services::assemble(live, store, Node::new(around.hostname.clone())).await;
-    let services = assembled.map_err(|error| early(&error))?.write_behind();
-    let result = each(name, &arguments, &around, &services).await;
+    let node = Node::new(around.hostname.clone());
+    let report = NodeReport {
+        node: node.identity(),
+        mode: "CLIMode".to_owned(),
+        command: name.to_owned(),
+        version: help::VERSION.to_owned(),
+        backend: backend.to_string(),
+    };
+    let beat = (!arguments.skip_registration).then(|| tokio::spawn(show_up(store.clone(), report)));
+    let assembled = services::assemble(live, store, node).await.map_err(|error| early(&error))?;
+    let result = if let Some(Form::Read(_)) = form {
+        // Without a writer: a read must leave the rows alone that a running service keeps.
+        let services = assembled.services;
+        let result = each(name, &arguments, &around, &services).await;
+        services.store.close().await;
+        result
+    } else {
+        // What was worked out anew at loading is not this command's to write either.
+        drop(assembled.services.fleet.take_unwritten());
+        let services = assembled.write_behind();
+        let result = each(name, &arguments, &around, &services).await;
+        let written = settle(&services).await;
+        services.store.close().await;
+        match (result, written) {
+            // What was ordered and not written would be forgotten: that is no success.
+            (Ok(stdout), Err(failure)) => Err((stdout, failure)),
+            (result, _) => result,
+        }
+    };
+    if let Some(beat) = beat {
+        beat.abort();
+    }
+    result
+}
+
+/// Waits until what was begun has ended and the backend has it.
+async fn settle(services: &Services) -> Result<(), Failure> {
+    // A recovery renames its cluster and closes its record after its result is known. It holds its locks until then.
+    until(CLOSED_WITHIN, || services.locks.list().is_empty()).await;
+    until(WRITTEN_WITHIN, || services.journal.state().pending == 0).await;
     services.tasks.stop();
     services.tasks.wait().await;
-    let unwritten = services.journal.state();
-    services.store.close().await;
-    match (result, unwritten.error) {
-        // What was ordered and not written would be forgotten: that is no success.
-        (Ok(stdout), Some(error)) if unwritten.pending > 0 => {
-            let failure = format!("{} changes are not in the backend database: {error}", unwritten.pending);
-            Err((stdout, Failure::new(failure)))
+    let state = services.journal.state();
+    let rows = u64::try_from(services.fleet.count_unwritten()).unwrap_or(u64::MAX);
+    let missing = state.pending.saturating_add(rows);
+    if missing == 0 {
+        return Ok(());
+    }
+    let why = state.error.unwrap_or_else(|| "it did not answer in time".to_owned());
+    Err(Failure::new(format!("what was done is done, but {missing} changes are not in the backend database: {why}")))
+}
+
+async fn until(limit: Duration, done: impl Fn() -> bool) {
+    let end = Instant::now() + limit;
+    while !done() && Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Keeps this process in the backend's table of nodes while it runs.
+async fn show_up(store: Store, report: NodeReport) {
+    loop {
+        if let Err(error) = store.beat(&report).await {
+            tracing::warn!(%error, "this command is not registered in the backend");
+            return;
         }
-        (result, _) => result,
+        tokio::time::sleep(BEAT).await;
     }
 }
 
@@ -217,10 +293,12 @@ pub async fn perform(name: &str, bench: Bench) -> Outcome {
     let Some(command) = table::find(name) else { return Err(Failure::new(format!("Unknown command: \"{name}\""))) };
     match command.form {
         Form::Change(_) if bench.arguments.noop => Err(Failure::new(format!("noop: {name} was not carried out"))),
-        Form::Read(run) | Form::Change(run) => run(bench).await,
+        Form::Read(run) | Form::Change(run) | Form::Operate(run) => run(bench).await,
         Form::Early => Err(Failure::new(format!("{name} takes no backend"))),
-        Form::NotBuilt => {
-            Err(Failure::new(format!("command {name} is not built yet in this release; nothing was done")))
-        }
+        Form::NotBuilt => Err(not_built(name)),
     }
+}
+
+fn not_built(name: &str) -> Failure {
+    Failure::new(format!("command {name} is not built yet in this release; nothing was done"))
 }

@@ -14,6 +14,8 @@ pub enum Form {
     Read(Runner),
     /// Changes something: not with `-noop`.
     Change(Runner),
+    /// Changes servers by a plan: with `-noop` it shows the plan.
+    Operate(Runner),
     /// Carried out before there is a backend.
     Early,
     /// Not built yet.
@@ -46,6 +48,11 @@ macro_rules! read {
 macro_rules! change {
     ($name:literal, $help:literal, $run:path) => {
         Command { name: $name, help: $help, form: Form::Change(|b| Box::pin($run(b))) }
+    };
+}
+macro_rules! operate {
+    ($name:literal, $help:literal, $run:path) => {
+        Command { name: $name, help: $help, form: Form::Operate(|b| Box::pin($run(b))) }
     };
 }
 macro_rules! later {
@@ -102,9 +109,9 @@ pub fn names() -> Vec<&'static str> {
 
 fn smart_relocation() -> Vec<Command> {
     vec![
-        change!("relocate", "Move a replica below another instance", change::relocate),
-        change!("relocate-below", "Old name of relocate", change::relocate),
-        change!(
+        operate!("relocate", "Move a replica below another instance", change::relocate),
+        operate!("relocate-below", "Old name of relocate", change::relocate),
+        operate!(
             "relocate-replicas",
             "Move all or matching replicas of an instance below another one",
             change::relocate_replicas
@@ -154,17 +161,17 @@ fn replication() -> Vec<Command> {
         read!("which-gtid-errant", "Show transactions that an instance's source does not have", read::errant_gtid),
         later!("gtid-errant-reset-master", "Remove errant transactions by resetting the binary log"),
         later!("skip-query", "Skip one event of a replica that stopped on an error"),
-        change!("stop-replica", "Stop replication", change::stop),
-        change!("start-replica", "Start replication", change::start),
-        change!("restart-replica", "Stop, then start replication", change::restart),
+        operate!("stop-replica", "Stop replication", change::stop),
+        operate!("start-replica", "Start replication", change::start),
+        operate!("restart-replica", "Stop, then start replication", change::restart),
         later!("reset-replica", "Stop replication and forget the source"),
         later!("change-master-credentials", "Set the replication credentials anew"),
-        change!(
+        operate!(
             "detach-replica-master-host",
             "Break the source's host name, to be undone by reattaching",
             change::detach
         ),
-        change!("reattach-replica-master-host", "Undo a detach", change::reattach),
+        operate!("reattach-replica-master-host", "Undo a detach", change::reattach),
         later!("master-pos-wait", "Wait until a position of the source is executed"),
         later!("enable-semi-sync-master", "Switch the source side of semi-sync on"),
         later!("disable-semi-sync-master", "Switch the source side of semi-sync off"),
@@ -192,8 +199,8 @@ fn replication_information() -> Vec<Command> {
 
 fn instance() -> Vec<Command> {
     vec![
-        change!("set-read-only", "Make an instance read-only", change::set_read_only),
-        change!("set-writeable", "Make an instance writeable", change::set_writeable),
+        operate!("set-read-only", "Make an instance read-only", change::set_read_only),
+        operate!("set-writeable", "Make an instance writeable", change::set_writeable),
     ]
 }
 
@@ -319,15 +326,15 @@ fn instance_meta() -> Vec<Command> {
 
 fn meta() -> Vec<Command> {
     vec![
-        later!("snapshot-topologies", "Store the topologies as they are now"),
+        change!("snapshot-topologies", "Store the topologies as they are now", node::snapshot_topologies),
         later!("continuous", "Run the service without HTTP"),
         later!("active-nodes", "List nodes and commands at work"),
         later!("access-token", "Make an access token"),
         read!("resolve", "Resolve the name of an instance and connect to it", node::resolve),
         change!("reset-hostname-resolve-cache", "Forget resolved host names", node::reset_resolve_cache),
         early!("dump-config", "Show the configuration in force, as JSON"),
-        later!("show-resolve-hosts", "List resolved host names"),
-        later!("show-unresolve-hosts", "List virtual host names"),
+        read!("show-resolve-hosts", "List resolved host names", node::resolved_hosts),
+        read!("show-unresolve-hosts", "List virtual host names", read::unresolved_hosts),
         change!("redeploy-internal-db", "Deploy the backend's schema anew", node::redeploy),
         later!("internal-suggest-promoted-replacement", "Show who would be better than a promoted instance"),
         later!("custom-command", "Run a command on an agent"),
@@ -352,7 +359,7 @@ mod tests {
         let unique: BTreeSet<&str> = names.iter().copied().collect();
         assert_eq!(unique.len(), names.len());
         assert_eq!(names.len(), 127 + 1, "127 and help");
-        assert!(find("relocate").is_some_and(|c| matches!(c.form, Form::Change(_))));
+        assert!(find("relocate").is_some_and(|c| matches!(c.form, Form::Operate(_))));
         assert!(find("nosuch").is_none());
     }
 }

@@ -9,10 +9,14 @@ mod command;
 
 use std::sync::Arc;
 
+use app::event::EventBody;
+
 pub use command::{Actor, Command};
 
+use crate::events::EventBus;
 use crate::fleet::Fleet;
 use crate::journal::{Entry, Journal};
+use crate::store::{Store, StoreError};
 
 /// Why a command was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -33,14 +37,15 @@ pub enum ConsensusError {
 pub struct Consensus {
     fleet: Arc<Fleet>,
     journal: Journal,
+    events: Arc<EventBus>,
     recoveries: tokio::sync::watch::Sender<bool>,
 }
 
 impl Consensus {
     /// The single-node form: this node is the group.
-    pub fn single(fleet: Arc<Fleet>, journal: Journal, recoveries_enabled: bool) -> Self {
+    pub fn single(fleet: Arc<Fleet>, journal: Journal, events: Arc<EventBus>, recoveries_enabled: bool) -> Self {
         let (recoveries, _) = tokio::sync::watch::channel(recoveries_enabled);
-        Self { fleet, journal, recoveries }
+        Self { fleet, journal, events, recoveries }
     }
 
     /// This node acts: it probes, analyses and recovers.
@@ -65,9 +70,38 @@ impl Consensus {
     /// [`ConsensusError::NotLeader`] on a node that must not act; [`ConsensusError::Refused`] when the command
     /// cannot be carried out, with the reason.
     pub async fn submit(&self, command: Command, actor: &Actor) -> Result<(), ConsensusError> {
+        if !self.is_leader() {
+            return Err(ConsensusError::NotLeader { leader: None });
+        }
         command.check(&self.fleet.snapshot()).map_err(ConsensusError::Refused)?;
         self.apply(&command);
+        let (kind, about) = (command.audit_type(), command.about());
+        tracing::info!(target: "audit", kind, instance = %about, actor = %actor.name, "{}", command.summary());
         self.journal.write(Entry::Command { command, actor: actor.clone() }).await;
+        Ok(())
+    }
+
+    /// Takes over what a command line recorded in the backend beside this process: the global switch and what
+    /// operators said of servers. Nothing is taken while writes of our own are under way, which are newer.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the backend does not answer.
+    pub async fn adopt_recorded(&self, store: &Store) -> Result<(), StoreError> {
+        let seen = self.fleet.annotations();
+        let enabled_before = self.recoveries_enabled();
+        let before = self.journal.state();
+        if before.pending > 0 {
+            return Ok(());
+        }
+        let enabled = !store.are_recoveries_disabled().await?;
+        let recorded = store.load_annotations().await?;
+        if self.journal.state().accepted != before.accepted {
+            return Ok(());
+        }
+        if enabled != enabled_before && self.recoveries_enabled() == enabled_before {
+            self.apply(&Command::EnableRecoveries { enabled });
+        }
+        self.fleet.adopt(&seen, recorded);
         Ok(())
     }
 
@@ -79,6 +113,7 @@ impl Consensus {
             }
             Command::EnableRecoveries { enabled, .. } => {
                 self.recoveries.send_replace(*enabled);
+                self.events.publish(EventBody::Node { message: command.summary() });
             }
             Command::Acknowledge { .. } => {}
             other => self.fleet.annotate(&other.about(), |annotations| other.annotate(annotations)),

@@ -206,6 +206,27 @@ impl Fleet {
         self.events.publish(EventBody::Annotation { key: about.clone(), cluster });
     }
 
+    /// The annotations at this moment, to be compared with what the backend has.
+    pub fn annotations(&self) -> Arc<Annotations> {
+        Arc::clone(&self.lock().annotations)
+    }
+
+    /// Takes over annotations that another process recorded in the backend, unless ours have changed since `seen`.
+    /// `true` when they were taken.
+    pub fn adopt(&self, seen: &Arc<Annotations>, recorded: Annotations) -> bool {
+        {
+            let mut inner = self.lock();
+            if !Arc::ptr_eq(&inner.annotations, seen) || *inner.annotations == recorded {
+                return false;
+            }
+            inner.annotations = Arc::new(recorded);
+            inner.structure_changed = true;
+            inner.cached = None;
+        }
+        self.events.publish(EventBody::Annotation { key: InstanceKey::default(), cluster: String::new() });
+        true
+    }
+
     /// Takes what the backend has not got yet. What cannot be written is handed back with [`Self::unwritten_again`].
     pub fn take_unwritten(&self) -> Unwritten {
         let mut inner = self.lock();

@@ -175,3 +175,19 @@ fn a_probe_that_was_cut_short_brings_its_news_but_no_good_check() {
     assert_eq!(partly("db2", 3), Observed::New, "it is there, though it was never seen whole");
     assert!(!fleet.get(&key("db2")).expect("known").check.is_valid());
 }
+
+#[test]
+fn what_another_process_recorded_is_taken_unless_ours_is_newer() {
+    let fleet = fleet();
+    seen(&fleet, server("db1", None), 1);
+    let downtime = Downtime { owner: "cron".into(), reason: "backup".into(), begin: at(1), end: at(99) };
+    let mut recorded = Annotations::default();
+    recorded.downtime.insert(key("db1"), downtime);
+
+    let before = fleet.annotations();
+    assert!(!fleet.adopt(&before, Annotations::default()), "nothing new");
+    fleet.annotate(&key("db1"), |a| drop(a.cluster_aliases.insert("db1:3306".into(), "orders".into())));
+    assert!(!fleet.adopt(&before, recorded.clone()), "ours changed meanwhile");
+    assert!(fleet.adopt(&fleet.annotations(), recorded));
+    assert!(fleet.snapshot().annotations.active_downtime(&key("db1"), at(5)).is_some());
+}

@@ -2,7 +2,7 @@
 
 use crate::api::{ClusterSummary, ServerView};
 use crate::finding::{Finding, Severity};
-use crate::plan::StepState;
+use crate::plan::{Action, StepState};
 use crate::recovery::{Recovery, RecoveryState};
 
 /// A state, from calm to loud in the order of declaration (`ux.md`, calm colour).
@@ -130,6 +130,15 @@ impl Tone {
     }
 }
 
+/// Findings in the order in which people should read them: what a recovery exists for comes first, then the loudest.
+pub fn by_weight(findings: &[Finding]) -> Vec<Finding> {
+    let mut sorted = findings.to_vec();
+    sorted.sort_by_key(|f| {
+        (std::cmp::Reverse((f.actionable && !f.is_skippable(), Tone::of_finding(f).urgency())), f.key.clone())
+    });
+    sorted
+}
+
 /// The text of a finding (`Finding::text`) for people: codes of analysis keep the name that runbooks know, structure warnings
 /// become words.
 pub fn finding_words(text: &str) -> String {
@@ -161,6 +170,17 @@ pub fn step_word(state: &StepState) -> &'static str {
         StepState::TimedOut => "timed out",
         StepState::Skipped => "not run",
         StepState::Undone => "undone",
+    }
+}
+
+/// State and word of a step. In a recovery a question that got no answer ("does it serve after all?") is an outcome like any
+/// other and no failure; in a plan it is one.
+pub fn step_outcome(action: &Action, state: &StepState, in_recovery: bool) -> (Tone, &'static str) {
+    match (action, state) {
+        (Action::Refresh, StepState::Failed { .. } | StepState::TimedOut) if in_recovery => {
+            (Tone::Unknown, "no answer")
+        }
+        (_, state) => (Tone::of_step(state), step_word(state)),
     }
 }
 
@@ -213,6 +233,14 @@ mod tests {
                 assert!(a.word() != b.word() && a.icon() != b.icon() && a.class() != b.class());
             }
         }
+    }
+
+    #[test]
+    fn a_question_without_an_answer_fails_a_plan_and_not_a_recovery() {
+        let failed = StepState::Failed { error: "connection refused".to_owned() };
+        assert_eq!(step_outcome(&Action::Refresh, &failed, true), (Tone::Unknown, "no answer"));
+        assert_eq!(step_outcome(&Action::Refresh, &failed, false), (Tone::Broken, "failed"));
+        assert_eq!(step_outcome(&Action::StopReplication, &failed, true), (Tone::Broken, "failed"));
     }
 
     #[test]

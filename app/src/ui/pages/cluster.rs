@@ -4,9 +4,10 @@ use leptos::prelude::*;
 
 use crate::ui::chrome::cluster_list::ClusterList;
 use crate::ui::chrome::parts::{Badge, Problem};
+use crate::ui::infra::api::ApiError;
 use crate::ui::model::fleet::display_name;
 use crate::ui::model::route::Route;
-use crate::ui::model::tone::{Tone, finding_words};
+use crate::ui::model::tone::{Tone, by_weight, finding_words};
 use crate::ui::panel::SidePanel;
 use crate::ui::panel::strip::TimelineStrip;
 use crate::ui::state::use_ui;
@@ -26,6 +27,8 @@ pub fn ClusterPage() -> impl IntoView {
     let small =
         move || ui.cluster.summary.with(|s| s.as_ref().filter(|s| s.name != display_name(s)).map(|s| s.name.clone()));
     let tone = Signal::derive(move || ui.cluster.summary.with(|s| s.as_ref().map_or(Tone::Unknown, Tone::of_cluster)));
+    // That the service does not answer is said across the whole page.
+    let shown_error = move || ui.cluster.error.get().filter(|e| !here.get() || !matches!(e, ApiError::Unreachable(_)));
     let selected = ui.navigator.part(|r| matches!(r, Route::Cluster { server: Some(_), .. }));
     let panel_open = move || selected.get() || ui.work.is_open();
     on_cleanup(move || {
@@ -40,10 +43,13 @@ pub fn ClusterPage() -> impl IntoView {
                 <span class="small">{small}</span>
                 <Badge tone=tone />
                 <span class="cluster-finding">
-                    {move || ui.cluster.summary.with(|s| s.as_ref().map(|s| finding_words(&s.finding)))}
+                    {move || {
+                        let worst = ui.cluster.findings.with(|f| by_weight(f).first().map(|f| finding_words(&f.text())));
+                        worst.or_else(|| ui.cluster.summary.with(|s| s.as_ref().map(|s| finding_words(&s.finding))))
+                    }}
                 </span>
             </div>
-            {move || ui.cluster.error.get().map(|error| view! { <Problem error=error /> })}
+            {move || shown_error().map(|error| view! { <Problem error=error /> })}
             <Show when=move || here.get() fallback=move || {
                 view! { <Show when=move || ui.cluster.error.get().is_none()><p class="quiet">"Reading…"</p></Show> }
             }>

@@ -164,7 +164,7 @@ fn steps(recovery: StoredValue<Recovery>) -> impl IntoView {
     });
     let empty = steps.is_empty();
     view! {
-        <StepList steps=steps states=Signal::stored(Some(states)) />
+        <StepList steps=steps states=Signal::stored(Some(states)) in_recovery=true />
         {empty.then(|| view! { <p class="quiet">"No step was taken."</p> })}
     }
 }

@@ -9,7 +9,7 @@ use crate::ui::chrome::parts::Badge;
 use crate::ui::model::recovery::headline;
 use crate::ui::model::route::Route;
 use crate::ui::model::server::problem_text;
-use crate::ui::model::tone::Tone;
+use crate::ui::model::tone::{Tone, by_weight};
 use crate::ui::state::use_ui;
 
 /// The panel of the cluster.
@@ -46,7 +46,7 @@ pub fn ClusterPanel() -> impl IntoView {
     view! {
         <h2>"What is wrong"</h2>
         <Show when=none><p><Badge tone=Tone::Ok text=Signal::stored("nothing is found".to_owned()) /></p></Show>
-        <For each=move || ui.cluster.findings.get() key=|f| format!("{f:?}") children=|finding| view! { <FindingCard finding=finding /> } />
+        <For each=move || ui.cluster.findings.with(|f| by_weight(f)) key=|f| format!("{f:?}") children=|finding| view! { <FindingCard finding=finding /> } />
         <ul class="plain-list">
             <For each=move || troubled.get() key=Clone::clone children=move |(key, tone, words)| view! {
                 <li class=tone.class()>
@@ -79,6 +79,7 @@ pub fn ClusterPanel() -> impl IntoView {
             } />
         </ul>
         <p><a href=all>"All recoveries of this cluster"</a></p>
+        <section class="keyboard" aria-label="Keys">
         <h2>"Keys"</h2>
         <dl class="facts keys">
             <dt><kbd>"←"</kbd><kbd>"↑"</kbd><kbd>"↓"</kbd><kbd>"→"</kbd></dt><dd>"walk the tree"</dd>
@@ -86,5 +87,6 @@ pub fn ClusterPanel() -> impl IntoView {
             <Show when=move || ui.may_operate()><dt><kbd>"m"</kbd></dt><dd>"move it: arrows choose, Enter shows the plan"</dd></Show>
             <dt><kbd>"f"</kbd> <kbd>"+"</kbd> <kbd>"−"</kbd></dt><dd>"fit, larger, smaller"</dd>
         </dl>
+        </section>
     }
 }

@@ -8,7 +8,7 @@ use crate::plan::{Step, StepState};
 use crate::ui::chrome::icon::Icon;
 use crate::ui::model::age::allowance_text;
 use crate::ui::model::plan::action_text;
-use crate::ui::model::tone::{Tone, step_word};
+use crate::ui::model::tone::step_outcome;
 
 /// Steps with their states by number; `None` while nothing was begun.
 #[component]
@@ -18,6 +18,9 @@ pub fn StepList(
     /// States by number.
     #[prop(into)]
     states: Signal<Option<BTreeMap<u32, StepState>>>,
+    /// They belong to a recovery.
+    #[prop(optional)]
+    in_recovery: bool,
 ) -> impl IntoView {
     let side_by_side = |at: usize| at > 0 && steps.get(at - 1).map(|s| s.phase) == steps.get(at).map(|s| s.phase);
     let rows: Vec<(Step, bool)> = steps.iter().enumerate().map(|(at, step)| (step.clone(), side_by_side(at))).collect();
@@ -26,16 +29,18 @@ pub fn StepList(
             {rows.into_iter().map(|(step, together)| {
                 let id = step.id;
                 let state = Memo::new(move |_| states.with(|s| s.as_ref().map(|s| s.get(&id).cloned().unwrap_or(StepState::Pending))));
-                view! { <StepRow step=step state=state together=together /> }
+                view! { <StepRow step=step state=state together=together in_recovery=in_recovery /> }
             }).collect_view()}
         </ol>
     }
 }
 
 #[component]
-fn StepRow(step: Step, state: Memo<Option<StepState>>, together: bool) -> impl IntoView {
+fn StepRow(step: Step, state: Memo<Option<StepState>>, together: bool, in_recovery: bool) -> impl IntoView {
+    let action = StoredValue::new(step.action.clone());
+    let outcome = move |s: &StepState| action.with_value(|a| step_outcome(a, s, in_recovery));
     let class = move || {
-        let tone = state.get().map_or("", |s| Tone::of_step(&s).class());
+        let tone = state.get().map_or("", |s| outcome(&s).0.class());
         let running = matches!(state.get(), Some(StepState::Running));
         format!("step {tone}{}", if running { " running" } else { "" })
     };
@@ -43,14 +48,17 @@ fn StepRow(step: Step, state: Memo<Option<StepState>>, together: bool) -> impl I
         state.get().map(|s| {
             let pending = s == StepState::Pending;
             view! {
-                {(!pending).then(|| view! { <Icon name=Tone::of_step(&s).icon() /> })}
-                <span class="step-word">{step_word(&s)}</span>
+                {(!pending).then(|| view! { <Icon name=outcome(&s).0.icon() /> })}
+                <span class="step-word">{outcome(&s).1}</span>
             }
         })
     };
     let error = move || match state.get() {
-        Some(StepState::Failed { error }) => Some(view! { <p class="step-error">{error}</p> }),
-        _ => None,
+        Some(state) => {
+            let class = format!("step-error {}", outcome(&state).0.class());
+            if let StepState::Failed { error } = state { Some(view! { <p class=class>{error}</p> }) } else { None }
+        }
+        None => None,
     };
     let has_more = !step.statements.is_empty() || !step.before.is_empty();
     view! {

@@ -19,6 +19,8 @@ use crate::ui::model::told::Told;
 const GATHER: Duration = Duration::from_millis(120);
 /// Ages are refreshed this often even if nothing happens: that a server was looked at again is no event.
 const REFRESH: Duration = Duration::from_secs(5);
+/// One call may fail; calls that fail for so long are no accident.
+const PATIENCE: TimeDelta = TimeDelta::seconds(3);
 /// Heard nothing for this long: stale.
 const STALE_AFTER: TimeDelta = TimeDelta::seconds(16);
 
@@ -27,6 +29,8 @@ const STALE_AFTER: TimeDelta = TimeDelta::seconds(16);
 pub struct Link {
     stream: RwSignal<StreamState>,
     heard: RwSignal<Option<DateTime<Utc>>>,
+    /// Calls fail since then, whatever the stream says.
+    failing: RwSignal<Option<DateTime<Utc>>>,
     pending: StoredValue<Reread>,
 }
 
@@ -47,14 +51,20 @@ impl Link {
         Self {
             stream: RwSignal::new(StreamState::Connecting),
             heard: RwSignal::new(None),
+            failing: RwSignal::new(None),
             pending: StoredValue::new(Reread::default()),
         }
     }
 
     /// A call ended: with this error, or well.
     pub fn heard(self, error: Option<&ApiError>) {
-        if !matches!(error, Some(ApiError::Unreachable(_) | ApiError::Unreadable { .. })) {
+        if matches!(error, Some(ApiError::Unreachable(_) | ApiError::Unreadable { .. })) {
+            if self.failing.get_untracked().is_none() {
+                self.failing.set(Some(local_now()));
+            }
+        } else {
             self.heard.set(Some(local_now()));
+            self.failing.set(None);
         }
     }
 
@@ -62,18 +72,19 @@ impl Link {
     pub fn liveness(self, tick: DateTime<Utc>) -> Liveness {
         let _ = tick;
         let heard = self.heard.get();
-        let fresh = heard.is_some_and(|at| local_now() - at < STALE_AFTER);
+        let failing = self.failing.get().filter(|since| local_now() - *since > PATIENCE);
+        let fresh = failing.is_none() && heard.is_some_and(|at| local_now() - at < STALE_AFTER);
         match self.stream.get() {
             StreamState::Open if fresh => Liveness::Live,
             StreamState::Connecting if heard.is_none() => Liveness::Starting,
             StreamState::Connecting if fresh => Liveness::Live,
-            _ => Liveness::Stale(heard),
+            _ => Liveness::Stale(failing.or(heard)),
         }
     }
 
-    /// When the service was last heard, by this browser's clock.
+    /// When the service was last heard (or calls began to fail), by this browser's clock.
     pub fn last_heard(self) -> Option<DateTime<Utc>> {
-        self.heard.get()
+        self.failing.get().or(self.heard.get())
     }
 }
 

@@ -44,7 +44,7 @@ pub fn Edge(ui: Ui, drawing: Drawing, key: InstanceKey) -> impl IntoView {
     };
     let text = move || {
         facts.get().map(|f| {
-            let marks = [(f.broken, "✕ "), (f.semi_sync, "semi-sync ")];
+            let marks = [(f.broken, "✕ "), (f.semi_sync && !f.broken, "semi-sync ")];
             let marks: String = marks.iter().filter(|(on, _)| *on).map(|(_, mark)| *mark).collect();
             format!("{marks}{}{}", f.label, if f.tls { " · TLS" } else { "" })
         })

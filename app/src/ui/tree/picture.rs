@@ -15,7 +15,7 @@ pub enum Direction {
 }
 
 /// Size of a box.
-pub const BOX: Point = Point { x: 232.0, y: 78.0 };
+pub const BOX: Point = Point { x: 240.0, y: 78.0 };
 /// So many childless siblings stand in several rows (or columns).
 const MANY_LEAVES: usize = 7;
 /// Between levels, where the lag is written.

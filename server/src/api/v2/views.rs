@@ -67,7 +67,8 @@ impl Scene<'_> {
                 *counts.entry(problem.as_str().to_owned()).or_default() += 1;
             }
         }
-        let worst = self.findings_of(name).max_by_key(|finding| finding.severity);
+        let worst = self.findings_of(name).max_by_key(|finding| (finding.severity, finding.actionable));
+        let recovering = self.recoveries.iter().any(|r| r.is_running() && is_of(r, name, &alias));
         ClusterSummary {
             name: name.to_owned(),
             alias,
@@ -78,7 +79,7 @@ impl Scene<'_> {
             downtimed,
             severity: worst.map_or(Severity::Ok, |finding| finding.severity),
             finding: worst.map(Finding::text).unwrap_or_default(),
-            recovering: self.recoveries.iter().any(|r| r.is_running() && r.cluster == name),
+            recovering,
             auto_source_recovery,
             auto_intermediate_recovery,
         }
@@ -86,9 +87,11 @@ impl Scene<'_> {
 
     /// One cluster with its servers.
     pub fn cluster(&self, name: &str) -> ClusterView {
-        let of_cluster = |r: &&Arc<Recovery>| r.cluster == name;
+        let summary = self.summary(name);
+        let alias = summary.alias.clone();
+        let of_cluster = |r: &&Arc<Recovery>| is_of(r, name, &alias);
         ClusterView {
-            summary: self.summary(name),
+            summary,
             servers: self.snapshot.cluster(name).map(|i| self.server(i)).collect(),
             findings: self.findings_of(name).cloned().collect(),
             recoveries: self.recoveries.iter().filter(of_cluster).take(LATEST).map(|r| (**r).clone()).collect(),
@@ -111,6 +114,11 @@ impl Scene<'_> {
 /// A problem, or a warning about the structure.
 pub fn says_something(finding: &Finding) -> bool {
     finding.code != AnalysisCode::NoProblem || !finding.structure.is_empty()
+}
+
+/// A cluster's name changes with its primary, so a recovery belongs to it by alias too, where it has one of its own.
+fn is_of(recovery: &Recovery, name: &str, alias: &str) -> bool {
+    recovery.cluster == name || (alias != name && !alias.is_empty() && recovery.cluster_alias == alias)
 }
 
 #[cfg(test)]

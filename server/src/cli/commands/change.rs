@@ -1,6 +1,7 @@
 //! Commands that change servers or what is said of them (`spec/cli.md` 10.1, 10.6, 10.8, 10.12, 10.13, 10.15).
 
 use app::api::Operation;
+use app::plan::Plan;
 use app::topology::{Candidate, Downtime};
 use chrono::Utc;
 
@@ -26,9 +27,8 @@ pub async fn relocate_replicas(bench: Bench) -> Outcome {
     let below = bench.destination(Reach::ShortName).await?;
     let pattern = bench.arguments.pattern.clone();
     regex::Regex::new(&pattern).map_err(|error| Failure::new(format!("cannot parse -pattern {pattern:?}: {error}")))?;
-    let operation = Operation::RelocateReplicas { server, below, pattern };
-    let view = bench.services.refactor.run(&operation, &bench.actor()).await.map_err(Failure::new)?;
-    Ok(lines(view.plan.moves.iter().map(|m| m.server.clone())))
+    let plan = run(&bench, Operation::RelocateReplicas { server, below, pattern }).await?;
+    Ok(lines(plan.moves.iter().map(|m| m.server.clone())))
 }
 
 /// `start-replica`
@@ -78,9 +78,24 @@ async fn single(bench: &Bench, operation: Operation, server: &app::InstanceKey) 
     Ok(format!("{server}\n"))
 }
 
-async fn run(bench: &Bench, operation: Operation) -> Result<(), Failure> {
-    bench.services.refactor.run(&operation, &bench.actor()).await.map_err(Failure::new)?;
-    Ok(())
+/// Carries an operation out; with `-noop` only says what it would do. Gives what was planned.
+async fn run(bench: &Bench, operation: Operation) -> Result<Plan, Failure> {
+    if bench.arguments.noop {
+        let plan = bench.services.refactor.plan(&operation).map_err(Failure::new)?;
+        return Err(Failure::new(format!("noop: {} was not carried out; its steps: {}", plan.title, steps(&plan))));
+    }
+    let view = bench.services.refactor.run(&operation, &bench.actor()).await.map_err(Failure::new)?;
+    for warning in &view.plan.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(view.plan)
+}
+
+/// Those steps of a plan that send something.
+fn steps(plan: &Plan) -> String {
+    let sending = plan.steps.iter().filter(|step| !step.statements.is_empty());
+    let texts: Vec<String> = sending.map(|s| format!("{}: {}", s.server, s.statements.join("; "))).collect();
+    texts.join(" / ")
 }
 
 /// `discover`: the server named and no other; printed by the name it gives itself
@@ -102,6 +117,9 @@ pub async fn discover(bench: Bench) -> Outcome {
 /// `forget`
 pub async fn forget(bench: Bench) -> Outcome {
     let key = lookup::widen(&bench.snapshot(), bench.raw()?, Reach::ShortName);
+    if bench.services.fleet.get(&key).is_none() {
+        return Err(bench.unknown(&key));
+    }
     let command = Command::Forget { key: key.clone(), barred_until: Utc::now() + FORGOTTEN_FOR };
     submit(&bench, command).await?;
     Ok(format!("{key}\n"))
@@ -122,9 +140,12 @@ pub async fn begin_downtime(bench: Bench) -> Outcome {
     Ok(format!("{key}\n"))
 }
 
-/// `end-downtime`
+/// `end-downtime`: no error when there was none
 pub async fn end_downtime(bench: Bench) -> Outcome {
-    let key = bench.target().await?;
+    let mut key = bench.past_target().await?;
+    if !bench.snapshot().annotations.downtime.contains_key(&key) {
+        key = bench.target().await?;
+    }
     submit(&bench, Command::EndDowntime { key: key.clone() }).await?;
     Ok(format!("{key}\n"))
 }
@@ -132,9 +153,6 @@ pub async fn end_downtime(bench: Bench) -> Outcome {
 /// `register-candidate`
 pub async fn register_candidate(bench: Bench) -> Outcome {
     let key = bench.target().await?;
-    if bench.services.fleet.get(&key).is_none() {
-        return Err(Failure::new(format!("Instance not found: {key}")));
-    }
     let rule = bench.arguments.promotion_rule.parse().map_err(Failure::new)?;
     let candidate = Candidate { rule, last_suggested: Utc::now() };
     submit(&bench, Command::RegisterCandidate { key: key.clone(), candidate }).await?;

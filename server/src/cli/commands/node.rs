@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use crate::cli::bench::{Bench, Failure, Outcome};
+use crate::cli::bench::{Bench, Failure, Outcome, lines};
+use crate::discovery::{Dns as _, SystemDns};
 
 /// `resolve` waits this long for the server to take a connection.
 const KNOCK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -15,7 +16,19 @@ pub async fn redeploy(bench: Bench) -> Outcome {
     Ok("Redeployed internal db\n".to_owned())
 }
 
-/// `resolve`
+/// `snapshot-topologies`
+pub async fn snapshot_topologies(bench: Bench) -> Outcome {
+    bench.services.store.snapshot_topologies(chrono::Utc::now()).await.map_err(Failure::new)?;
+    Ok(String::new())
+}
+
+/// `show-resolve-hosts`
+pub async fn resolved_hosts(bench: Bench) -> Outcome {
+    let names = bench.services.store.load_resolved_names().await.map_err(Failure::new)?;
+    Ok(lines(names.into_iter().map(|name| format!("{} {}", name.hostname, name.resolved))))
+}
+
+/// `resolve`: connects to the server, then asks for the canonical name of its host
 pub async fn resolve(bench: Bench) -> Outcome {
     let key = bench.raw()?;
     match tokio::time::timeout(KNOCK_TIMEOUT, TcpStream::connect((key.hostname.as_str(), key.port))).await {
@@ -26,8 +39,8 @@ pub async fn resolve(bench: Bench) -> Outcome {
             return Err(Failure::new(format!("cannot connect to {key}: no answer within {waited} s")));
         }
     }
-    let resolved = bench.services.discovery.resolver().resolve(&key.hostname).await.map_err(Failure::new)?;
-    Ok(format!("{resolved}:{}\n", key.port))
+    let name = SystemDns::new().canonical(&key.hostname).await.map_err(Failure::new)?;
+    Ok(format!("{}:{}\n", name.trim_end_matches('.'), key.port))
 }
 
 /// `reset-hostname-resolve-cache`

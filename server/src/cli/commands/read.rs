@@ -9,11 +9,14 @@ use crate::cli::bench::{Bench, Failure, Outcome, key_lines, lines};
 use crate::lookup::{self, Reach, TagExpression};
 use crate::settings;
 
+/// Downtime of servers that a recovery left behind.
+const LOST_IN_RECOVERY: &str = "lost-in-recovery";
+
 /// `find`
 pub async fn find(bench: Bench) -> Outcome {
     let text = bench.arguments.pattern.as_str();
     if text.is_empty() {
-        return Err(Failure::new("No pattern given"));
+        return Err(Failure::new("No pattern given: expected -pattern"));
     }
     let pattern = Regex::new(text).map_err(|error| Failure::new(format!("cannot parse -pattern {text:?}: {error}")))?;
     Ok(key_lines(&lookup::of_pattern(&bench.snapshot(), &pattern)))
@@ -22,7 +25,7 @@ pub async fn find(bench: Bench) -> Outcome {
 /// `search`
 pub async fn search(bench: Bench) -> Outcome {
     if bench.arguments.pattern.is_empty() {
-        return Err(Failure::new("No pattern given"));
+        return Err(Failure::new("No pattern given: expected -pattern"));
     }
     Ok(key_lines(&lookup::search(&bench.snapshot(), &bench.arguments.pattern)))
 }
@@ -71,7 +74,7 @@ fn draw(bench: &Bench, style: TopologyStyle) -> Outcome {
     if !bench.arguments.pattern.is_empty() {
         return Err(Failure::new("-pattern with topology (a stored snapshot) is not built yet in this release"));
     }
-    let name = bench.cluster();
+    let name = bench.cluster()?;
     let snapshot = bench.snapshot();
     let thresholds = settings::thresholds(&bench.config);
     let servers = lookup::of_cluster(&snapshot, &name);
@@ -84,9 +87,9 @@ pub async fn which_instance(bench: Bench) -> Outcome {
     Ok(format!("{}\n", bench.known().await?.key))
 }
 
-/// `which-cluster`: an unknown one is an empty line
+/// `which-cluster`: an empty line when none is given and this machine is in none
 pub async fn which_cluster(bench: Bench) -> Outcome {
-    Ok(format!("{}\n", bench.cluster()))
+    Ok(format!("{}\n", bench.cluster()?))
 }
 
 /// `which-cluster-alias`
@@ -103,7 +106,7 @@ pub async fn which_cluster_domain(bench: Bench) -> Outcome {
 
 /// `which-cluster-master`
 pub async fn which_cluster_primary(bench: Bench) -> Outcome {
-    let name = bench.cluster();
+    let name = bench.cluster()?;
     match lookup::primary_of(&bench.snapshot(), &name) {
         Some(primary) if !name.is_empty() => Ok(format!("{}\n", primary.key)),
         _ => Err(Failure::new(format!("No master found for cluster {name:?}"))),
@@ -112,25 +115,25 @@ pub async fn which_cluster_primary(bench: Bench) -> Outcome {
 
 /// `which-cluster-instances`
 pub async fn which_cluster_instances(bench: Bench) -> Outcome {
-    let name = bench.cluster();
+    let name = bench.cluster()?;
     Ok(if name.is_empty() { String::new() } else { key_lines(&lookup::of_cluster(&bench.snapshot(), &name)) })
 }
 
 /// `which-cluster-osc-replicas`
 pub async fn control_replicas(bench: Bench) -> Outcome {
-    let name = bench.cluster();
+    let name = bench.cluster()?;
     Ok(key_lines(&lookup::control_replicas(&bench.snapshot(), &bench.config, &name)))
 }
 
 /// `which-cluster-gh-ost-replicas`
 pub async fn online_change_replicas(bench: Bench) -> Outcome {
-    let name = bench.cluster();
+    let name = bench.cluster()?;
     Ok(key_lines(&lookup::online_change_replicas(&bench.snapshot(), &bench.config, &name)))
 }
 
 /// `get-cluster-heuristic-lag`
 pub async fn cluster_lag(bench: Bench) -> Outcome {
-    let name = bench.cluster();
+    let name = bench.cluster()?;
     let sample = lookup::control_replicas(&bench.snapshot(), &bench.config, &name);
     let lag = sample.iter().map(|i| i.lag.unwrap_or(0)).max();
     lag.map(|lag| format!("{lag}\n")).ok_or_else(|| Failure::new(format!("No instances found for cluster {name:?}")))
@@ -143,16 +146,20 @@ pub async fn which_source(bench: Bench) -> Outcome {
     Ok(if source.is_valid() { format!("{source}\n") } else { String::new() })
 }
 
-/// `which-replicas`
+/// `which-replicas`: a source that nobody could look at has some all the same
 pub async fn which_replicas(bench: Bench) -> Outcome {
     let key = bench.instance().await?;
-    Ok(key_lines(&lookup::direct_replicas(&bench.snapshot(), &key)))
+    let snapshot = bench.snapshot();
+    let replicas = lookup::direct_replicas(&snapshot, &key);
+    if replicas.is_empty() && snapshot.get(&key).is_none() {
+        return Err(bench.unknown(&key));
+    }
+    Ok(key_lines(&replicas))
 }
 
 /// `which-downtimed-instances`: without a cluster, those of all
 pub async fn downtimed(bench: Bench) -> Outcome {
-    let named = !(bench.arguments.alias.is_empty() && bench.arguments.instance.is_empty());
-    let cluster = if named { bench.cluster() } else { String::new() };
+    let cluster = if bench.names_cluster() { bench.cluster()? } else { String::new() };
     let cluster = Some(cluster).filter(|name| !name.is_empty());
     Ok(key_lines(&lookup::downtimed(&bench.snapshot(), cluster.as_deref())))
 }
@@ -161,7 +168,7 @@ pub async fn downtimed(bench: Bench) -> Outcome {
 pub async fn lost_in_recovery(bench: Bench) -> Outcome {
     let snapshot = bench.snapshot();
     let mut servers = lookup::downtimed(&snapshot, None);
-    servers.retain(|i| snapshot.annotations.downtime.get(&i.key).is_some_and(|d| d.reason == "lost-in-recovery"));
+    servers.retain(|i| snapshot.annotations.downtime.get(&i.key).is_some_and(|d| d.reason == LOST_IN_RECOVERY));
     Ok(key_lines(&servers))
 }
 
@@ -177,7 +184,7 @@ pub async fn instance_status(bench: Bench) -> Outcome {
 pub async fn can_replicate_from(bench: Bench) -> Outcome {
     let replica = bench.known().await?;
     let key = bench.destination(Reach::Contains).await?;
-    let source = bench.services.fleet.get(&key).ok_or_else(|| Failure::new(format!("Instance not found: {key}")))?;
+    let source = bench.services.fleet.get(&key).ok_or_else(|| bench.unknown(&key))?;
     let allowed = app::rules::can_replicate_from(&replica, &source, &settings::rules(&bench.config));
     Ok(if allowed.is_ok() { format!("{key}\n") } else { String::new() })
 }
@@ -195,14 +202,16 @@ pub async fn is_replication_stopped(bench: Bench) -> Outcome {
     Ok(if stopped { format!("{}\n", instance.key) } else { String::new() })
 }
 
-/// `which-gtid-errant`
+/// `which-gtid-errant`: asks the server
 pub async fn errant_gtid(bench: Bench) -> Outcome {
-    Ok(format!("{}\n", bench.known().await?.errant_gtid))
+    let key = bench.known().await?.key.clone();
+    let seen = bench.services.discovery.probe_now(&key).await.map_err(Failure::new)?;
+    Ok(format!("{}\n", seen.errant_gtid))
 }
 
 /// `tags`
 pub async fn tags(bench: Bench) -> Outcome {
-    let key = bench.instance().await?;
+    let key = bench.known().await?.key.clone();
     let snapshot = bench.snapshot();
     let tags = snapshot.annotations.tags.get(&key);
     Ok(lines(tags.into_iter().flatten().map(|(name, value)| format!("{name}={value}"))))
@@ -211,7 +220,7 @@ pub async fn tags(bench: Bench) -> Outcome {
 /// `tag-value`: nothing when the tag is not set
 pub async fn tag_value(bench: Bench) -> Outcome {
     let tag = TagExpression::parse(&bench.arguments.tag).map_err(Failure::new)?;
-    let key = bench.instance().await?;
+    let key = bench.known().await?.key.clone();
     let snapshot = bench.snapshot();
     let value = snapshot.annotations.tags.get(&key).and_then(|tags| tags.get(&tag.name));
     Ok(value.map(|value| format!("{value}\n")).unwrap_or_default())
@@ -237,7 +246,7 @@ pub async fn bulk_promotion_rules(bench: Bench) -> Outcome {
 
 /// `in-maintenance`
 pub async fn in_maintenance(bench: Bench) -> Outcome {
-    let key = bench.instance().await?;
+    let key = bench.known().await?.key.clone();
     let snapshot = bench.snapshot();
     let held = snapshot.annotations.maintenance.get(&key).is_some_and(|entry| entry.end > snapshot.at);
     Ok(if held { format!("{key}\n") } else { String::new() })
@@ -255,9 +264,15 @@ pub async fn check_global_recoveries(bench: Bench) -> Outcome {
     Ok(format!("OK: Global recoveries disabled: {}\n", !bench.services.consensus.recoveries_enabled()))
 }
 
+/// `show-unresolve-hosts`
+pub async fn unresolved_hosts(bench: Bench) -> Outcome {
+    let snapshot = bench.snapshot();
+    Ok(lines(snapshot.annotations.unresolved.iter().map(|(host, name)| format!("{host} {name}"))))
+}
+
 /// The one cluster meant; without a name, the only one there is.
 fn one_cluster(bench: &Bench) -> Result<String, Failure> {
-    let name = bench.cluster();
+    let name = bench.cluster()?;
     if !name.is_empty() {
         return Ok(name);
     }

@@ -1,0 +1,114 @@
+//! Commands that change what is recorded: they say whom they changed, and the backend has it when they have ended.
+
+use app::topology::PromotionRule;
+use chrono::{TimeDelta, Utc};
+
+use crate::support::{Desk, actor, key};
+
+#[tokio::test]
+async fn a_downtime_is_on_record_when_the_command_has_ended() {
+    let desk = Desk::new().await;
+    let said =
+        desk.run(&["-c", "begin-downtime", "-i", "db2", "-reason", "new disk", "-duration", "2h", "-owner", "eve"]);
+    assert_eq!((said.out.as_str(), said.err.as_str(), said.code), ("db2.example:3306\n", "", 0));
+    let world = desk.world().await;
+    let downtime = &world.annotations.downtime[&key("db2.example")];
+    assert_eq!((downtime.owner.as_str(), downtime.reason.as_str()), ("eve", "new disk"));
+    let left = downtime.end - Utc::now();
+    assert!(left > TimeDelta::minutes(110) && left <= TimeDelta::hours(2), "{left}");
+    assert_eq!(world.audit[0], ("begin-downtime".to_owned(), key("db2.example"), actor().name));
+
+    let said = desk.line("-c end-downtime -i db2.example:3306");
+    assert_eq!((said.out.as_str(), said.code), ("db2.example:3306\n", 0));
+    assert!(!desk.world().await.annotations.downtime.contains_key(&key("db2.example")));
+    // Without one there is nothing to end, and that is no error.
+    assert_eq!(desk.line("-c end-downtime -i db2").out, "db2.example:3306\n");
+}
+
+#[tokio::test]
+async fn without_owner_and_duration_it_is_the_user_and_ten_minutes() {
+    let desk = Desk::new().await;
+    let said = desk.run(&["-c", "begin-downtime", "-i", "db2, db3", "-reason", "r"]);
+    assert_eq!(said.out, "db2.example:3306\ndb3.example:3306\n", "{}", said.err);
+    let world = desk.world().await;
+    for name in ["db2.example", "db3.example"] {
+        let downtime = &world.annotations.downtime[&key(name)];
+        assert_eq!(format!("cli:{}", downtime.owner), actor().name);
+        let left = downtime.end - Utc::now();
+        assert!(left > TimeDelta::minutes(8) && left <= TimeDelta::minutes(10), "{left}");
+    }
+}
+
+#[tokio::test]
+async fn a_forgotten_server_is_gone() {
+    let desk = Desk::new().await;
+    let before = desk.world().await;
+    assert_eq!(desk.line("-c forget -i db4.example").out, "db4.example:3306\n");
+    let after = desk.world().await;
+    assert_eq!(after.instances.len(), before.instances.len() - 1);
+    assert!(after.instances.iter().all(|i| i.key != key("db4.example")));
+    assert_eq!(after.audit[0].0, "forget");
+    assert_eq!(desk.line("-c which-replicas -i db2").out, "db3.example:3306\n");
+}
+
+#[tokio::test]
+async fn candidates_tags_and_names_are_on_record() {
+    let desk = Desk::new().await;
+    for (line, expected) in [
+        ("register-candidate -i db2 -promotion-rule prefer_not", "db2.example:3306\n"),
+        ("register-candidate -i db3", "db3.example:3306\n"),
+        ("tag -i db3 -tag role=online", "db3.example:3306\n"),
+        ("tag -i db3 -tag fast", "db3.example:3306\n"),
+        ("tagged -tag role", "db3.example:3306\ndb4.example:3306\n"),
+        ("untag -i db3 -tag role=backup", ""),
+        ("untag -i db3 -tag role", "db3.example:3306\n"),
+        ("untag-all -tag role=backup", "db4.example:3306\n"),
+        ("register-hostname-unresolve -i us1 -hostname us-vip", "us1.example:3306\n"),
+        ("deregister-hostname-unresolve -i db1.example", "db1.example:3306\n"),
+        ("show-unresolve-hosts", "us1.example us-vip\n"),
+        ("bulk-promotion-rules", "db2.example:3306 prefer_not\ndb3.example:3306 prefer\n"),
+    ] {
+        let said = desk.line(&format!("-c {line}"));
+        assert_eq!((said.out.as_str(), said.err.as_str(), said.code), (expected, "", 0), "{line}");
+    }
+    let annotations = desk.world().await.annotations;
+    assert_eq!(annotations.candidates[&key("db2.example")].rule, PromotionRule::PreferNot);
+    let tags: Vec<&String> = annotations.tags[&key("db3.example")].keys().collect();
+    assert_eq!(tags, ["fast"]);
+    let tags: Vec<&String> = annotations.tags[&key("db4.example")].keys().collect();
+    assert_eq!(tags, ["old"]);
+}
+
+#[tokio::test]
+async fn the_global_switch_is_for_all() {
+    let desk = Desk::new().await;
+    assert_eq!(desk.line("-c disable-global-recoveries").out, "OK: Orchestrator recoveries DISABLED globally\n");
+    assert!(desk.world().await.disabled);
+    assert_eq!(desk.line("-c check-global-recoveries").out, "OK: Global recoveries disabled: true\n");
+    assert_eq!(desk.line("-c enable-global-recoveries").out, "OK: Orchestrator recoveries ENABLED globally\n");
+    assert!(!desk.world().await.disabled);
+}
+
+#[tokio::test]
+async fn what_was_never_recovered_is_acknowledged_as_none() {
+    let desk = Desk::new().await;
+    for command in ["ack-all-recoveries", "ack-cluster-recoveries -alias orders", "ack-instance-recoveries -i db2"] {
+        let said = desk.line(&format!("-reason seen -c {command}"));
+        assert_eq!((said.out.as_str(), said.code), ("0 recoveries acknowledged\n", 0), "{command}: {}", said.err);
+    }
+}
+
+#[tokio::test]
+async fn meta_commands_work_on_the_backend() {
+    let desk = Desk::new().await;
+    for (line, expected) in [
+        ("redeploy-internal-db", "Redeployed internal db\n"),
+        ("snapshot-topologies", ""),
+        ("reset-hostname-resolve-cache", "hostname resolve cache cleared\n"),
+        ("show-resolve-hosts", ""),
+    ] {
+        let said = desk.line(&format!("-c {line}"));
+        assert_eq!((said.out.as_str(), said.code), (expected, 0), "{line}: {}", said.err);
+    }
+    assert_eq!(desk.line("-c clusters").out, "db1.example:3306\nus1.example:3306\n");
+}

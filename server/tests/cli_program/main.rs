@@ -1,0 +1,8 @@
+//! The real program on a backend file: what each command prints, changes and refuses.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
+
+mod changes;
+mod process;
+mod reads;
+mod refusals;
+mod support;
