@@ -18,7 +18,7 @@ section! {
         "RecoveryPeriodBlockSeconds" => period_block_seconds: i64 = 3600, Live, InEffect;
         /// On the promoted server: reset replication and clear read_only; try to set the old primary read_only.
         /// Always done in a graceful takeover.
-        "ApplyMySQLPromotionAfterMasterFailover" => apply_promotion_after_failover: bool = true, Live, InEffect;
+        "ApplyMySQLPromotionAfterMasterFailover" => apply_promotion_after_failover: bool = true, Live, Later;
         /// Never promote a server of another data centre than the dead primary's; the failover fails instead.
         "PreventCrossDataCenterMasterFailover" => prevent_cross_data_center_failover: bool = false, Live, InEffect;
         /// The same for regions.
@@ -31,7 +31,7 @@ section! {
         "FailMasterPromotionIfSQLThreadNotUpToDate" => fail_promotion_if_applier_behind: bool = false, Live, InEffect;
         /// Wait for the chosen server to apply its relay logs before it is promoted. Not together with the
         /// previous one.
-        "DelayMasterPromotionIfSQLThreadNotUpToDate" => delay_promotion_if_applier_behind: bool = false, Live, InEffect;
+        "DelayMasterPromotionIfSQLThreadNotUpToDate" => delay_promotion_if_applier_behind: bool = false, Live, Later;
         /// Detach (point at `//host`) replicas that could not follow the promoted server. In effect true,
         /// through its old name `DetachLostSlavesAfterMasterFailover`.
         "DetachLostReplicasAfterMasterFailover" => detach_lost_replicas: bool = false, Live, InEffect;
