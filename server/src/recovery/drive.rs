@@ -7,7 +7,7 @@ use std::time::Duration;
 use app::InstanceKey;
 use app::finding::Finding;
 use app::plan::{Action, Step, StepState};
-use app::recovery::{AcknowledgeScope, Recovery, RecoveryKind, RecoveryState, StepRecord, StoryLine};
+use app::recovery::{AcknowledgeScope, Recovery, RecoveryKind, RecoveryState, StepRecord};
 use app::topology::{Downtime, Instance, Snapshot};
 use chrono::{TimeDelta, Utc};
 use engine::recovery::{AbortReason, Decision, Machine, RecoverySettings, Report, StepOutcome};
@@ -80,8 +80,7 @@ impl RecoveryService {
                     continue;
                 }
             };
-            recovery.story.push(StoryLine { at: now, message: format!("taken up after {before} was gone") });
-            tracing::warn!(uid = %recovery.uid, instance = %recovery.finding.key, "taking up an unfinished recovery");
+            tracing::warn!(uid = %recovery.uid, instance = %recovery.finding.key, before, "taking up an unfinished recovery");
             let snapshot = self.parts.fleet.snapshot();
             let guard = match self.hold_cluster(&recovery.finding, &snapshot, recovery.kind, &actor) {
                 Ok(guard) => guard,
@@ -146,7 +145,7 @@ impl RecoveryService {
             errors: vec![],
             considered: vec![],
             steps: vec![],
-            story: vec![StoryLine { at: now, message: format!("{}: {}", finding.text(), finding.description) }],
+            story: vec![],
             started: now,
             ended: None,
             node: self.parts.node.hostname.clone(),
@@ -167,7 +166,7 @@ impl RecoveryService {
                 Decision::Run { steps } => {
                     self.note(&record, |r| {
                         r.steps.extend(steps.iter().map(pending));
-                        r.story = with_opening(r, machine.story());
+                        r.story = machine.story().to_vec();
                         r.considered = machine.considered().to_vec();
                     });
                     self.save(&record, Some(&machine)).await;
@@ -229,7 +228,7 @@ impl RecoveryService {
             r.participants = report.participants.clone();
             r.errors = report.errors.clone();
             r.considered = report.considered.clone();
-            r.story = with_opening(r, &report.story);
+            r.story.clone_from(&report.story);
             r.ended = Some(Utc::now());
             (r.finding.clone(), r.kind, r.cluster.clone())
         });
@@ -268,7 +267,7 @@ impl RecoveryService {
             r.participants = reason.participants.clone();
             r.errors = reason.errors.clone();
             r.considered = reason.considered.clone();
-            r.story = with_opening(r, &reason.story);
+            r.story.clone_from(&reason.story);
             r.ended = Some(Utc::now());
             (r.finding.clone(), r.kind, r.cluster.clone())
         });
@@ -366,11 +365,6 @@ fn outcome(step: &Step, result: StepResult, fresh: &BTreeMap<InstanceKey, Option
 
 fn pending(step: &Step) -> StepRecord {
     StepRecord { step: step.clone(), state: StepState::Pending, started: None, ended: None }
-}
-
-/// The machine tells its story from the beginning each time; our opening line stays in front.
-fn with_opening(recovery: &Recovery, story: &[StoryLine]) -> Vec<StoryLine> {
-    recovery.story.iter().take(1).chain(story).cloned().collect()
 }
 
 fn lock(record: &Mutex<Recovery>) -> std::sync::MutexGuard<'_, Recovery> {
