@@ -85,6 +85,8 @@ launch_server() {
     local folder="$DIR/$1" flavor program
     flavor="$(flavor_of "$1")"
     program="$(server_program "$flavor")"
+    # A killed MySQL leaves its socket's lock with its process id; once another process has that id, it refuses to start.
+    rm -f "$folder/data/mysqld.sock" "$folder/data/mysqld.sock.lock"
     : >>"$folder/server.log"
     stat -c %s "$folder/server.log" >"$folder/log-offset"
     setsid "$program" --defaults-file="$folder/my.cnf" </dev/null >>"$folder/server.log" 2>&1 &
