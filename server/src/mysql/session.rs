@@ -218,7 +218,9 @@ async fn collect(conn: &mut Conn, text: String, sets: &mut Vec<Vec<Record>>) -> 
 /// Values of the text protocol are bytes; a name that is not valid UTF-8 is shown as well as can be.
 fn record(row: Row) -> Record {
     let columns = row.columns();
-    Record::new(columns.iter().zip(row.unwrap()).map(|(column, value)| (column.name_str().into_owned(), text(value))))
+    let values = row.unwrap_raw();
+    let pairs = columns.iter().zip(values);
+    Record::new(pairs.map(|(column, value)| (column.name_str().into_owned(), value.and_then(text))))
 }
 
 fn text(value: Value) -> Option<String> {
