@@ -283,6 +283,220 @@ pub enum Operation {
         /// The server.
         server: InstanceKey,
     },
+    /// Stop the receiver, apply what arrived, stop the applier.
+    StopReplicationNicely {
+        /// The server.
+        server: InstanceKey,
+    },
+    /// Forget the source and all replication options.
+    ResetReplica {
+        /// The server.
+        server: InstanceKey,
+    },
+    /// Skip the transaction on which the applier stopped.
+    SkipQuery {
+        /// The server.
+        server: InstanceKey,
+    },
+    /// Stay behind on purpose.
+    DelayReplication {
+        /// The server.
+        server: InstanceKey,
+        /// Seconds; 0 for none.
+        seconds: u64,
+    },
+    /// Give the channel its replication user and password anew.
+    SetCredentials {
+        /// The server.
+        server: InstanceKey,
+    },
+    /// Use GTID from now on.
+    EnableGtid {
+        /// The server.
+        server: InstanceKey,
+    },
+    /// Use file and position from now on.
+    DisableGtid {
+        /// The server.
+        server: InstanceKey,
+    },
+    /// Move a server below another one, by GTID or not at all.
+    MoveGtid {
+        /// The server that moves.
+        server: InstanceKey,
+        /// Its new source.
+        below: InstanceKey,
+    },
+    /// Move the replicas of a server, by GTID or not at all.
+    MoveReplicasGtid {
+        /// The server whose replicas move.
+        server: InstanceKey,
+        /// Their new source.
+        below: InstanceKey,
+        /// Only replicas whose `host:port` matches this regular expression; all when empty.
+        #[serde(default)]
+        pattern: String,
+    },
+    /// Point a replica at another source, or at its own once more, without changing its place in the log.
+    Repoint {
+        /// The server.
+        server: InstanceKey,
+        /// The source; its present one when missing.
+        #[serde(default)]
+        below: Option<InstanceKey>,
+    },
+    /// The same for all replicas of a server.
+    RepointReplicas {
+        /// The server whose replicas are repointed.
+        server: InstanceKey,
+        /// The source; the server itself when missing.
+        #[serde(default)]
+        below: Option<InstanceKey>,
+        /// Only replicas whose `host:port` matches this regular expression; all when empty.
+        #[serde(default)]
+        pattern: String,
+    },
+    /// Make a replica a sibling of its source.
+    MoveUp {
+        /// The server.
+        server: InstanceKey,
+    },
+    /// Make the replicas of a server its siblings.
+    MoveUpReplicas {
+        /// The server whose replicas move.
+        server: InstanceKey,
+        /// Only replicas whose `host:port` matches this regular expression; all when empty.
+        #[serde(default)]
+        pattern: String,
+    },
+    /// Move a replica below its sibling.
+    MoveBelow {
+        /// The server that moves.
+        server: InstanceKey,
+        /// The sibling.
+        below: InstanceKey,
+    },
+    /// Move the siblings of a replica below it.
+    TakeSiblings {
+        /// The replica.
+        server: InstanceKey,
+    },
+    /// Let a replica and its source change places.
+    TakeSource {
+        /// The replica.
+        server: InstanceKey,
+    },
+    /// Let the source of a replica replicate from it as well.
+    MakeCoSource {
+        /// The replica.
+        server: InstanceKey,
+    },
+    /// Make a replica a sibling of its source, and its siblings its replicas.
+    MakeLocalSource {
+        /// The replica.
+        server: InstanceKey,
+    },
+    /// Make the best replica of a server the source of the others.
+    RegroupReplicas {
+        /// The server whose replicas are regrouped.
+        server: InstanceKey,
+        /// By GTID or not at all.
+        #[serde(default)]
+        gtid_only: bool,
+    },
+    /// Switch the source side of semi-sync.
+    SetSemiSyncSource {
+        /// The server.
+        server: InstanceKey,
+        /// On or off.
+        on: bool,
+    },
+    /// Switch the replica side of semi-sync.
+    SetSemiSyncReplica {
+        /// The server.
+        server: InstanceKey,
+        /// On or off.
+        on: bool,
+    },
+    /// Begin a new binary log.
+    FlushBinaryLogs {
+        /// The server.
+        server: InstanceKey,
+        /// Until this log is the current one; once when empty.
+        #[serde(default)]
+        until: String,
+    },
+    /// Delete old binary logs.
+    PurgeBinaryLogs {
+        /// The server.
+        server: InstanceKey,
+        /// The first log that is kept; `latest` for the current one.
+        to: String,
+        /// Also when a replica still needs one of them.
+        #[serde(default)]
+        force: bool,
+    },
+    /// End the statement of a session.
+    KillQuery {
+        /// The server.
+        server: InstanceKey,
+        /// The session's number.
+        process: u64,
+    },
+    /// Remove errant transactions from a server without replicas: its binary logs are thrown away.
+    ResetErrant {
+        /// The server.
+        server: InstanceKey,
+    },
+    /// Make errant transactions known to all: empty ones of their names are committed on the primary.
+    InjectErrant {
+        /// The server that holds them.
+        server: InstanceKey,
+    },
+}
+
+impl Operation {
+    /// The servers that it names, the one acted on first.
+    pub fn servers(&self) -> Vec<&InstanceKey> {
+        match self {
+            Self::Relocate { server, below }
+            | Self::RelocateReplicas { server, below, .. }
+            | Self::MoveGtid { server, below }
+            | Self::MoveReplicasGtid { server, below, .. }
+            | Self::MoveBelow { server, below } => vec![server, below],
+            Self::Repoint { server, below } | Self::RepointReplicas { server, below, .. } => {
+                std::iter::once(server).chain(below).collect()
+            }
+            Self::StartReplication { server }
+            | Self::StopReplication { server }
+            | Self::RestartReplication { server }
+            | Self::SetReadOnly { server }
+            | Self::SetWriteable { server }
+            | Self::DetachReplica { server }
+            | Self::ReattachReplica { server }
+            | Self::StopReplicationNicely { server }
+            | Self::ResetReplica { server }
+            | Self::SkipQuery { server }
+            | Self::DelayReplication { server, .. }
+            | Self::SetCredentials { server }
+            | Self::EnableGtid { server }
+            | Self::DisableGtid { server }
+            | Self::MoveUp { server }
+            | Self::MoveUpReplicas { server, .. }
+            | Self::TakeSiblings { server }
+            | Self::TakeSource { server }
+            | Self::MakeCoSource { server }
+            | Self::MakeLocalSource { server }
+            | Self::RegroupReplicas { server, .. }
+            | Self::SetSemiSyncSource { server, .. }
+            | Self::SetSemiSyncReplica { server, .. }
+            | Self::FlushBinaryLogs { server, .. }
+            | Self::PurgeBinaryLogs { server, .. }
+            | Self::KillQuery { server, .. }
+            | Self::ResetErrant { server }
+            | Self::InjectErrant { server } => vec![server],
+        }
+    }
 }
 
 /// Body of an application: the same operation, and the fingerprint of the plan that was shown.

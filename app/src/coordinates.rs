@@ -32,8 +32,8 @@ impl From<u8> for LogType {
 
 /// `file:position`. JSON: `{"LogFile":"binlog.000003","LogPos":157,"Type":0}`.
 ///
-/// Files are compared as text and then positions, which is right while the numeric suffix keeps its
-/// width (six digits; servers widen it only after a million files).
+/// Files are compared by the number that ends their name, then positions. (As texts they would be in the wrong order when the number
+/// gets a digit more, after a million files.)
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BinlogCoordinates {
@@ -79,6 +79,11 @@ impl BinlogCoordinates {
         Ok(Self::binary(file, position))
     }
 
+    /// The number that ends the file's name: digits after the last dot; `None` when it has none.
+    pub fn file_number(&self) -> Option<u64> {
+        self.file.rsplit_once('.').and_then(|(_, number)| number.parse().ok())
+    }
+
     /// No file is known.
     pub fn is_empty(&self) -> bool {
         self.file.is_empty()
@@ -96,7 +101,9 @@ impl BinlogCoordinates {
 impl PartialOrd for BinlogCoordinates {
     /// Coordinates of different logs have no order.
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        (self.kind == other.kind).then(|| (&self.file, self.position).cmp(&(&other.file, other.position)))
+        // Equal numbers (or none) are told apart by the text, so that the order agrees with equality.
+        let place = |at: &Self| (at.file_number(), at.file.clone(), at.position);
+        (self.kind == other.kind).then(|| place(self).cmp(&place(other)))
     }
 }
 
@@ -116,6 +123,7 @@ mod tests {
         let b = BinlogCoordinates::binary("bin.000003", 4);
         assert!(a < b);
         assert!(a < BinlogCoordinates::binary("bin.000002", 901));
+        assert!(BinlogCoordinates::binary("bin.999999", 4) < BinlogCoordinates::binary("bin.1000000", 4));
         assert_eq!(a.partial_cmp(&BinlogCoordinates::relay("bin.000002", 900)), None);
     }
 

@@ -29,6 +29,35 @@ pub enum Positioning {
     },
     /// Position options are not touched.
     Unchanged,
+    /// Where another server stands when the statement is sent; it is read just before.
+    At {
+        /// The server that is read.
+        peer: InstanceKey,
+        /// Which of its positions.
+        place: Place,
+    },
+    /// Where the replica itself had executed when it was repointed last by this process: undoes a move by file and position.
+    AsBefore,
+}
+
+/// A position in a binary log that can be read of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// The end of its own binary log.
+    Own,
+    /// Up to where it has executed its source's log.
+    Executed,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Own => "the end of the binary log",
+            Self::Executed => "the executed position",
+        })
+    }
 }
 
 /// One thing done to one server. Each is idempotent or says so, because an interrupted recovery repeats
@@ -97,6 +126,51 @@ pub enum Action {
         /// On or off.
         on: bool,
     },
+    /// Replicate by file and position until the server has executed what `peer` stands at, then stop both threads. Both must be
+    /// stopped before, and `peer` must stand still. A server that is there already, or past it, is left alone.
+    StartUntil {
+        /// The server whose position is read.
+        peer: InstanceKey,
+        /// Which of its positions.
+        place: Place,
+        /// Fail when the server ends up past the position: it shall stand exactly there.
+        exactly: bool,
+    },
+    /// Skip the one transaction (or event, without GTID) on which the applier stopped with an error. Not idempotent.
+    SkipTransaction,
+    /// Commit an empty transaction under each of these GTIDs; those already executed are passed over by the server.
+    InjectEmpty {
+        /// Single GTIDs, `uuid:number` or `uuid:tag:number`.
+        gtids: Vec<String>,
+    },
+    /// Throw the binary logs and the GTID history away, then declare as executed what was executed before, without this set. Replication
+    /// must be stopped. Not idempotent.
+    ResetBinaryLogs {
+        /// The set that is left out.
+        without: String,
+    },
+    /// Close the current binary log and begin another, so many times.
+    FlushBinaryLogs {
+        /// How many times.
+        times: u32,
+    },
+    /// Delete the binary logs before this one.
+    PurgeBinaryLogs {
+        /// The first log that is kept.
+        to: String,
+    },
+    /// End the statement that a session is running; the session stays.
+    KillQuery {
+        /// The session's number.
+        process: u64,
+    },
+    /// Set how far the applier stays behind on purpose.
+    SetDelay {
+        /// Seconds; 0 for none.
+        seconds: u64,
+    },
+    /// Give the managed channel its replication user and password anew.
+    SetCredentials,
     /// Read the server back and compare it with what is expected of it now; fails when it differs.
     Verify {
         /// What is expected.
@@ -138,6 +212,11 @@ pub enum Condition {
     },
     /// What it executed covers everything it retrieved.
     RelayLogApplied,
+    /// Its managed channel finds its place by GTID, or by file and position.
+    UsesGtid {
+        /// Expected.
+        on: bool,
+    },
 }
 
 impl fmt::Display for Condition {
@@ -152,6 +231,7 @@ impl fmt::Display for Condition {
             Self::ReadOnly { on } => write!(f, "read_only is {}", if *on { "on" } else { "off" }),
             Self::ExecutedCovers { set } => write!(f, "has executed {set}"),
             Self::RelayLogApplied => write!(f, "has applied all it received"),
+            Self::UsesGtid { on } => write!(f, "replicates by {}", if *on { "GTID" } else { "file and position" }),
         }
     }
 }
@@ -171,6 +251,10 @@ pub struct Step {
     /// What must hold on the server just before; checked on a fresh read.
     #[serde(default)]
     pub before: Vec<Condition>,
+    /// Steps, by number, on other servers too, without which this one is skipped. (Of its own server every earlier step is
+    /// needed anyway.)
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<u32>,
     /// The statements that undo it, run in this order when a later step fails; empty when there is nothing to undo.
     #[serde(default)]
     pub undo: Vec<Action>,

@@ -5,7 +5,7 @@
 
 use crate::InstanceKey;
 use crate::gtid::{GtidSet, MariadbGtidPos};
-use crate::plan::{Positioning, Refusal};
+use crate::plan::{Place, Positioning, Refusal};
 use crate::topology::graph::{is_below, is_group_secondary};
 use crate::topology::status::{StatusThresholds, is_recently_checked};
 use crate::topology::{Instance, Snapshot};
@@ -41,9 +41,24 @@ pub struct Allowed {
     pub warnings: Vec<String>,
 }
 
+/// How a moved server finds the same place in another log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Technique {
+    /// It replicates from there already: nothing is looked for.
+    InPlace,
+    /// By GTID.
+    Gtid,
+    /// By file and position, below a sibling: both stop at the same event.
+    BelowSibling,
+    /// By file and position, beside its source: it stops where its source stands.
+    BesideSource,
+}
+
 /// A move that the rules allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relocation {
+    /// How the place is found.
+    pub technique: Technique,
     /// How the moved server finds its place in the new source's log.
     pub positioning: Positioning,
     /// The server replicates from there already.
@@ -232,9 +247,9 @@ fn nothing_needed_is_purged(replica: &Instance, source: &Instance) -> Result<(),
     Err(Refusal::new("purged-transactions", message))
 }
 
-/// Whether `server` can be moved below `below` by GTID, as far as the snapshot tells; the facts are read again before
-/// anything is done (`spec/refactoring.md` 7.1, 11). Moves by file and position and by pseudo-GTID are not built: such a
-/// server is refused by `needs-gtid`.
+/// Whether `server` can be moved below `below`, as far as the snapshot tells; the facts are read again before
+/// anything is done (`spec/refactoring.md` 7.1, 11). By GTID wherever it is used; without it by file and position, below a sibling or
+/// beside its source. Any other server without GTID is refused by `needs-gtid`.
 ///
 /// # Errors
 /// The [`Refusal`] of the first rule that does not hold.
@@ -261,13 +276,76 @@ pub fn can_relocate(
     }
     can_be_reached(source)?;
     channel_is_free(replica, source)?;
-    let positioning = match gtid_positioning(replica, source) {
-        Err(refusal) if already_there && refusal.rule == "needs-gtid" => Positioning::Unchanged,
-        other => other?,
+    let (technique, positioning) = match gtid_positioning(replica, source) {
+        Err(refusal) if refusal.rule != "needs-gtid" => return Err(refusal),
+        Err(_) if already_there => (Technique::InPlace, Positioning::Unchanged),
+        Ok(positioning) if already_there => (Technique::InPlace, positioning),
+        Ok(positioning) => (Technique::Gtid, positioning),
+        Err(refusal) => by_position(snapshot, replica, source, settings)?.ok_or(refusal)?,
     };
-    allowed.checks.push(format!("{} finds its place on {} by GTID", replica.key, source.key));
+    allowed.checks.push(match technique {
+        Technique::InPlace => format!("{} replicates from {} already", replica.key, source.key),
+        Technique::Gtid => format!("{} finds its place on {} by GTID", replica.key, source.key),
+        Technique::BelowSibling => format!("{} and {} have the same source", replica.key, source.key),
+        Technique::BesideSource => format!("{} is the source of {}'s source", source.key, replica.key),
+    });
     warn_of_relocation(replica, source, &mut allowed.warnings);
-    Ok(Relocation { positioning, already_there, checks: allowed.checks, warnings: allowed.warnings })
+    Ok(Relocation { technique, positioning, already_there, checks: allowed.checks, warnings: allowed.warnings })
+}
+
+/// The ways that need no GTID, because both logs can be brought to the same event by stopping servers (`spec/refactoring.md` 6.1, 6.3):
+/// below a sibling, and beside the source. `None` when `source` is neither.
+fn by_position(
+    snapshot: &Snapshot,
+    replica: &Instance,
+    source: &Instance,
+    settings: &RuleSettings,
+) -> Result<Option<(Technique, Positioning)>, Refusal> {
+    let (own, other) = (&replica.replication.source, &source.replication.source);
+    if source.is_replica() && own == other {
+        if source.is_co_source && !source.read_only {
+            let message = format!("{} is a writeable co-source: it cannot stand still", source.key);
+            return Err(Refusal::new("writeable-co-source", message));
+        }
+        can_be_aligned(replica, settings)?;
+        can_be_aligned(source, settings)?;
+        let positioning = Positioning::At { peer: source.key.clone(), place: Place::Own };
+        return Ok(Some((Technique::BelowSibling, positioning)));
+    }
+    match snapshot.get(own) {
+        Some(above) if above.is_replica() && above.replication.source == source.key => {
+            can_be_aligned(replica, settings)?;
+            can_be_aligned(above, settings)?;
+            let positioning = Positioning::At { peer: own.clone(), place: Place::Executed };
+            Ok(Some((Technique::BesideSource, positioning)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// A server can be brought to a position within the time of a move: it replicates and hardly lags (`spec/refactoring.md` 2.2).
+///
+/// # Errors
+/// `last-check-invalid`, `not-replicating` or `lagging`.
+pub fn can_be_aligned(server: &Instance, settings: &RuleSettings) -> Result<(), Refusal> {
+    can_be_reached(server)?;
+    let channel = &server.replication;
+    if !channel.is_running() {
+        let message = format!("{} does not replicate, so it cannot be brought to a position", server.key);
+        return Err(Refusal::new("not-replicating", message));
+    }
+    let limit = settings.thresholds.reasonable_maintenance_replication_lag_seconds;
+    match server.lag_beyond_delay() {
+        Some(lag) if lag <= limit && channel.delay == 0 => Ok(()),
+        Some(lag) => {
+            let message = format!(
+                "{} lags by {lag} s (limit {limit}) with a delay of {} s: it would take too long to bring it to a position",
+                server.key, channel.delay
+            );
+            Err(Refusal::new("lagging", message))
+        }
+        None => Err(Refusal::new("lagging", format!("the lag of {} is not known", server.key))),
+    }
 }
 
 /// The server may be moved at all, wherever to.

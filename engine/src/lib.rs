@@ -5,6 +5,7 @@
 pub mod analysis;
 pub mod attribution;
 pub mod candidate;
+pub mod errant;
 pub mod interpret;
 pub mod plan;
 pub mod policy;

@@ -70,6 +70,7 @@ pub fn plan(config: &Config) -> PlanSettings {
         rules: rules(config),
         max_concurrent: config.discovery.concurrent_replica_operations(),
         use_super_read_only: config.discovery.use_super_read_only,
+        choice: recovery(config).choice,
         ..PlanSettings::default()
     }
 }

@@ -10,6 +10,7 @@ use app::InstanceKey;
 use app::plan::Action;
 use app::topology::{Instance, Replication, ThreadState};
 use chrono::Utc;
+use engine::interpret::Record;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
@@ -82,6 +83,16 @@ impl Hands for PictureHands {
         }
         .boxed()
     }
+
+    /// Nothing is answered: there is no server behind the picture.
+    fn ask<'a>(
+        &'a self,
+        _key: &'a InstanceKey,
+        _question: &'a str,
+        _limit: Duration,
+    ) -> BoxFuture<'a, Result<Vec<Record>, HandError>> {
+        std::future::ready(Ok(vec![])).boxed()
+    }
 }
 
 /// What an action does to a healthy server.
@@ -107,7 +118,16 @@ fn bring_about(instance: &mut Instance, action: &Action) {
         }
         Action::SetSemiSyncSource { on } => instance.semi_sync.source_enabled = *on,
         Action::SetSemiSyncReplica { on } => instance.semi_sync.replica_enabled = *on,
-        Action::Refresh
+        Action::StartUntil { .. } => (channel.receiver, channel.applier) = (run(false), run(false)),
+        Action::SkipTransaction => (channel.applier_errno, channel.applier_error) = (0, String::new()),
+        Action::SetDelay { seconds } => channel.delay = *seconds,
+        Action::ResetBinaryLogs { .. } => instance.errant_gtid.clear(),
+        Action::InjectEmpty { .. }
+        | Action::FlushBinaryLogs { .. }
+        | Action::PurgeBinaryLogs { .. }
+        | Action::KillQuery { .. }
+        | Action::SetCredentials
+        | Action::Refresh
         | Action::WaitForGtid { .. }
         | Action::WaitForPeer { .. }
         | Action::KillSessions

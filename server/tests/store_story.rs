@@ -491,6 +491,7 @@ async fn a_recovery_survives_its_process(store: &Store) {
             action: Action::StopReceiver,
             statements: vec!["STOP REPLICA IO_THREAD".to_owned()],
             before: vec![],
+            needs: vec![],
             undo: vec![],
             timeout_ms: 1_000,
             phase: 1,

@@ -21,6 +21,14 @@ pub fn readiness(snapshot: &Snapshot, source: &InstanceKey, settings: &ChoiceSet
     choose(&contest(snapshot, known, source, settings)).considered
 }
 
+/// Which replica of `source` would feed the others best. Whether `source` itself serves decides whether what a replica lacks still comes
+/// from there.
+pub fn regroup_choice(snapshot: &Snapshot, source: &InstanceKey, settings: &ChoiceSettings) -> Choice {
+    let known = snapshot.get(source).map(AsRef::as_ref);
+    let source_alive = known.is_some_and(|server| server.check.is_valid());
+    choose(&Contest { source_alive, ..contest(snapshot, known, source, settings) })
+}
+
 /// The contest for the place of `source` on the facts of a snapshot.
 fn contest<'a>(
     snapshot: &'a Snapshot,

@@ -27,6 +27,10 @@ pub fn check(fresh: &Instance, condition: &Condition) -> Result<(), String> {
         }
         Condition::ExecutedCovers { set } => return covers(fresh, set),
         Condition::RelayLogApplied => return relay_log_applied(fresh),
+        Condition::UsesGtid { on } => {
+            let found = if channel.uses_gtid() { "GTID" } else { "file and position" };
+            (channel.uses_gtid() == *on, found.to_owned())
+        }
     };
     if holds { Ok(()) } else { Err(format!("{}: expected that it {condition}, found {found}", fresh.key)) }
 }

@@ -15,7 +15,16 @@ pub fn apply(action: &Action, server: &mut Instance) {
         | Action::Verify { .. }
         | Action::WaitForGtid { .. }
         | Action::WaitForPeer { .. }
-        | Action::KillSessions => {}
+        | Action::KillSessions
+        | Action::InjectEmpty { .. }
+        | Action::FlushBinaryLogs { .. }
+        | Action::PurgeBinaryLogs { .. }
+        | Action::KillQuery { .. }
+        | Action::SetCredentials => {}
+        Action::StartUntil { .. } => (channel.receiver, channel.applier) = (stopped, stopped),
+        Action::SkipTransaction => (channel.applier_errno, channel.applier_error) = (0, String::new()),
+        Action::ResetBinaryLogs { .. } => server.errant_gtid.clear(),
+        Action::SetDelay { seconds } => channel.delay = *seconds,
         Action::StopReplication => (channel.receiver, channel.applier) = (stopped, stopped),
         Action::StartReplication => (channel.receiver, channel.applier) = (started, started),
         Action::StopReceiver => channel.receiver = stopped,
@@ -55,6 +64,10 @@ fn change_source(channel: &mut Replication, to: &InstanceKey, positioning: &Posi
             channel.auto_position = false;
             channel.mariadb_using_gtid.clear();
         }
-        Positioning::Unchanged => {}
+        Positioning::At { .. } => {
+            channel.auto_position = false;
+            channel.mariadb_using_gtid.clear();
+        }
+        Positioning::Unchanged | Positioning::AsBefore => {}
     }
 }

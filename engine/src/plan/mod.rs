@@ -10,9 +10,13 @@
 mod condition;
 mod effect;
 mod fingerprint;
+mod position;
+mod regroup;
 mod relocate;
 mod single;
 mod steps;
+mod swap;
+mod upkeep;
 
 #[cfg(test)]
 mod tests;
@@ -25,11 +29,23 @@ use app::plan::{Plan, Refusal};
 use app::rules::RuleSettings;
 use app::topology::{Instance, Snapshot};
 
+use crate::candidate::ChoiceSettings;
+
 pub use condition::check;
 pub use effect::apply;
-pub use relocate::{plan_relocate, plan_relocate_replicas};
+pub use regroup::{plan_disable_gtid, plan_enable_gtid, plan_regroup, plan_repoint, plan_repoint_replicas};
+pub use relocate::{
+    plan_move_below, plan_move_gtid, plan_move_replicas_gtid, plan_move_up, plan_move_up_replicas, plan_relocate,
+    plan_relocate_replicas, plan_take_siblings,
+};
 pub use single::{plan_detach, plan_read_only, plan_reattach, plan_restart, plan_start, plan_stop};
 pub use steps::{MOVE_PHASES, StepList, Threads, Timeouts, move_replica};
+pub use swap::{plan_make_co_source, plan_make_local_source, plan_take_source};
+pub use upkeep::{
+    plan_credentials, plan_delay, plan_flush_binary_logs, plan_inject_errant, plan_kill_query, plan_purge_binary_logs,
+    plan_reset_errant, plan_reset_replica, plan_semi_sync_replica, plan_semi_sync_source, plan_skip_query,
+    plan_stop_nicely,
+};
 
 /// Settings of planning.
 #[derive(Debug, Clone)]
@@ -42,6 +58,8 @@ pub struct PlanSettings {
     pub max_concurrent: usize,
     /// `UseSuperReadOnly`.
     pub use_super_read_only: bool,
+    /// Who is best, when replicas are regrouped.
+    pub choice: ChoiceSettings,
 }
 
 impl Default for PlanSettings {
@@ -51,6 +69,7 @@ impl Default for PlanSettings {
             timeouts: Timeouts::default(),
             max_concurrent: 5,
             use_super_read_only: false,
+            choice: ChoiceSettings::default(),
         }
     }
 }
@@ -60,18 +79,58 @@ impl Default for PlanSettings {
 /// # Errors
 /// The [`Refusal`] of the first rule that does not hold; nothing has been changed.
 pub fn plan(operation: &Operation, snapshot: &Snapshot, settings: &PlanSettings) -> Result<Plan, Refusal> {
+    use Operation as O;
     match operation {
-        Operation::Relocate { server, below } => plan_relocate(snapshot, server, below, settings),
-        Operation::RelocateReplicas { server, below, pattern } => {
+        O::Relocate { server, below } => plan_relocate(snapshot, server, below, settings),
+        O::RelocateReplicas { server, below, pattern } => {
             plan_relocate_replicas(snapshot, server, below, pattern, settings)
         }
-        Operation::StartReplication { server } => plan_start(snapshot, server, settings),
-        Operation::StopReplication { server } => plan_stop(snapshot, server, settings),
-        Operation::RestartReplication { server } => plan_restart(snapshot, server, settings),
-        Operation::SetReadOnly { server } => plan_read_only(snapshot, server, true, settings),
-        Operation::SetWriteable { server } => plan_read_only(snapshot, server, false, settings),
-        Operation::DetachReplica { server } => plan_detach(snapshot, server, settings),
-        Operation::ReattachReplica { server } => plan_reattach(snapshot, server, settings),
+        O::MoveGtid { server, below } => plan_move_gtid(snapshot, server, below, settings),
+        O::MoveReplicasGtid { server, below, pattern } => {
+            plan_move_replicas_gtid(snapshot, server, below, pattern, settings)
+        }
+        O::MoveUp { server } => plan_move_up(snapshot, server, settings),
+        O::MoveUpReplicas { server, pattern } => plan_move_up_replicas(snapshot, server, pattern, settings),
+        O::MoveBelow { server, below } => plan_move_below(snapshot, server, below, settings),
+        O::Repoint { server, below } => plan_repoint(snapshot, server, below.as_ref(), settings),
+        O::RepointReplicas { server, below, pattern } => {
+            plan_repoint_replicas(snapshot, server, below.as_ref(), pattern, settings)
+        }
+        O::TakeSiblings { server } => plan_take_siblings(snapshot, server, settings),
+        O::TakeSource { server } => plan_take_source(snapshot, server, settings),
+        O::MakeCoSource { server } => plan_make_co_source(snapshot, server, settings),
+        O::MakeLocalSource { server } => plan_make_local_source(snapshot, server, settings),
+        O::RegroupReplicas { server, gtid_only } => plan_regroup(snapshot, server, *gtid_only, settings),
+        O::EnableGtid { server } => plan_enable_gtid(snapshot, server, settings),
+        O::DisableGtid { server } => plan_disable_gtid(snapshot, server, settings),
+        on_one_server => plan_on_one_server(on_one_server, snapshot, settings),
+    }
+}
+
+/// Operations that touch nobody's place in the tree.
+fn plan_on_one_server(operation: &Operation, snapshot: &Snapshot, settings: &PlanSettings) -> Result<Plan, Refusal> {
+    use Operation as O;
+    match operation {
+        O::StartReplication { server } => plan_start(snapshot, server, settings),
+        O::StopReplication { server } => plan_stop(snapshot, server, settings),
+        O::RestartReplication { server } => plan_restart(snapshot, server, settings),
+        O::StopReplicationNicely { server } => plan_stop_nicely(snapshot, server, settings),
+        O::SetReadOnly { server } => plan_read_only(snapshot, server, true, settings),
+        O::SetWriteable { server } => plan_read_only(snapshot, server, false, settings),
+        O::DetachReplica { server } => plan_detach(snapshot, server, settings),
+        O::ReattachReplica { server } => plan_reattach(snapshot, server, settings),
+        O::ResetReplica { server } => plan_reset_replica(snapshot, server, settings),
+        O::SkipQuery { server } => plan_skip_query(snapshot, server, settings),
+        O::DelayReplication { server, seconds } => plan_delay(snapshot, server, *seconds, settings),
+        O::SetCredentials { server } => plan_credentials(snapshot, server, settings),
+        O::SetSemiSyncSource { server, on } => plan_semi_sync_source(snapshot, server, *on, settings),
+        O::SetSemiSyncReplica { server, on } => plan_semi_sync_replica(snapshot, server, *on, settings),
+        O::FlushBinaryLogs { server, until } => plan_flush_binary_logs(snapshot, server, until, settings),
+        O::PurgeBinaryLogs { server, to, force } => plan_purge_binary_logs(snapshot, server, to, *force, settings),
+        O::KillQuery { server, process } => plan_kill_query(snapshot, server, *process, settings),
+        O::ResetErrant { server } => plan_reset_errant(snapshot, server, settings),
+        O::InjectErrant { server } => plan_inject_errant(snapshot, server, settings),
+        moving => Err(Refusal::new("not-supported", format!("{moving:?} is no operation on one server"))),
     }
 }
 

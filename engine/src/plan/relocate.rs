@@ -1,18 +1,18 @@
-//! Moving replicas by GTID (`spec/refactoring.md` 7, 11, 12).
+//! Moving replicas to another source (`spec/refactoring.md` 6.1, 6.3, 7, 11, 12).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use app::InstanceKey;
-use app::plan::{Move, Plan, Refusal};
-use app::rules::{Relocation, can_relocate};
+use app::plan::{Move, Plan, Positioning, Refusal};
+use app::rules::{Relocation, Technique, can_relocate};
 use app::topology::graph::is_below;
 use app::topology::{Instance, Snapshot};
 use regex::Regex;
 
 use super::fingerprint::fingerprint;
 use super::steps::{MOVE_PHASES, StepList, move_replica};
-use super::{PlanSettings, known};
+use super::{PlanSettings, known, position};
 
 /// Moves a server, with everything below it, below another one. A server that is there already gives a plan without steps.
 ///
@@ -24,14 +24,105 @@ pub fn plan_relocate(
     below: &InstanceKey,
     settings: &PlanSettings,
 ) -> Result<Plan, Refusal> {
+    relocate(snapshot, "relocate", server, below, By::Any, settings)
+}
+
+/// Moves a server below another one by GTID or not at all.
+///
+/// # Errors
+/// As [`plan_relocate`], and `needs-gtid`.
+pub fn plan_move_gtid(
+    snapshot: &Snapshot,
+    server: &InstanceKey,
+    below: &InstanceKey,
+    settings: &PlanSettings,
+) -> Result<Plan, Refusal> {
+    relocate(snapshot, "move-gtid", server, below, By::Gtid, settings)
+}
+
+/// Makes a server a sibling of its source.
+///
+/// # Errors
+/// As [`plan_relocate`], and `source-is-topmost`.
+pub fn plan_move_up(snapshot: &Snapshot, server: &InstanceKey, settings: &PlanSettings) -> Result<Plan, Refusal> {
+    let above = source_above(snapshot, server)?;
+    relocate(snapshot, "move-up", server, &above, By::Any, settings)
+}
+
+/// Moves a server below its sibling.
+///
+/// # Errors
+/// As [`plan_relocate`], and `not-siblings`.
+pub fn plan_move_below(
+    snapshot: &Snapshot,
+    server: &InstanceKey,
+    sibling: &InstanceKey,
+    settings: &PlanSettings,
+) -> Result<Plan, Refusal> {
+    let (one, other) = (known(snapshot, server)?, known(snapshot, sibling)?);
+    let siblings = one.is_replica()
+        && other.is_replica()
+        && server != sibling
+        && one.replication.source == other.replication.source;
+    if !siblings {
+        return Err(Refusal::new("not-siblings", format!("{server} and {sibling} do not replicate from one source")));
+    }
+    relocate(snapshot, "move-below", server, sibling, By::Any, settings)
+}
+
+/// The source of a server's source.
+pub(super) fn source_above(snapshot: &Snapshot, server: &InstanceKey) -> Result<InstanceKey, Refusal> {
+    let replica = known(snapshot, server)?;
+    if !replica.is_replica() {
+        return Err(Refusal::new("not-a-replica", format!("{server} does not replicate from anything")));
+    }
+    let source = known(snapshot, &replica.replication.source)?;
+    if !source.is_replica() {
+        let message = format!("{}, the source of {server}, does not replicate from anything", source.key);
+        return Err(Refusal::new("source-is-topmost", message));
+    }
+    Ok(source.replication.source.clone())
+}
+
+/// Which techniques are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    Any,
+    Gtid,
+}
+
+impl By {
+    /// Judges a move that the rules allow.
+    fn admits(self, server: &InstanceKey, relocation: &Relocation) -> Result<(), Refusal> {
+        let by_gtid = match relocation.technique {
+            Technique::Gtid => true,
+            Technique::InPlace => relocation.positioning != Positioning::Unchanged,
+            Technique::BelowSibling | Technique::BesideSource => false,
+        };
+        if self == Self::Any || by_gtid {
+            return Ok(());
+        }
+        Err(Refusal::new("needs-gtid", format!("{server} replicates by file and position, not by GTID")))
+    }
+}
+
+fn relocate(
+    snapshot: &Snapshot,
+    operation: &'static str,
+    server: &InstanceKey,
+    below: &InstanceKey,
+    by: By,
+    settings: &PlanSettings,
+) -> Result<Plan, Refusal> {
     let relocation = can_relocate(snapshot, server, below, &settings.rules)?;
+    by.admits(server, &relocation)?;
     let replica = known(snapshot, server)?;
     let title = if relocation.already_there {
         format!("{server} already replicates from {below}: nothing to do")
     } else {
         format!("Move {server} from {} to below {below}", replica.replication.source)
     };
-    let batch = Batch { operation: "relocate", title, cluster: replica.cluster_name.clone() };
+    let batch = Batch { operation, title, cluster: replica.cluster_name.clone() };
     Ok(batch.plan(snapshot, below, vec![(Arc::clone(replica), relocation)], vec![], settings))
 }
 
@@ -47,21 +138,120 @@ pub fn plan_relocate_replicas(
     pattern: &str,
     settings: &PlanSettings,
 ) -> Result<Plan, Refusal> {
+    let replicas = matching_replicas(snapshot, from, Some(below), pattern)?;
+    relocate_all(snapshot, "relocate-replicas", from, below, &replicas, settings)
+}
+
+/// The same by GTID or not at all; as moves of several are by GTID anyway, only the name differs.
+///
+/// # Errors
+/// As [`plan_relocate_replicas`].
+pub fn plan_move_replicas_gtid(
+    snapshot: &Snapshot,
+    from: &InstanceKey,
+    below: &InstanceKey,
+    pattern: &str,
+    settings: &PlanSettings,
+) -> Result<Plan, Refusal> {
+    let replicas = matching_replicas(snapshot, from, Some(below), pattern)?;
+    relocate_all(snapshot, "move-replicas-gtid", from, below, &replicas, settings)
+}
+
+/// Moves the siblings of a replica below it.
+///
+/// # Errors
+/// As [`plan_relocate_replicas`], and `not-a-replica`.
+pub fn plan_take_siblings(snapshot: &Snapshot, server: &InstanceKey, settings: &PlanSettings) -> Result<Plan, Refusal> {
+    let replica = known(snapshot, server)?;
+    if !replica.is_replica() {
+        return Err(Refusal::new("not-a-replica", format!("{server} does not replicate from anything")));
+    }
+    let source = &replica.replication.source;
+    known(snapshot, source)?;
+    let siblings = matching_replicas(snapshot, source, Some(server), "")?;
+    relocate_all(snapshot, "take-siblings", source, server, &siblings, settings)
+}
+
+/// Makes the replicas of a server its siblings: by GTID each for itself, without it all together, while the server stands still.
+///
+/// # Errors
+/// `source-is-topmost`, `bad-pattern`, or the rule that forbids the first, when none is left.
+pub fn plan_move_up_replicas(
+    snapshot: &Snapshot,
+    server: &InstanceKey,
+    pattern: &str,
+    settings: &PlanSettings,
+) -> Result<Plan, Refusal> {
+    let above = known(snapshot, server)?;
+    if !above.is_replica() {
+        let message = format!("{server} does not replicate from anything: its replicas cannot move up");
+        return Err(Refusal::new("source-is-topmost", message));
+    }
+    let to = above.replication.source.clone();
+    let replicas = matching_replicas(snapshot, server, None, pattern)?;
+    if replicas.iter().any(|r| r.replication.uses_gtid()) || replicas.is_empty() {
+        return relocate_all(snapshot, "move-up-replicas", server, &to, &replicas, settings);
+    }
+    let mut moving: Vec<(Arc<Instance>, Relocation)> = vec![];
+    let mut warnings = vec![];
+    let mut first_refusal = None;
+    for replica in &replicas {
+        match can_relocate(snapshot, &replica.key, &to, &settings.rules) {
+            Ok(relocation) => moving.push((Arc::clone(replica), relocation)),
+            Err(refusal) => {
+                warnings.push(format!("{} stays where it is: {refusal}", replica.key));
+                first_refusal = first_refusal.or(Some(refusal));
+            }
+        }
+    }
+    if let (Some(refusal), true) = (first_refusal, moving.is_empty()) {
+        return Err(refusal);
+    }
+    let title = format!("Move {} replicas of {server} one level up, by file and position", moving.len());
+    let batch = Batch { operation: "move-up-replicas", title, cluster: above.cluster_name.clone() };
+    let together: Vec<&Instance> = moving.iter().map(|(replica, _)| replica.as_ref()).collect();
+    let mut list = StepList::new(1, &settings.timeouts);
+    position::beside_source(&mut list, Some(above), &together, 1);
+    Ok(batch.finish(snapshot, &to, list, &moving, warnings))
+}
+
+/// The direct replicas of a server whose `host:port` matches, in key order.
+pub(super) fn matching_replicas<'a>(
+    snapshot: &'a Snapshot,
+    of: &'a InstanceKey,
+    but: Option<&InstanceKey>,
+    pattern: &str,
+) -> Result<Vec<&'a Arc<Instance>>, Refusal> {
     let regex = Regex::new(pattern)
         .map_err(|error| Refusal::new("bad-pattern", format!("{pattern:?} is no regular expression: {error}")))?;
+    known(snapshot, of)?;
+    let direct = snapshot.replicas_of(of).filter(|r| r.replication.source == *of && Some(&r.key) != but);
+    Ok(direct.filter(|r| regex.is_match(&r.key.to_string())).collect())
+}
+
+/// Moves several replicas of one server, by GTID: by file and position servers are moved one at a time.
+pub(super) fn relocate_all(
+    snapshot: &Snapshot,
+    operation: &'static str,
+    from: &InstanceKey,
+    below: &InstanceKey,
+    replicas: &[&Arc<Instance>],
+    settings: &PlanSettings,
+) -> Result<Plan, Refusal> {
     let (source, target) = (known(snapshot, from)?, known(snapshot, below)?);
-    let replicas: Vec<&Arc<Instance>> = snapshot
-        .replicas_of(from)
-        .filter(|r| r.replication.source == *from && r.key != *below && regex.is_match(&r.key.to_string()))
-        .collect();
     if let Some(above) = replicas.iter().find(|r| is_below(snapshot, target, &r.key)) {
         return Err(Refusal::new("below-itself", format!("{below} is itself below {}, which would move", above.key)));
     }
     let mut moving = vec![];
     let mut warnings = vec![];
     let mut first_refusal = None;
-    for replica in &replicas {
-        match can_relocate(snapshot, &replica.key, below, &settings.rules) {
+    for replica in replicas {
+        let judged = can_relocate(snapshot, &replica.key, below, &settings.rules);
+        let judged = judged.and_then(|relocation| match relocation.technique {
+            Technique::InPlace => Ok(relocation),
+            _ => By::Gtid.admits(&replica.key, &relocation).map(|()| relocation),
+        });
+        match judged {
             Ok(relocation) => moving.push((Arc::clone(replica), relocation)),
             Err(refusal) => {
                 warnings.push(format!("{} stays where it is: {refusal}", replica.key));
@@ -75,20 +265,21 @@ pub fn plan_relocate_replicas(
     }
     let title = match moving.len() {
         0 => format!("{from} has no matching replicas: nothing to do"),
-        n => format!("Move {n} of the {} replicas of {from} to below {below}", replicas.len()),
+        n => format!("Move {n} of the {} replicas of {from} to below {below}", snapshot.replicas_of(from).count()),
     };
-    let batch = Batch { operation: "relocate-replicas", title, cluster: source.cluster_name.clone() };
+    let batch = Batch { operation, title, cluster: source.cluster_name.clone() };
     Ok(batch.plan(snapshot, below, moving, warnings, settings))
 }
 
-struct Batch {
-    operation: &'static str,
-    title: String,
-    cluster: String,
+/// Several moves to one place.
+pub(super) struct Batch {
+    pub operation: &'static str,
+    pub title: String,
+    pub cluster: String,
 }
 
 impl Batch {
-    fn plan(
+    pub fn plan(
         self,
         snapshot: &Snapshot,
         below: &InstanceKey,
@@ -97,21 +288,45 @@ impl Batch {
         settings: &PlanSettings,
     ) -> Plan {
         let mut list = StepList::new(1, &settings.timeouts);
-        let mut moves = vec![];
-        let mut checks: Vec<String> = vec![];
         let wave = settings.max_concurrent.max(1);
         let going = moving.iter().filter(|(_, relocation)| !relocation.already_there);
         for (n, (replica, relocation)) in going.enumerate() {
             let phase = u32::try_from(n / wave).unwrap_or(u32::MAX / MOVE_PHASES - 1) * MOVE_PHASES + 1;
-            move_replica(&mut list, replica, below, &relocation.positioning, phase, true);
-            moves.push(Move {
-                server: replica.key.clone(),
-                from: replica.replication.source.clone(),
-                to: below.clone(),
-            });
+            match relocation.technique {
+                Technique::InPlace | Technique::Gtid => {
+                    move_replica(&mut list, replica, below, &relocation.positioning, phase, true);
+                }
+                Technique::BelowSibling => {
+                    position::below_sibling(&mut list, replica, snapshot.get(below).map(AsRef::as_ref), phase);
+                }
+                Technique::BesideSource => {
+                    let above = snapshot.get(&replica.replication.source).map(AsRef::as_ref);
+                    position::beside_source(&mut list, above, &[replica], phase);
+                }
+            }
             warn(replica, &mut warnings);
         }
-        for (_, relocation) in &moving {
+        self.finish(snapshot, below, list, &moving, warnings)
+    }
+
+    /// The plan of these steps.
+    fn finish(
+        self,
+        snapshot: &Snapshot,
+        below: &InstanceKey,
+        list: StepList<'_>,
+        moving: &[(Arc<Instance>, Relocation)],
+        mut warnings: Vec<String>,
+    ) -> Plan {
+        let going = moving.iter().filter(|(_, relocation)| !relocation.already_there);
+        let from_here = |(replica, _): &(Arc<Instance>, Relocation)| Move {
+            server: replica.key.clone(),
+            from: replica.replication.source.clone(),
+            to: below.clone(),
+        };
+        let moves: Vec<Move> = going.map(from_here).collect();
+        let mut checks: Vec<String> = vec![];
+        for (_, relocation) in moving {
             extend_new(&mut checks, &relocation.checks);
             extend_new(&mut warnings, &relocation.warnings);
         }
@@ -132,16 +347,20 @@ impl Batch {
 }
 
 /// Numbers follow the order in which steps are run.
-fn renumbered(list: StepList<'_>) -> Vec<app::plan::Step> {
+pub(super) fn renumbered(list: StepList<'_>) -> Vec<app::plan::Step> {
     let mut steps = list.finish();
-    for (n, step) in steps.iter_mut().enumerate() {
-        step.id = u32::try_from(n + 1).unwrap_or(u32::MAX);
+    let number = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
+    let renamed: BTreeMap<u32, u32> = steps.iter().enumerate().map(|(n, step)| (step.id, number(n))).collect();
+    for step in &mut steps {
+        let new = |id: &u32| renamed.get(id).copied().unwrap_or(*id);
+        step.id = new(&step.id);
+        step.needs = step.needs.iter().map(new).collect();
     }
     steps
 }
 
 /// The moved servers, their sources, the target and everything above it: that decides whether a move would make a ring.
-fn involved<'a>(
+pub(super) fn involved<'a>(
     snapshot: &'a Snapshot,
     moved: impl Iterator<Item = &'a InstanceKey>,
     below: &'a InstanceKey,

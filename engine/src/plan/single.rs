@@ -129,7 +129,7 @@ pub fn plan_reattach(snapshot: &Snapshot, key: &InstanceKey, settings: &PlanSett
     Ok(plan("reattach-replica", format!("Reattach {key} to {}", source.reattached()), server, list))
 }
 
-fn replica<'a>(snapshot: &'a Snapshot, key: &InstanceKey) -> Result<&'a Instance, Refusal> {
+pub(super) fn replica<'a>(snapshot: &'a Snapshot, key: &InstanceKey) -> Result<&'a Instance, Refusal> {
     let server = known(snapshot, key)?;
     if server.is_replica() {
         return Ok(server);
@@ -137,7 +137,7 @@ fn replica<'a>(snapshot: &'a Snapshot, key: &InstanceKey) -> Result<&'a Instance
     Err(Refusal::new("not-a-replica", format!("{key} does not replicate from anything")))
 }
 
-fn stop(list: &mut StepList<'_>, server: &Instance, phase: u32) {
+pub(super) fn stop(list: &mut StepList<'_>, server: &Instance, phase: u32) {
     let step = list.push(server, phase, Action::StopReplication, "both threads stop");
     step.before = vec![Condition::Reachable];
     step.undo = Threads::of(&server.replication).start().into_iter().collect();
@@ -166,7 +166,7 @@ fn start(list: &mut StepList<'_>, snapshot: &Snapshot, server: &Instance, phase:
     list.push(server, phase + 2, Action::Verify { expect }, "what was done is read back");
 }
 
-fn plan(operation: &str, title: String, server: &Instance, list: StepList<'_>) -> Plan {
+pub(super) fn plan(operation: &str, title: String, server: &Instance, list: StepList<'_>) -> Plan {
     let steps = list.finish();
     let fingerprint = fingerprint(operation, &steps, &[], [server]);
     Plan {

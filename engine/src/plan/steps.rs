@@ -44,7 +44,7 @@ impl Timeouts {
         match action {
             Action::Refresh => self.read_ms,
             Action::Drain => self.drain_ms,
-            Action::WaitForGtid { .. } | Action::WaitForPeer { .. } => self.catch_up_ms,
+            Action::WaitForGtid { .. } | Action::WaitForPeer { .. } | Action::StartUntil { .. } => self.catch_up_ms,
             Action::Verify { .. } => self.verify_ms,
             _ => self.statement_ms,
         }
@@ -86,6 +86,7 @@ impl<'a> StepList<'a> {
             server: server.key.clone(),
             statements: render(&action, server, options),
             before: vec![],
+            needs: vec![],
             undo: vec![],
             timeout_ms: self.timeouts.of(&action),
             phase,
@@ -95,6 +96,18 @@ impl<'a> StepList<'a> {
         self.steps.push(step);
         let last = self.steps.len() - 1;
         &mut self.steps[last]
+    }
+
+    /// Steps from this place of the list on are skipped unless these steps, by number, were done.
+    pub fn needs(&mut self, from: usize, ids: &[u32]) {
+        for step in self.steps.iter_mut().skip(from) {
+            step.needs.extend_from_slice(ids);
+        }
+    }
+
+    /// The number of the step added last; 0 before the first.
+    pub fn last_id(&self) -> u32 {
+        self.steps.last().map_or(0, |step| step.id)
     }
 
     /// Nothing was added.
@@ -149,11 +162,24 @@ impl Threads {
 /// Phases that [`move_replica`] takes.
 pub const MOVE_PHASES: u32 = 7;
 
-/// Adds the safe sequence that moves one replica (`safety.md`, "Facts" and "How a change is made safe"): stop the receiver, apply what
-/// arrived, stop, wait until the new source is far enough, repoint, start what ran, read back.
-///
-/// A delayed replica and one whose applier is stopped on purpose are not drained: what they received and did not apply is
-/// thrown away by the repoint and comes again from the new source. Neither is any when `drain` is off.
+/// One replica on its way to another source.
+#[derive(Debug, Clone, Copy)]
+pub struct Moving<'a> {
+    /// The replica.
+    pub replica: &'a Instance,
+    /// Its new source.
+    pub to: &'a InstanceKey,
+    /// How it finds its place there.
+    pub positioning: &'a Positioning,
+    /// The first of [`MOVE_PHASES`] phases.
+    pub phase: u32,
+    /// Apply first what it received.
+    pub drain: bool,
+    /// The new source can be read: it is waited for where that is needed, and replication from it must be seen to run.
+    pub reachable: bool,
+}
+
+/// Adds the safe sequence that moves one replica to a source that can be reached: see [`move_to`].
 pub fn move_replica(
     list: &mut StepList<'_>,
     replica: &Instance,
@@ -162,10 +188,20 @@ pub fn move_replica(
     phase: u32,
     drain: bool,
 ) {
+    move_to(list, &Moving { replica, to, positioning, phase, drain, reachable: true });
+}
+
+/// Adds the safe sequence that moves one replica (`safety.md`, "Facts" and "How a change is made safe"): stop the receiver, apply what
+/// arrived, stop, wait until the new source is far enough, repoint, start what ran, read back.
+///
+/// A delayed replica and one whose applier is stopped on purpose are not drained: what they received and did not apply is
+/// thrown away by the repoint and comes again from the new source. Neither is any when `drain` is off.
+pub fn move_to(list: &mut StepList<'_>, moving: &Moving<'_>) {
+    let Moving { replica, to, positioning, phase, .. } = *moving;
     let channel = &replica.replication;
     let from = channel.source.clone();
     let threads = Threads::of(channel);
-    let drains = drain && threads.applier && channel.delay == 0;
+    let drains = moving.drain && threads.applier && channel.delay == 0;
     if threads.receiver {
         let step = list.push(replica, phase, Action::StopReceiver, "nothing more shall arrive while it moves");
         step.before = vec![Condition::Reachable, Condition::SourceIs { source: from.clone() }];
@@ -182,24 +218,66 @@ pub fn move_replica(
         step.before.push(Condition::RelayLogApplied);
     }
     step.undo = threads.start().into_iter().collect();
-    if matches!(positioning, Positioning::MariaDbGtid { .. }) {
+    if matches!(positioning, Positioning::MariaDbGtid { .. }) && moving.reachable && *to != from {
         let reason = format!("{to} refuses a replica that is ahead of it");
         list.push(replica, phase + 3, Action::WaitForPeer { peer: to.clone() }, reason);
     }
+    repoint(list, replica, to, positioning, phase + 4);
+    go_on(list, replica, to, phase + 5);
+    let mut expect = vec![Condition::SourceIs { source: to.clone() }];
+    if moving.reachable {
+        expect.extend(threads.conditions());
+    } else {
+        // Its receiver tries to connect: neither running nor stopped.
+        expect.push(Condition::ApplierRunning { running: threads.applier });
+    }
+    read_back(list, replica, phase + 6, expect);
+}
+
+/// Adds the change of the source itself, with both threads stopped, and what undoes it.
+pub(super) fn repoint(
+    list: &mut StepList<'_>,
+    replica: &Instance,
+    to: &InstanceKey,
+    positioning: &Positioning,
+    phase: u32,
+) -> u32 {
+    let channel = &replica.replication;
     let action = Action::ChangeSource { to: to.clone(), positioning: positioning.clone() };
-    let step = list.push(replica, phase + 4, action, format!("from now on it replicates from {to}"));
+    let step = list.push(replica, phase, action, format!("from now on it replicates from {to}"));
     step.before = vec![
-        Condition::SourceIs { source: from.clone() },
+        Condition::SourceIs { source: channel.source.clone() },
         Condition::ReceiverRunning { running: false },
         Condition::ApplierRunning { running: false },
     ];
-    step.undo = vec![Action::ChangeSource { to: from, positioning: positioning.clone() }];
-    if let Some(start) = threads.start() {
-        let reason =
-            if threads.receiver && threads.applier { "replication goes on" } else { "what ran before runs again" };
-        list.push(replica, phase + 5, start, reason).undo = vec![Action::StopReplication];
+    step.undo = vec![Action::ChangeSource { to: channel.source.clone(), positioning: back(channel, positioning) }];
+    step.id
+}
+
+/// How a channel is put back to where it was.
+fn back(channel: &Replication, positioning: &Positioning) -> Positioning {
+    match positioning {
+        Positioning::Unchanged => Positioning::Unchanged,
+        _ if channel.auto_position => Positioning::AutoPosition,
+        _ if channel.uses_mariadb_gtid() => {
+            Positioning::MariaDbGtid { using: channel.mariadb_using_gtid.to_ascii_lowercase() }
+        }
+        _ => Positioning::AsBefore,
     }
-    let mut expect = vec![Condition::SourceIs { source: to.clone() }];
-    expect.extend(threads.conditions());
-    list.push(replica, phase + 6, Action::Verify { expect }, "what was done is read back");
+}
+
+/// Adds the start of the threads that ran before, if any did.
+pub(super) fn go_on(list: &mut StepList<'_>, server: &Instance, from: &InstanceKey, phase: u32) {
+    let threads = Threads::of(&server.replication);
+    if let Some(start) = threads.start() {
+        let both = threads.receiver && threads.applier;
+        let reason =
+            if both { format!("replication goes on from {from}") } else { "what ran before runs again".to_owned() };
+        list.push(server, phase, start, reason).undo = vec![Action::StopReplication];
+    }
+}
+
+/// Adds a look at what came of it.
+pub(super) fn read_back(list: &mut StepList<'_>, server: &Instance, phase: u32, expect: Vec<Condition>) {
+    list.push(server, phase, Action::Verify { expect }, "what was done is read back");
 }

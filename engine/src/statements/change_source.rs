@@ -3,15 +3,19 @@
 //! Servers keep most options that a statement leaves out, but not all: the heartbeat period, for one, goes back to its default
 //! whenever the host changes. So every option that was read is issued again. Credentials are kept by the server and never read.
 
-use app::InstanceKey;
 use app::plan::{Action, Positioning};
 use app::topology::{Instance, Replication};
+use app::{BinlogCoordinates, InstanceKey};
 
 use super::{Dialect, Words, literal};
 
 /// Stands in a statement where the replication user and password go, which no plan ever holds. It comes before anything that was
 /// read from a server, so its first occurrence is ours.
 pub const CREDENTIALS: &str = "/* replication user and password */";
+
+/// Stands where a file and a position go that are read only when the statement is sent. Like [`CREDENTIALS`], it comes before
+/// anything that was read from a server.
+pub const PLACE: &str = "/* file and position, read when this is sent */";
 
 /// What a channel logs in with.
 #[derive(Clone, PartialEq, Eq)]
@@ -44,7 +48,14 @@ pub fn fill_credentials(statement: &str, words: Words, credentials: &Credentials
     statement.replacen(CREDENTIALS, &options, 1)
 }
 
-fn option_prefix(words: Words) -> &'static str {
+/// Puts file and position where [`PLACE`] stands; a statement without it is unchanged.
+pub fn fill_place(statement: &str, words: Words, at: &BinlogCoordinates) -> String {
+    let prefix = option_prefix(words);
+    let options = format!("{prefix}_LOG_FILE = {}, {prefix}_LOG_POS = {}", literal(&at.file), at.position);
+    statement.replacen(PLACE, &options, 1)
+}
+
+pub(super) fn option_prefix(words: Words) -> &'static str {
     if words == Words::MySqlNew { "SOURCE" } else { "MASTER" }
 }
 
@@ -65,6 +76,12 @@ pub(super) fn change_source(
     }
     position(&mut list, &mut statements, server, positioning);
     list.kept(options);
+    statements.push(change(dialect, &list.texts));
+    statements
+}
+
+/// The statement that gives the managed channel these options.
+pub(super) fn change(dialect: &Dialect, options: &[String]) -> String {
     let head = match (dialect.words, &dialect.channel) {
         (Words::MySqlNew, _) => "CHANGE REPLICATION SOURCE TO".to_owned(),
         (Words::MariaDb, Some(name)) => format!("CHANGE MASTER {} TO", literal(name)),
@@ -74,8 +91,14 @@ pub(super) fn change_source(
         (Words::MySqlNew | Words::MySqlOld, Some(name)) => format!(" FOR CHANNEL {}", literal(name)),
         _ => String::new(),
     };
-    statements.push(format!("{head} {}{tail}", list.texts.join(", ")));
-    statements
+    format!("{head} {}{tail}", options.join(", "))
+}
+
+/// The statement that gives the managed channel its user and password anew, with the TLS options that it has.
+pub(super) fn set_credentials(dialect: &Dialect, channel: &Replication) -> String {
+    let mut list = Options { words: dialect.words, texts: vec![CREDENTIALS.to_owned()] };
+    list.tls(channel);
+    change(dialect, &list.texts)
 }
 
 /// Options of the place in the log. A former MariaDB primary holds writes of its own that `gtid_slave_pos` does not tell; its
@@ -92,9 +115,14 @@ fn position(list: &mut Options, before: &mut Vec<String>, server: &Instance, pos
             }
         }
         Positioning::MariaDbGtid { .. } => list.bare("USE_GTID", "slave_pos"),
-        Positioning::Coordinates { at } => {
-            list.text("LOG_FILE", &at.file);
-            list.bare("LOG_POS", at.position.to_string());
+        Positioning::Coordinates { .. } | Positioning::At { .. } | Positioning::AsBefore => {
+            match positioning {
+                Positioning::Coordinates { at } => {
+                    list.text("LOG_FILE", &at.file);
+                    list.bare("LOG_POS", at.position.to_string());
+                }
+                _ => list.texts.push(PLACE.to_owned()),
+            }
             if list.words == Words::MariaDb {
                 list.bare("USE_GTID", "no");
             } else if server.replication.auto_position {

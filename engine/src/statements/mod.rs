@@ -7,6 +7,7 @@
 //! the new ones. Between them both are taken.
 
 mod change_source;
+mod maintain;
 mod quote;
 
 #[cfg(test)]
@@ -16,7 +17,8 @@ use app::InstanceKey;
 use app::plan::{Action, Positioning};
 use app::topology::{Instance, Replication};
 
-pub use change_source::{CREDENTIALS, Credentials, fill_credentials, needs_credentials};
+pub use change_source::{CREDENTIALS, Credentials, PLACE, fill_credentials, fill_place, needs_credentials};
+pub use maintain::{FAILING_GTID, HISTORY, failing_gtid_query, fill_failing_gtid, fill_history, restart_around};
 pub use quote::literal;
 
 /// The words a server takes.
@@ -45,6 +47,10 @@ pub struct Dialect {
     sessions_in_performance_schema: bool,
     /// The managed channel must be named: there are several, or it is not the default one.
     channel: Option<String>,
+    /// `RESET BINARY LOGS AND GTIDS` in place of `RESET MASTER`.
+    reset_binary_logs: bool,
+    /// The variable that skips events is named after replicas (MySQL 8.0.26; the old name is gone after 8.4).
+    replica_skip_counter: bool,
 }
 
 impl Dialect {
@@ -77,6 +83,8 @@ impl Dialect {
             semi_sync_replica: pick(replica_new, "rpl_semi_sync_replica_enabled", "rpl_semi_sync_slave_enabled"),
             sessions_in_performance_schema: words == Words::MySqlNew && can.performance_schema,
             channel: several.then(|| server.replication.channel.clone()),
+            reset_binary_logs: can.reset_binary_logs || (!can.known && server.major_version() >= (8, 4)),
+            replica_skip_counter: words == Words::MySqlNew && server.major_version() >= (8, 4),
         }
     }
 
@@ -153,6 +161,15 @@ pub fn render(action: &Action, server: &Instance, options: &Replication) -> Vec<
     };
     match action {
         Action::Refresh | Action::WaitForGtid { .. } | Action::WaitForPeer { .. } | Action::Verify { .. } => vec![],
+        Action::StartUntil { .. } => vec![dialect.start_until(), dialect.threads("STOP", "")],
+        Action::SkipTransaction => dialect.skip_transaction(&server.replication),
+        Action::InjectEmpty { gtids } => maintain::inject_empty(gtids),
+        Action::ResetBinaryLogs { .. } => dialect.reset_binary_logs(),
+        Action::FlushBinaryLogs { times } => (0..*times).map(|_| "FLUSH BINARY LOGS".to_owned()).collect(),
+        Action::PurgeBinaryLogs { to } => vec![format!("PURGE BINARY LOGS TO {}", literal(to))],
+        Action::KillQuery { process } => vec![format!("KILL QUERY {process}")],
+        Action::SetDelay { seconds } => vec![dialect.set_delay(*seconds)],
+        Action::SetCredentials => vec![change_source::set_credentials(&dialect, options)],
         Action::StopReplication => vec![dialect.threads("STOP", "")],
         Action::StartReplication => vec![dialect.threads("START", "")],
         Action::StopReceiver => vec![dialect.threads("STOP", "IO_THREAD")],

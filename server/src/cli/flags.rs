@@ -96,6 +96,10 @@ pub struct Arguments {
     pub promotion_rule: String,
     /// `-hostname`.
     pub hostname: String,
+    /// `-binlog`.
+    pub binlog: String,
+    /// `-statement`.
+    pub statement: String,
     /// `-tag`.
     pub tag: String,
     /// `-discovery`.
@@ -226,6 +230,8 @@ impl Arguments {
             "duration" => &mut self.duration,
             "promotion-rule" => &mut self.promotion_rule,
             "hostname" => &mut self.hostname,
+            "binlog" => &mut self.binlog,
+            "statement" => &mut self.statement,
             "tag" => &mut self.tag,
             // As above.
             _ => return,

@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 
 use super::bench::{Bench, Outcome};
-use super::commands::{change, node, read, recover};
+use super::commands::{change, moves, node, read, recover, upkeep};
 
 /// What runs a command.
 pub type Runner = fn(Bench) -> BoxFuture<'static, Outcome>;
@@ -116,30 +116,34 @@ fn smart_relocation() -> Vec<Command> {
             "Move all or matching replicas of an instance below another one",
             change::relocate_replicas
         ),
-        later!("take-siblings", "Move the siblings of a replica below it"),
-        later!("regroup-replicas", "Make one of an instance's replicas the source of its siblings"),
+        operate!("take-siblings", "Move the siblings of a replica below it", moves::take_siblings),
+        operate!("regroup-replicas", "Make one of an instance's replicas the source of its siblings", moves::regroup),
     ]
 }
 
 fn classic_relocation() -> Vec<Command> {
     vec![
-        later!("move-up", "Make a replica a sibling of its source"),
-        later!("move-up-replicas", "Move the replicas of an instance one level up"),
-        later!("move-below", "Move a replica below its sibling"),
+        operate!("move-up", "Make a replica a sibling of its source", moves::up),
+        operate!("move-up-replicas", "Move the replicas of an instance one level up", moves::up_replicas),
+        operate!("move-below", "Move a replica below its sibling", moves::below),
         later!("move-equivalent", "Move a replica by recorded equivalent coordinates"),
-        later!("repoint", "Point a replica at another source without changing coordinates"),
-        later!("repoint-replicas", "Point the replicas of an instance at it anew"),
-        later!("take-master", "Let a replica and its source change places"),
-        later!("make-co-master", "Make an instance's source replicate from it"),
-        later!("get-candidate-replica", "Show the replica best fit for promotion"),
+        operate!("repoint", "Point a replica at another source without changing coordinates", moves::repoint),
+        operate!("repoint-replicas", "Point the replicas of an instance at it anew", moves::repoint_replicas),
+        operate!("take-master", "Let a replica and its source change places", moves::take_source),
+        operate!("make-co-master", "Make an instance's source replicate from it", moves::make_co_source),
+        read!("get-candidate-replica", "Show the replica best fit for promotion", moves::candidate),
     ]
 }
 
 fn gtid_relocation() -> Vec<Command> {
     vec![
-        later!("move-gtid", "Move a replica below another instance by GTID"),
-        later!("move-replicas-gtid", "Move the replicas of an instance below another one by GTID"),
-        later!("regroup-replicas-gtid", "Regroup the replicas of an instance by GTID"),
+        operate!("move-gtid", "Move a replica below another instance by GTID", moves::gtid),
+        operate!(
+            "move-replicas-gtid",
+            "Move the replicas of an instance below another one by GTID",
+            moves::replicas_gtid
+        ),
+        operate!("regroup-replicas-gtid", "Regroup the replicas of an instance by GTID", moves::regroup_gtid),
     ]
 }
 
@@ -156,28 +160,48 @@ fn pseudo_gtid_relocation() -> Vec<Command> {
 
 fn replication() -> Vec<Command> {
     vec![
-        later!("enable-gtid", "Switch a replica to GTID"),
-        later!("disable-gtid", "Switch a replica to file and position"),
+        operate!("enable-gtid", "Switch a replica to GTID", upkeep::enable_gtid),
+        operate!("disable-gtid", "Switch a replica to file and position", upkeep::disable_gtid),
         read!("which-gtid-errant", "Show transactions that an instance's source does not have", read::errant_gtid),
-        later!("gtid-errant-reset-master", "Remove errant transactions by resetting the binary log"),
-        later!("skip-query", "Skip one event of a replica that stopped on an error"),
+        operate!(
+            "gtid-errant-reset-master",
+            "Remove errant transactions by resetting the binary log",
+            upkeep::reset_errant
+        ),
+        operate!("skip-query", "Skip one event of a replica that stopped on an error", upkeep::skip_query),
         operate!("stop-replica", "Stop replication", change::stop),
         operate!("start-replica", "Start replication", change::start),
         operate!("restart-replica", "Stop, then start replication", change::restart),
-        later!("reset-replica", "Stop replication and forget the source"),
-        later!("change-master-credentials", "Set the replication credentials anew"),
+        operate!("reset-replica", "Stop replication and forget the source", upkeep::reset),
+        operate!("change-master-credentials", "Set the replication credentials anew", upkeep::set_credentials),
         operate!(
             "detach-replica-master-host",
             "Break the source's host name, to be undone by reattaching",
             change::detach
         ),
         operate!("reattach-replica-master-host", "Undo a detach", change::reattach),
-        later!("master-pos-wait", "Wait until a position of the source is executed"),
-        later!("enable-semi-sync-master", "Switch the source side of semi-sync on"),
-        later!("disable-semi-sync-master", "Switch the source side of semi-sync off"),
-        later!("enable-semi-sync-replica", "Switch the replica side of semi-sync on"),
-        later!("disable-semi-sync-replica", "Switch the replica side of semi-sync off"),
-        later!("restart-replica-statements", "Show the statements that would restart replication around another one"),
+        read!("master-pos-wait", "Wait until a position of the source is executed", moves::wait_for_position),
+        operate!("enable-semi-sync-master", "Switch the source side of semi-sync on", upkeep::enable_semi_sync_source),
+        operate!(
+            "disable-semi-sync-master",
+            "Switch the source side of semi-sync off",
+            upkeep::disable_semi_sync_source
+        ),
+        operate!(
+            "enable-semi-sync-replica",
+            "Switch the replica side of semi-sync on",
+            upkeep::enable_semi_sync_replica
+        ),
+        operate!(
+            "disable-semi-sync-replica",
+            "Switch the replica side of semi-sync off",
+            upkeep::disable_semi_sync_replica
+        ),
+        read!(
+            "restart-replica-statements",
+            "Show the statements that would restart replication around another one",
+            upkeep::restart_statements
+        ),
     ]
 }
 
@@ -206,10 +230,10 @@ fn instance() -> Vec<Command> {
 
 fn binary_logs() -> Vec<Command> {
     vec![
-        later!("flush-binary-logs", "Flush binary logs"),
-        later!("purge-binary-logs", "Purge binary logs"),
+        operate!("flush-binary-logs", "Flush binary logs", upkeep::flush_binary_logs),
+        operate!("purge-binary-logs", "Purge binary logs", upkeep::purge_binary_logs),
         later!("last-pseudo-gtid", "Find the last pseudo-GTID entry"),
-        later!("locate-gtid-errant", "Find the binary logs that hold errant transactions"),
+        read!("locate-gtid-errant", "Find the binary logs that hold errant transactions", upkeep::locate_errant),
         later!("last-executed-relay-entry", "Find the last executed relay log event"),
         later!("correlate-relaylog-pos", "Find an event in a sibling's relay log"),
         later!("find-binlog-entry", "Find an entry in the binary logs"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use app::InstanceKey;
 use app::plan::Action;
 use app::topology::Instance;
+use engine::interpret::Record;
 use futures_util::future::BoxFuture;
 
 use crate::mysql::MysqlError;
@@ -76,4 +77,12 @@ pub trait Hands: Send + Sync {
         statements: &'a [String],
         limit: Duration,
     ) -> BoxFuture<'a, Result<(), HandError>>;
+
+    /// Asks a server something that changes nothing.
+    fn ask<'a>(
+        &'a self,
+        key: &'a InstanceKey,
+        question: &'a str,
+        limit: Duration,
+    ) -> BoxFuture<'a, Result<Vec<Record>, HandError>>;
 }

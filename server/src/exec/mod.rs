@@ -7,6 +7,7 @@
 
 mod hands;
 mod locks;
+mod place;
 mod run;
 mod server_hands;
 

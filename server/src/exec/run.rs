@@ -7,6 +7,7 @@ use std::time::Duration;
 use app::InstanceKey;
 use app::plan::{Action, Condition, Step, StepState};
 use app::topology::Instance;
+use engine::interpret::Record;
 use futures_util::future::join_all;
 use tracing::Instrument as _;
 
@@ -69,10 +70,19 @@ impl Exec {
         self.hands.refresh(key).await
     }
 
+    /// Asks a server something that changes nothing.
+    ///
+    /// # Errors
+    /// What the server or the network said.
+    pub async fn ask(&self, key: &InstanceKey, question: &str, limit: Duration) -> Result<Vec<Record>, HandError> {
+        self.hands.ask(key, question, limit).await
+    }
+
     /// Runs steps phase by phase and gives one result for each, in the order given.
     pub async fn run(&self, steps: &[Step], observer: &dyn Observer) -> Vec<StepResult> {
         let mut results: Vec<Option<StepResult>> = steps.iter().map(|_| None).collect();
         let mut failed: BTreeSet<InstanceKey> = BTreeSet::new();
+        let mut done: BTreeSet<u32> = BTreeSet::new();
         let phases: BTreeSet<u32> = steps.iter().map(|s| s.phase).collect();
         for phase in phases {
             let due: Vec<(usize, &Step)> = steps.iter().enumerate().filter(|(_, s)| s.phase == phase).collect();
@@ -81,9 +91,13 @@ impl Exec {
             let chains = servers.into_iter().map(|server| {
                 let chain: Vec<(usize, &Step)> = due.iter().copied().filter(|(_, s)| s.server == *server).collect();
                 let skip = failed.contains(server);
-                async move { self.run_chain(chain, skip, observer).await }
+                let done = &done;
+                async move { self.run_chain(chain, skip, done, observer).await }
             });
             for (index, result) in join_all(chains).await.into_iter().flatten() {
+                if result.state.is_done() {
+                    done.insert(result.step);
+                }
                 if let Some(step) = steps.get(index).filter(|_| !result.state.is_done()) {
                     failed.insert(step.server.clone());
                 }
@@ -99,11 +113,17 @@ impl Exec {
         &self,
         chain: Vec<(usize, &Step)>,
         mut skip: bool,
+        done: &BTreeSet<u32>,
         observer: &dyn Observer,
     ) -> Vec<(usize, StepResult)> {
         let mut results = Vec::with_capacity(chain.len());
         for (index, step) in chain {
-            let result = if skip {
+            // Steps of this server that came before were done, or `skip` is set.
+            let lacking = step
+                .needs
+                .iter()
+                .any(|id| !done.contains(id) && !results.iter().any(|(_, r): &(usize, StepResult)| r.step == *id));
+            let result = if skip || lacking {
                 observer.step_changed(step, &StepState::Skipped).await;
                 StepResult { step: step.id, state: StepState::Skipped, fresh: None, error_number: None }
             } else {

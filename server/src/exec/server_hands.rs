@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use app::InstanceKey;
 use app::plan::{Action, Condition};
 use app::topology::Instance;
-use engine::statements::{self, CREDENTIALS, Credentials, Dialect};
+use app::{BinlogCoordinates, InstanceKey};
+use engine::interpret::Record;
+use engine::statements::{self, CREDENTIALS, Credentials, Dialect, FAILING_GTID};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::hands::{HandError, Hands};
+use super::place::Goal;
 use crate::config::LiveConfig;
 use crate::discovery::Discovery;
 use crate::fleet::Fleet;
@@ -25,12 +27,14 @@ const PEER_PAUSE: Duration = Duration::from_millis(20);
 
 /// Acts on real servers.
 pub struct ServerHands {
-    control: Arc<dyn Control>,
+    pub(super) control: Arc<dyn Control>,
     discovery: Arc<Discovery>,
     fleet: Arc<Fleet>,
     config: Arc<LiveConfig>,
     /// What a server logged in with before its replication was reset; in memory only.
     remembered: Mutex<BTreeMap<InstanceKey, Credentials>>,
+    /// Where a replica without GTID had executed when it was repointed last.
+    pub(super) places: Mutex<BTreeMap<InstanceKey, BinlogCoordinates>>,
 }
 
 impl ServerHands {
@@ -41,7 +45,7 @@ impl ServerHands {
         fleet: Arc<Fleet>,
         config: Arc<LiveConfig>,
     ) -> Self {
-        Self { control, discovery, fleet, config, remembered: Mutex::default() }
+        Self { control, discovery, fleet, config, remembered: Mutex::default(), places: Mutex::default() }
     }
 
     async fn carry_out(
@@ -68,8 +72,25 @@ impl ServerHands {
                 self.remember_credentials(key).await;
                 self.execute(key, action, planned, limit).await
             }
+            Action::StartUntil { peer, place, exactly } => {
+                let statements = self.statements(key, action, planned)?;
+                self.start_until(key, Goal { peer, place: *place, exactly: *exactly }, &statements, limit).await
+            }
+            Action::ResetBinaryLogs { without } => {
+                let statements = self.statements(key, action, planned)?;
+                self.reset_binary_logs(key, without, &statements, limit).await
+            }
             _ => self.execute(key, action, planned, limit).await,
         }
+    }
+
+    /// The statements planned, or those that the action comes down to on the server as last seen.
+    fn statements(&self, key: &InstanceKey, action: &Action, planned: &[String]) -> Result<Vec<String>, HandError> {
+        if !planned.is_empty() {
+            return Ok(planned.to_vec());
+        }
+        let instance = self.known(key)?;
+        Ok(statements::render(action, &instance, &instance.replication))
     }
 
     async fn execute(
@@ -80,15 +101,21 @@ impl ServerHands {
         limit: Duration,
     ) -> Result<(), HandError> {
         let instance = self.known(key)?;
-        let mut statements = match planned {
-            [] => statements::render(action, &instance, &instance.replication),
-            planned => planned.to_vec(),
-        };
+        let mut statements = self.statements(key, action, planned)?;
+        let words = Dialect::of(&instance).words;
         if statements.iter().any(|s| s.contains(CREDENTIALS)) {
             let credentials = self.credentials(key, action).await?;
-            let words = Dialect::of(&instance).words;
             for statement in &mut statements {
                 *statement = statements::fill_credentials(statement, words, &credentials);
+            }
+        }
+        if let Action::ChangeSource { positioning, .. } = action {
+            self.fill_places(&instance, positioning, &mut statements).await?;
+        }
+        if statements.iter().any(|s| s.contains(FAILING_GTID)) {
+            let failing = self.failing_gtid(&instance, limit).await?;
+            for statement in &mut statements {
+                *statement = statements::fill_failing_gtid(statement, &failing);
             }
         }
         self.control.execute(key, &statements, limit).await?;
@@ -119,7 +146,7 @@ impl ServerHands {
         }
     }
 
-    fn known(&self, key: &InstanceKey) -> Result<Arc<Instance>, HandError> {
+    pub(super) fn known(&self, key: &InstanceKey) -> Result<Arc<Instance>, HandError> {
         self.fleet.get(key).ok_or_else(|| HandError::Unknown(key.clone()))
     }
 
@@ -181,5 +208,14 @@ impl Hands for ServerHands {
         limit: Duration,
     ) -> BoxFuture<'a, Result<(), HandError>> {
         self.carry_out(key, action, statements, limit).boxed()
+    }
+
+    fn ask<'a>(
+        &'a self,
+        key: &'a InstanceKey,
+        question: &'a str,
+        limit: Duration,
+    ) -> BoxFuture<'a, Result<Vec<Record>, HandError>> {
+        async move { Ok(self.control.query(key, question, limit).await?) }.boxed()
     }
 }

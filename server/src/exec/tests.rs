@@ -23,6 +23,7 @@ fn step(id: u32, phase: u32, server: &str, action: Action) -> Step {
         action,
         statements: vec![],
         before: vec![],
+        needs: vec![],
         undo: vec![],
         timeout_ms: 1_000,
         phase,
@@ -145,10 +146,33 @@ impl Hands for Silent {
     ) -> BoxFuture<'a, Result<(), HandError>> {
         std::future::pending().boxed()
     }
+
+    fn ask<'a>(
+        &'a self,
+        _key: &'a InstanceKey,
+        _question: &'a str,
+        _limit: Duration,
+    ) -> BoxFuture<'a, Result<Vec<engine::interpret::Record>, HandError>> {
+        std::future::pending().boxed()
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_step_that_hangs_ends_at_its_time() {
     let results = Exec::new(Arc::new(Silent)).run(&[step(1, 1, "a", Action::StopReceiver)], &Log::default()).await;
     assert_eq!(results[0].state, StepState::TimedOut);
+}
+
+#[tokio::test]
+async fn a_step_that_needs_a_failed_one_of_another_server_is_skipped() {
+    let (hands, _) = hands(&["a", "b", "c"]);
+    hands.refuse(&key("a"), "StopReplication");
+    let exec = Exec::new(hands.clone());
+    let needing = Step { needs: vec![1], ..step(2, 2, "b", Action::StopReceiver) };
+    let steps = [step(1, 1, "a", Action::StopReplication), needing, step(3, 2, "c", Action::StopReceiver)];
+    let results = exec.run(&steps, &Log::default()).await;
+    let states: Vec<bool> = results.iter().map(|r| r.state.is_done()).collect();
+    assert_eq!(states, [false, false, true]);
+    assert_eq!(results.get(1).map(|r| &r.state), Some(&StepState::Skipped));
+    assert_eq!(hands.acts(), [(key("c"), Action::StopReceiver)]);
 }

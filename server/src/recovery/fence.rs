@@ -46,6 +46,7 @@ impl RecoveryService {
             statements: engine::statements::render(&action, instance, &instance.replication),
             action,
             before: vec![],
+            needs: vec![],
             undo: vec![],
             timeout_ms: FENCE_TIMEOUT_MS,
             phase: 1,

@@ -3,6 +3,7 @@
 //! A plan is made from fresh reads of the servers it touches, shown, and applied only if a plan made at that
 //! moment still has the same fingerprint. The preview, the dry run and the application come from the same planner.
 
+mod errant;
 mod operations;
 
 use std::sync::Arc;
@@ -118,7 +119,7 @@ impl Refactor {
     }
 
     fn plan_on(&self, snapshot: &Snapshot, operation: &Operation) -> Result<Plan, RefactorError> {
-        for key in named_servers(operation) {
+        for key in operation.servers() {
             if snapshot.get(key).is_none() {
                 return Err(RefactorError::Unknown(key.clone()));
             }
@@ -141,7 +142,7 @@ impl Refactor {
         let name = format!("{} by {}", sketch.title, actor.name);
         let guard = self.locks.take(&lock_names(&sketch), &name).map_err(RefactorError::Held)?;
         let mut touched = sketch.servers();
-        touched.extend(named_servers(operation).into_iter().cloned());
+        touched.extend(operation.servers().into_iter().cloned());
         touched.sort();
         touched.dedup();
         // A server that cannot be read keeps its last state; the rules then judge it as such.
@@ -173,7 +174,7 @@ impl Refactor {
             None => plan.title.clone(),
             Some(error) => format!("{}: failed: {error}", plan.title),
         };
-        self.audit.record(&plan.operation, &about, &plan.cluster, actor, &message);
+        self.audit.record(audit_type(&plan.operation), &about, &plan.cluster, actor, &message);
         error
     }
 
@@ -189,9 +190,10 @@ impl Refactor {
         if failures.is_empty() {
             return None;
         }
+        // Servers whose part was left out because another one's failed are put back as well.
         let broken: Vec<&InstanceKey> = results
             .iter()
-            .filter(|r| r.state.is_failure())
+            .filter(|r| !r.state.is_done())
             .filter_map(|r| plan.steps.iter().find(|s| s.id == r.step).map(|s| &s.server))
             .collect();
         let to_undo: Vec<Step> = plan.steps.iter().filter(|s| broken.contains(&&s.server)).cloned().collect();
@@ -236,18 +238,17 @@ fn lock_names(plan: &Plan) -> Vec<String> {
     plan.servers().iter().map(ToString::to_string).collect()
 }
 
-/// The servers an operation names.
-pub(crate) fn named_servers(operation: &Operation) -> Vec<&InstanceKey> {
+/// The audit type under which the compatible API lists an operation (`spec/refactoring.md` 18); those that the original does not
+/// audit go by their own name.
+fn audit_type(operation: &str) -> &str {
     match operation {
-        Operation::Relocate { server, below } | Operation::RelocateReplicas { server, below, .. } => {
-            vec![server, below]
-        }
-        Operation::StartReplication { server }
-        | Operation::StopReplication { server }
-        | Operation::RestartReplication { server }
-        | Operation::SetReadOnly { server }
-        | Operation::SetWriteable { server }
-        | Operation::DetachReplica { server }
-        | Operation::ReattachReplica { server } => vec![server],
+        "relocate" => "relocate-below",
+        "move-gtid" => "move-below-gtid",
+        "repoint-replicas" => "repoint-to",
+        "detach-replica" | "reattach-replica" => "repoint",
+        "reset-replica" => "reset-slave",
+        "set-read-only" | "set-writeable" => "read-only",
+        "take-siblings" => "relocate-replicas",
+        other => other,
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::InstanceKey;
 use crate::api::{ClusterSettings, Operation, RecoverRequest, ServerView};
 use crate::plan::Refusal;
-use crate::rules::{RuleSettings, can_relocate};
+use crate::rules::{RuleSettings, Technique, can_relocate};
 use crate::topology::{Annotations, Snapshot};
 
 /// What dropping one server on another can mean; each is a labelled zone of the target.
@@ -105,10 +105,9 @@ fn verdict(
         }
         Err(refusal) => Some(refusal),
     };
-    if replicas
-        .iter()
-        .any(|r| r != target && can_relocate(snapshot, r, target, settings).is_ok_and(|m| !m.already_there))
-    {
+    if replicas.iter().any(|r| {
+        r != target && can_relocate(snapshot, r, target, settings).is_ok_and(|m| m.technique == Technique::Gtid)
+    }) {
         allowed.push(Drop::ReplicasBelow);
     }
     let is_source = |key: &InstanceKey| snapshot.get(key).is_some_and(|i| i.is_primary_role());

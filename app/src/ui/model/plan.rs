@@ -46,6 +46,15 @@ pub fn action_text(action: &Action) -> String {
         Action::KillSessions => "end client sessions".to_owned(),
         Action::SetSemiSyncSource { on } => format!("semi-sync source {}", on_off(*on)),
         Action::SetSemiSyncReplica { on } => format!("semi-sync replica {}", on_off(*on)),
+        Action::StartUntil { peer, .. } => format!("replicate up to where {peer} stands"),
+        Action::SkipTransaction => "skip the failing transaction".to_owned(),
+        Action::InjectEmpty { gtids } => format!("commit {} empty transactions", gtids.len()),
+        Action::ResetBinaryLogs { .. } => "throw the binary logs away".to_owned(),
+        Action::FlushBinaryLogs { .. } => "begin a new binary log".to_owned(),
+        Action::PurgeBinaryLogs { to } => format!("delete the binary logs before {to}"),
+        Action::KillQuery { process } => format!("end the statement of session {process}"),
+        Action::SetDelay { seconds } => format!("stay {seconds} s behind"),
+        Action::SetCredentials => "set user and password anew".to_owned(),
         Action::Verify { .. } => "verify".to_owned(),
     }
 }
@@ -93,6 +102,37 @@ pub fn operation_text(operation: &Operation) -> String {
         Operation::SetWriteable { server } => format!("Make {server} writeable"),
         Operation::DetachReplica { server } => format!("Detach {server} from its source"),
         Operation::ReattachReplica { server } => format!("Reattach {server} to its source"),
+        Operation::StopReplicationNicely { server } => format!("Apply what {server} received and stop it"),
+        Operation::ResetReplica { server } => format!("Make {server} forget its source"),
+        Operation::SkipQuery { server } => format!("Skip the failing transaction of {server}"),
+        Operation::DelayReplication { server, seconds } => format!("Keep {server} {seconds} s behind"),
+        Operation::SetCredentials { server } => format!("Set the replication user of {server} anew"),
+        Operation::EnableGtid { server } => format!("Let {server} use GTID"),
+        Operation::DisableGtid { server } => format!("Let {server} use file and position"),
+        Operation::MoveGtid { server, below } => format!("Move {server} below {below} by GTID"),
+        Operation::MoveReplicasGtid { server, below, .. } => {
+            format!("Move the replicas of {server} below {below} by GTID")
+        }
+        Operation::Repoint { server, below: Some(below) } => format!("Point {server} at {below}"),
+        Operation::Repoint { server, below: None } => format!("Point {server} at its source once more"),
+        Operation::RepointReplicas { server, below, .. } => {
+            format!("Point the replicas of {server} at {}", below.as_ref().unwrap_or(server))
+        }
+        Operation::MoveUp { server } => format!("Move {server} one level up"),
+        Operation::MoveUpReplicas { server, .. } => format!("Move the replicas of {server} one level up"),
+        Operation::MoveBelow { server, below } => format!("Move {server} below its sibling {below}"),
+        Operation::TakeSiblings { server } => format!("Move the siblings of {server} below it"),
+        Operation::TakeSource { server } => format!("Let {server} and its source change places"),
+        Operation::MakeCoSource { server } => format!("Let the source of {server} replicate from it too"),
+        Operation::MakeLocalSource { server } => format!("Move {server} up and its siblings below it"),
+        Operation::RegroupReplicas { server, .. } => format!("Regroup the replicas of {server}"),
+        Operation::SetSemiSyncSource { server, on } => format!("Semi-sync source of {server} {}", on_off(*on)),
+        Operation::SetSemiSyncReplica { server, on } => format!("Semi-sync replica of {server} {}", on_off(*on)),
+        Operation::FlushBinaryLogs { server, .. } => format!("Begin a new binary log on {server}"),
+        Operation::PurgeBinaryLogs { server, to, .. } => format!("Delete binary logs of {server} before {to}"),
+        Operation::KillQuery { server, process } => format!("End the statement of session {process} on {server}"),
+        Operation::ResetErrant { server } => format!("Remove the errant transactions of {server}"),
+        Operation::InjectErrant { server } => format!("Make the errant transactions of {server} known to all"),
     }
 }
 
@@ -108,6 +148,7 @@ mod tests {
             action,
             statements: Vec::new(),
             before: Vec::new(),
+            needs: Vec::new(),
             undo,
             timeout_ms: 1000,
             phase,

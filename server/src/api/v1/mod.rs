@@ -9,6 +9,7 @@ mod answer;
 mod call;
 mod discover;
 mod meta;
+mod moves;
 mod operate;
 mod read;
 mod records;
@@ -30,6 +31,7 @@ pub use annotate::DEFAULT_DOWNTIME;
 pub use answer::Answer;
 use call::Call;
 pub use discover::FORGOTTEN_FOR;
+pub(crate) use moves::regrouped_below;
 use route::{Handler, Route};
 use table::Table;
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::route::{Handler, Params, Route, matches};
-use super::{analysis, annotate, discover, meta, operate, read, records, recoveries, trees};
+use super::{analysis, annotate, discover, meta, moves, operate, read, records, recoveries, trees};
 
 /// Routes, found by the first word of the path and the number of its parts.
 pub struct Table {
@@ -93,7 +93,10 @@ macro_rules! unbuilt_change {
 }
 
 fn routes() -> Vec<Route> {
-    [reads(), operations(), annotations(), recovery(), audits(), node(), not_built()].into_iter().flatten().collect()
+    [reads(), operations(), moves(), upkeep(), annotations(), recovery(), audits(), node(), not_built()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn reads() -> Vec<Route> {
@@ -147,6 +150,49 @@ fn operations() -> Vec<Route> {
             "reattach-slave-master-host/:host/:port" => operate::reattach),
         operate!("set-read-only/:host/:port" => operate::set_read_only),
         operate!("set-writeable/:host/:port" => operate::set_writeable),
+    ]
+}
+
+fn moves() -> Vec<Route> {
+    vec![
+        operate!("regroup-slaves/:host/:port", "regroup-replicas/:host/:port" => moves::regroup),
+        operate!("move-up/:host/:port" => moves::up),
+        operate!("move-up-slaves/:host/:port", "move-up-replicas/:host/:port" => moves::up_replicas),
+        operate!("move-below/:host/:port/:siblingHost/:siblingPort" => moves::below),
+        operate!("repoint/:host/:port/:belowHost/:belowPort" => moves::repoint),
+        operate!("repoint-slaves/:host/:port", "repoint-replicas/:host/:port" => moves::repoint_replicas),
+        operate!("make-co-master/:host/:port" => moves::make_co_source),
+        operate!("enslave-siblings/:host/:port", "take-siblings/:host/:port" => moves::take_siblings),
+        operate!("enslave-master/:host/:port", "take-master/:host/:port" => moves::take_source),
+        operate!("move-below-gtid/:host/:port/:belowHost/:belowPort" => moves::gtid),
+        operate!("move-slaves-gtid/:host/:port/:belowHost/:belowPort", "move-replicas-gtid/:host/:port/:belowHost/:belowPort" => moves::replicas_gtid),
+        operate!("regroup-slaves-gtid/:host/:port", "regroup-replicas-gtid/:host/:port" => moves::regroup_gtid),
+        guarded!("make-master/:host/:port" => moves::make_source),
+        operate!("make-local-master/:host/:port" => moves::make_local_source),
+        view!("can-replicate-from-gtid/:host/:port/:belowHost/:belowPort" => moves::can_replicate_from_gtid),
+    ]
+}
+
+fn upkeep() -> Vec<Route> {
+    vec![
+        operate!("enable-gtid/:host/:port" => operate::enable_gtid),
+        operate!("disable-gtid/:host/:port" => operate::disable_gtid),
+        operate!("gtid-errant-reset-master/:host/:port" => operate::reset_errant),
+        operate!("gtid-errant-inject-empty/:host/:port" => operate::inject_errant),
+        operate!("skip-query/:host/:port" => operate::skip_query),
+        operate!("stop-slave-nice/:host/:port", "stop-replica-nice/:host/:port" => operate::stop_nicely),
+        operate!("reset-slave/:host/:port", "reset-replica/:host/:port" => operate::reset),
+        operate!("change-master-credentials/:host/:port" => operate::set_credentials),
+        operate!("flush-binary-logs/:host/:port" => operate::flush_binary_logs),
+        operate!("purge-binary-logs/:host/:port/:logFile" => operate::purge_binary_logs),
+        guarded!("restart-slave-statements/:host/:port", "restart-replica-statements/:host/:port" => operate::restart_statements),
+        operate!("enable-semi-sync-master/:host/:port", "enable-semi-sync-source/:host/:port" => operate::enable_semi_sync_source),
+        operate!("disable-semi-sync-master/:host/:port", "disable-semi-sync-source/:host/:port" => operate::disable_semi_sync_source),
+        operate!("enable-semi-sync-replica/:host/:port" => operate::enable_semi_sync_replica),
+        operate!("disable-semi-sync-replica/:host/:port" => operate::disable_semi_sync_replica),
+        operate!("delay-replication/:host/:port/:seconds" => operate::delay),
+        operate!("kill-query/:host/:port/:process" => operate::kill_query),
+        view!("locate-gtid-errant/:host/:port" => operate::locate_errant),
     ]
 }
 
@@ -238,29 +284,10 @@ fn node() -> Vec<Route> {
 /// Paths of the original that later issues build. They answer with an error that says so.
 fn not_built() -> Vec<Route> {
     let mut routes = unbuilt_change![
-        "regroup-slaves/:host/:port",
-        "regroup-replicas/:host/:port",
-        "move-up/:host/:port",
-        "move-up-slaves/:host/:port",
-        "move-up-replicas/:host/:port",
-        "move-below/:host/:port/:siblingHost/:siblingPort",
         "move-equivalent/:host/:port/:belowHost/:belowPort",
-        "repoint/:host/:port/:belowHost/:belowPort",
-        "repoint-slaves/:host/:port",
-        "repoint-replicas/:host/:port",
-        "make-co-master/:host/:port",
-        "enslave-siblings/:host/:port",
-        "take-siblings/:host/:port",
-        "enslave-master/:host/:port",
-        "take-master/:host/:port",
         "master-equivalent/:host/:port/:logFile/:logPos",
         "regroup-slaves-bls/:host/:port",
         "regroup-replicas-bls/:host/:port",
-        "move-below-gtid/:host/:port/:belowHost/:belowPort",
-        "move-slaves-gtid/:host/:port/:belowHost/:belowPort",
-        "move-replicas-gtid/:host/:port/:belowHost/:belowPort",
-        "regroup-slaves-gtid/:host/:port",
-        "regroup-replicas-gtid/:host/:port",
         "match/:host/:port/:belowHost/:belowPort",
         "match-below/:host/:port/:belowHost/:belowPort",
         "match-up/:host/:port",
@@ -270,30 +297,6 @@ fn not_built() -> Vec<Route> {
         "match-up-replicas/:host/:port",
         "regroup-slaves-pgtid/:host/:port",
         "regroup-replicas-pgtid/:host/:port",
-        "make-master/:host/:port",
-        "make-local-master/:host/:port",
-        "enable-gtid/:host/:port",
-        "disable-gtid/:host/:port",
-        "gtid-errant-reset-master/:host/:port",
-        "gtid-errant-inject-empty/:host/:port",
-        "skip-query/:host/:port",
-        "stop-slave-nice/:host/:port",
-        "stop-replica-nice/:host/:port",
-        "reset-slave/:host/:port",
-        "reset-replica/:host/:port",
-        "change-master-credentials/:host/:port",
-        "flush-binary-logs/:host/:port",
-        "purge-binary-logs/:host/:port/:logFile",
-        "restart-slave-statements/:host/:port",
-        "restart-replica-statements/:host/:port",
-        "enable-semi-sync-master/:host/:port",
-        "enable-semi-sync-source/:host/:port",
-        "disable-semi-sync-master/:host/:port",
-        "disable-semi-sync-source/:host/:port",
-        "enable-semi-sync-replica/:host/:port",
-        "disable-semi-sync-replica/:host/:port",
-        "delay-replication/:host/:port/:seconds",
-        "kill-query/:host/:port/:process",
         "last-pseudo-gtid/:host/:port",
         "submit-pool-instances/:pool",
         "cluster-pool-instances/:clusterName",
@@ -329,8 +332,6 @@ fn not_built() -> Vec<Route> {
         "seeds",
     ];
     routes.extend(unbuilt_read![
-        "locate-gtid-errant/:host/:port",
-        "can-replicate-from-gtid/:host/:port/:belowHost/:belowPort",
         "hostname-resolve-cache",
         "discovery-metrics-raw/:seconds",
         "discovery-metrics-aggregated/:seconds",

@@ -73,13 +73,13 @@ pub async fn set_writeable(bench: Bench) -> Outcome {
     single(&bench, Operation::SetWriteable { server: server.clone() }, &server).await
 }
 
-async fn single(bench: &Bench, operation: Operation, server: &app::InstanceKey) -> Outcome {
+pub(super) async fn single(bench: &Bench, operation: Operation, server: &app::InstanceKey) -> Outcome {
     run(bench, operation).await?;
     Ok(format!("{server}\n"))
 }
 
 /// Carries an operation out; with `-noop` only says what it would do. Gives what was planned.
-async fn run(bench: &Bench, operation: Operation) -> Result<Plan, Failure> {
+pub(super) async fn run(bench: &Bench, operation: Operation) -> Result<Plan, Failure> {
     if bench.arguments.noop {
         let plan = bench.services.refactor.plan(&operation).map_err(Failure::new)?;
         return Err(Failure::new(format!("noop: {} was not carried out; its steps: {}", plan.title, steps(&plan))));

@@ -1,6 +1,8 @@
 //! The commands, by what they do.
 
 pub mod change;
+pub mod moves;
 pub mod node;
 pub mod read;
 pub mod recover;
+pub mod upkeep;
