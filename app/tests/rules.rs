@@ -62,6 +62,12 @@ fn mariadb(number: u64, source: Option<&str>) -> Instance {
 
 type Change = fn(&mut Instance);
 
+fn by_position(server: &mut Instance) {
+    server.replication.auto_position = false;
+    server.replication.read.file = "b.1".to_owned();
+    server.lag = Some(0);
+}
+
 /// Every rule: what is done to replica `db2` and source `db3`, and which rule refuses.
 const CASES: &[(&str, Change, Change)] = &[
     ("source-without-binary-log", |_| (), |s| s.log_bin = false),
@@ -71,14 +77,11 @@ const CASES: &[(&str, Change, Change)] = &[
     ("same-server-id", |r| r.server_id = 3, |_| ()),
     ("same-server-uuid", |r| r.server_uuid = "aaaaaaaa-0000-0000-0000-000000000003".to_owned(), |_| ()),
     ("delay-too-short", |r| r.replication.delay = 20, |s| s.replication.delay = 21),
-    (
-        "needs-gtid",
-        |r| {
-            r.replication.auto_position = false;
-            r.replication.read.file = "b.1".to_owned()
-        },
-        |_| (),
-    ),
+    ("needs-gtid", by_position, |s| s.replication = Replication::default()),
+    ("lagging", by_position, |_| ()),
+    ("lagging", by_position, |s| s.lag = Some(21)),
+    ("not-replicating", by_position, |s| s.replication.receiver = ThreadState::Stopped),
+    ("writeable-co-source", by_position, |s| (s.is_co_source, s.read_only) = (true, false)),
     ("gtid-incompatible", |_| (), |s| s.gtid_mode = "OFF".to_owned()),
     ("purged-transactions", |_| (), |s| s.purged_gtid = format!("{TOP}:1-101")),
     ("gtid-unreadable", |_| (), |s| s.purged_gtid = "nonsense".to_owned()),

@@ -11,6 +11,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod operations;
+
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).expect("in range") + TimeDelta::seconds(seconds)
 }
@@ -148,8 +150,9 @@ fn impossible_moves_are_refused_by_rule() {
     assert_eq!(rule(tree(), 0, 1), "not-a-replica");
     assert_eq!(rule(tree(), 1, 9), "unknown-server");
     let mut servers = tree();
-    by_position(&mut servers[2]);
-    assert_eq!(rule(servers, 2, 0), "needs-gtid");
+    servers.push(server(3, Some(2), false));
+    by_position(&mut servers[3]);
+    assert_eq!(rule(servers, 3, 0), "needs-gtid");
     let mut servers = tree();
     servers[0].purged_gtid = "aaaaaaaa-0000-0000-0000-000000000000:1-5".into();
     assert_eq!(rule(servers, 2, 0), "purged-transactions");
@@ -167,6 +170,9 @@ fn replicas_move_in_waves_and_those_that_may_not_are_named() {
     let mut servers = vec![server(0, None, false), server(1, Some(0), false)];
     servers.extend((2..9).map(|n| server(n, Some(0), false)));
     by_position(&mut servers[4]);
+    for server in &mut servers {
+        server.lag = Some(0);
+    }
     let plan = |pattern: &str| {
         plan_relocate_replicas(&snapshot(servers.clone()), &key(0), &key(1), pattern, &PlanSettings::default())
     };

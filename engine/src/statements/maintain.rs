@@ -1,6 +1,6 @@
 //! Statements of upkeep: skipping, empty transactions, histories, delays (`spec/refactoring.md` 3, 14, 15).
 
-use app::topology::{Instance, Replication, ThreadState};
+use app::topology::{Instance, ThreadState};
 
 use super::change_source::{PLACE, change, option_prefix};
 use super::{Dialect, Words, join, literal};
@@ -80,9 +80,10 @@ impl Dialect {
         }
     }
 
-    /// Leaves out the one transaction on which the applier stopped.
-    pub(super) fn skip_transaction(&self, channel: &Replication) -> Vec<String> {
-        if channel.auto_position {
+    /// Leaves out the one transaction on which the applier stopped. With `gtid_mode = ON` MySQL refuses to count, whether or not the
+    /// channel finds its place by GTID.
+    pub(super) fn skip_transaction(&self, server: &Instance) -> Vec<String> {
+        if server.replication.auto_position || (server.is_mysql() && server.gtid_mode == "ON") {
             let mut statements = named_empty(FAILING_GTID).to_vec();
             statements.push("SET SESSION gtid_next = 'AUTOMATIC'".to_owned());
             return statements;

@@ -162,7 +162,7 @@ pub fn render(action: &Action, server: &Instance, options: &Replication) -> Vec<
     match action {
         Action::Refresh | Action::WaitForGtid { .. } | Action::WaitForPeer { .. } | Action::Verify { .. } => vec![],
         Action::StartUntil { .. } => vec![dialect.start_until(), dialect.threads("STOP", "")],
-        Action::SkipTransaction => dialect.skip_transaction(&server.replication),
+        Action::SkipTransaction => dialect.skip_transaction(server),
         Action::InjectEmpty { gtids } => maintain::inject_empty(gtids),
         Action::ResetBinaryLogs { .. } => dialect.reset_binary_logs(),
         Action::FlushBinaryLogs { times } => (0..*times).map(|_| "FLUSH BINARY LOGS".to_owned()).collect(),

@@ -380,6 +380,7 @@ impl World {
             Condition::ReadOnly { on } => instance.read_only == *on,
             Condition::ExecutedCovers { set } => self.covers(n, set),
             Condition::RelayLogApplied => self.servers[n].relay.is_empty(),
+            Condition::UsesGtid { on } => instance.replication.uses_gtid() == *on,
         }
     }
 }

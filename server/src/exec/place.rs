@@ -143,6 +143,18 @@ impl ServerHands {
         }
     }
 
+    /// Servers keep a log that somebody still reads or needs for recovery, and call that a success.
+    pub(super) async fn none_before(&self, key: &InstanceKey, kept: &str, limit: Duration) -> Result<(), HandError> {
+        let rows = self.control.query(key, "SHOW BINARY LOGS", limit).await?;
+        let first = rows.first().and_then(|row| row.get("Log_name")).unwrap_or_default();
+        let (first, kept) = (BinlogCoordinates::binary(first, 0), BinlogCoordinates::binary(kept, 0));
+        if first < kept {
+            let what = format!("{key} kept {}, which is still in use there; try again later", first.file);
+            return Err(HandError::Condition { what });
+        }
+        Ok(())
+    }
+
     /// Throws a server's binary logs away and gives it the history it had, without some transactions.
     pub(super) async fn reset_binary_logs(
         &self,

@@ -76,6 +76,10 @@ impl ServerHands {
                 let statements = self.statements(key, action, planned)?;
                 self.start_until(key, Goal { peer, place: *place, exactly: *exactly }, &statements, limit).await
             }
+            Action::PurgeBinaryLogs { to } => {
+                self.execute(key, action, planned, limit).await?;
+                self.none_before(key, to, limit).await
+            }
             Action::ResetBinaryLogs { without } => {
                 let statements = self.statements(key, action, planned)?;
                 self.reset_binary_logs(key, without, &statements, limit).await
