@@ -43,7 +43,7 @@ async fn upkeep(services: Services, task: Task) {
         let config = services.config.current();
         let (detections, recoveries) = (delta(config.detection.block_period()), delta(config.recovery.block_period()));
         let expired = services.store.expire_periods(detections, recoveries, Utc::now()).await;
-        let adopted = services.consensus.adopt_recorded(&services.store).await;
+        let adopted = services.adoption.adopt(&services).await;
         task.idle(result.and(expired.and(adopted).map_err(|error| error.to_string())));
     }
 }

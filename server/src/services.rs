@@ -6,6 +6,7 @@ use std::time::Duration;
 use app::topology::Candidate;
 use chrono::{TimeDelta, Utc};
 
+use crate::adoption::Adoption;
 use crate::audit::Audit;
 use crate::config::LiveConfig;
 use crate::consensus::{Actor, Command, Consensus};
@@ -65,6 +66,8 @@ pub struct Services {
     pub connector: Arc<Connector>,
     /// Looks at servers.
     pub probe: Arc<MysqlProbe>,
+    /// What other processes record in the backend.
+    pub adoption: Arc<Adoption>,
 }
 
 /// What has been put together but does not run yet.
@@ -85,6 +88,8 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
     let events = Arc::new(EventBus::default());
     let fleet = Arc::new(Fleet::new(Arc::clone(&events)));
     fleet.set_rules(settings::attribution(&config.current()));
+    // Before the picture is read: what is recorded meanwhile is news then.
+    let adoption = Arc::new(Adoption::since(store.load_memberships(Utc::now()).await?));
     fleet.load(store.load_instances().await?, store.load_annotations().await?);
     let (journal, queue) = journal::journal();
     let enabled = !store.are_recoveries_disabled().await?;
@@ -98,8 +103,8 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
     let control = Arc::new(MysqlControl::new(Arc::clone(&connector)));
     let hands = ServerHands::new(control, Arc::clone(&discovery), Arc::clone(&fleet), Arc::clone(&config));
     let exec = Exec::new(Arc::new(hands));
-    let locks = Locks::default();
     let node = Arc::new(node);
+    let locks = Locks::shared(store.clone(), node.identity());
     let refactor = Refactor::new(
         Arc::clone(&fleet),
         Arc::clone(&consensus),
@@ -122,7 +127,7 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
         node: Arc::clone(&node),
     }));
     recovery.registry().load(store.load_recoveries(0, RECOVERIES_READ).await?);
-    let unfinished = store.load_unfinished_recoveries().await?;
+    let unfinished = crate::adoption::abandoned(&store).await?;
     let services = Services {
         config,
         fleet,
@@ -139,6 +144,7 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
         locks,
         connector,
         probe,
+        adoption,
     };
     Ok(Assembled { services, unfinished, queue })
 }
@@ -155,6 +161,7 @@ impl Assembled {
     pub fn run(self) -> Services {
         let Self { services, unfinished, queue } = self;
         start_writer(&services, queue);
+        crate::registration::start(&services);
         take_claims(&services);
         services.discovery.start(&services.tasks);
         services.recovery.take_up(unfinished);

@@ -13,8 +13,8 @@ const RANKS: &[&[&str]] = &[
     &["discovery"],
     &["settings", "exec", "testing"],
     &["refactor", "recovery"],
-    &["services", "housekeeping"],
-    &["lookup", "auth", "daemon", "api", "cli"],
+    &["services", "housekeeping", "adoption", "registration", "maintenance"],
+    &["lookup", "auth", "daemon", "api", "cli", "pools"],
 ];
 
 /// A room's whole files and the exceptions that are right: the journal carries commands, commands are journalled;

@@ -98,6 +98,8 @@ pub struct Arguments {
     pub hostname: String,
     /// `-tag`.
     pub tag: String,
+    /// `-pool`.
+    pub pool: String,
     /// `-discovery`.
     pub discovery: bool,
     /// `-verbose`.
@@ -227,6 +229,7 @@ impl Arguments {
             "promotion-rule" => &mut self.promotion_rule,
             "hostname" => &mut self.hostname,
             "tag" => &mut self.tag,
+            "pool" => &mut self.pool,
             // As above.
             _ => return,
         };

@@ -27,6 +27,8 @@ pub struct WriteReport {
     pub written: usize,
     /// Servers that the backend refused, and why. The others were written all the same.
     pub dropped: Vec<(InstanceKey, String)>,
+    /// Servers that were forgotten and must stay out for now.
+    pub barred: Vec<InstanceKey>,
 }
 
 /// A check that ended badly or only began: nothing but the times changes.
@@ -61,7 +63,8 @@ impl Store {
     }
 
     /// Writes servers, new or known, in batches. Values that do not fit their column are shortened or left out there (the whole value
-    /// is kept in a table of ours); a server that the backend refuses all the same is dropped, the others are written.
+    /// is kept in a table of ours); a server that the backend refuses all the same is dropped, the others are written. One
+    /// that was forgotten, be it by another process, is left out until it is admitted again or its time is over.
     /// `last_seen` is written when it is known and left alone when not.
     ///
     /// # Errors
@@ -69,9 +72,14 @@ impl Store {
     pub async fn write_instances(&self, instances: &[Arc<Instance>]) -> StoreResult<WriteReport> {
         let mut report = WriteReport::default();
         let enforced = self.dialect().enforces_limits();
+        let barred = self.barred(Utc::now()).await?;
         for group in instances.chunks(GROUP) {
             let mut rows = Vec::with_capacity(group.len());
             for instance in group {
+                if barred.contains(&instance.key) {
+                    report.barred.push(instance.key.clone());
+                    continue;
+                }
                 if enforced && (instance.key.hostname.len() > 128 || !instance.key.hostname.is_ascii()) {
                     let reason = "the host name is longer than 128 bytes or not ASCII".to_owned();
                     report.dropped.push((instance.key.clone(), reason));

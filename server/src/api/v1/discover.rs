@@ -26,7 +26,8 @@ pub async fn discover(operator: Operator, call: Call) -> ApiResult<Answer> {
     let key = call.key_of("host", "port", Reach::Exact).await?;
     match call.services.discovery.discover(&key).await {
         Ok(found) => {
-            call.services.audit.record("discover", &found.key, "", operator.actor(), "discovered");
+            let command = Command::Admit { key: found.key.clone() };
+            call.services.consensus.submit(command, operator.actor()).await?;
             let snapshot = call.snapshot();
             let message = format!("Instance discovered: {}", found.key);
             Ok(Answer::ok(message, CompatInstance::live(&found, &snapshot.annotations)))
@@ -44,10 +45,17 @@ pub async fn async_discover(operator: Operator, call: Call) -> ApiResult<Answer>
     let key = call.key_of("host", "port", Reach::Exact).await?;
     let done = format!("Asynchronous discovery initiated for Instance: {key}");
     call.services.audit.record("discover", &key, "", operator.actor(), "asked for");
-    let discovery = std::sync::Arc::clone(&call.services.discovery);
+    let (services, actor) = (std::sync::Arc::clone(&call.services), operator.actor().clone());
     tokio::spawn(async move {
-        if let Err(error) = discovery.discover(&key).await {
-            tracing::warn!(%error, instance = %key, "a discovery that nobody waits for failed");
+        let admitted = match services.discovery.discover(&key).await {
+            Ok(found) => services.consensus.submit(Command::Admit { key: found.key.clone() }, &actor).await,
+            Err(error) => {
+                tracing::warn!(%error, instance = %key, "a discovery that nobody waits for failed");
+                return;
+            }
+        };
+        if let Err(error) = admitted {
+            tracing::warn!(%error, instance = %key, "a server found in the background was not recorded as asked for");
         }
     });
     Ok(Answer::ok(done, ()))
