@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::route::{Handler, Params, Route, matches};
-use super::{analysis, annotate, discover, meta, operate, read, records, recoveries, trees};
+use super::{analysis, annotate, discover, meta, operate, pools, read, records, recoveries, trees};
 
 /// Routes, found by the first word of the path and the number of its parts.
 pub struct Table {
@@ -161,10 +161,19 @@ fn annotations() -> Vec<Route> {
         operate!("tag/:host/:port", "tag/:host/:port/:tagName/:tagValue" => annotate::tag),
         operate!("untag/:host/:port", "untag/:host/:port/:tagName" => annotate::untag),
         operate!("untag-all", "untag-all/:tagName/:tagValue" => annotate::untag_all),
-        view!("maintenance" => annotate::maintenance),
+        view!("maintenance" => annotate::list_maintenance),
+        operate!("begin-maintenance/:host/:port/:owner/:reason" => annotate::begin_maintenance),
+        operate!("end-maintenance/:host/:port" => annotate::end_maintenance),
+        operate!("end-maintenance/:maintenanceKey" => annotate::end_maintenance_by_number),
         view!("in-maintenance/:host/:port" => annotate::in_maintenance),
         operate!("register-hostname-unresolve/:host/:port/:virtualname" => annotate::register_unresolved),
         operate!("deregister-hostname-unresolve/:host/:port" => annotate::deregister_unresolved),
+        operate!("submit-pool-instances/:pool" => pools::submit),
+        guarded!("cluster-pool-instances/:clusterName", "cluster-pool-instances/:clusterName/:pool" => pools::of_cluster),
+        guarded!("heuristic-cluster-pool-instances/:clusterName", "heuristic-cluster-pool-instances/:clusterName/:pool"
+            => pools::heuristic),
+        guarded!("heuristic-cluster-pool-lag/:clusterName", "heuristic-cluster-pool-lag/:clusterName/:pool"
+            => pools::heuristic_lag),
     ]
 }
 
@@ -295,19 +304,9 @@ fn not_built() -> Vec<Route> {
         "delay-replication/:host/:port/:seconds",
         "kill-query/:host/:port/:process",
         "last-pseudo-gtid/:host/:port",
-        "submit-pool-instances/:pool",
-        "cluster-pool-instances/:clusterName",
-        "cluster-pool-instances/:clusterName/:pool",
-        "heuristic-cluster-pool-instances/:clusterName",
-        "heuristic-cluster-pool-instances/:clusterName/:pool",
-        "heuristic-cluster-pool-lag/:clusterName",
-        "heuristic-cluster-pool-lag/:clusterName/:pool",
         "snapshot-topologies",
         "submit-masters-to-kv-stores",
         "submit-masters-to-kv-stores/:clusterHint",
-        "begin-maintenance/:host/:port/:owner/:reason",
-        "end-maintenance/:host/:port",
-        "end-maintenance/:maintenanceKey",
         "grab-election",
         "reelect",
         "reload-cluster-alias",
