@@ -18,6 +18,7 @@ pub mod journal;
 pub mod lookup;
 pub mod maintenance;
 pub mod mysql;
+pub mod names;
 pub mod node;
 pub mod pools;
 pub mod recovery;

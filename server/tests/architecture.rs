@@ -11,7 +11,7 @@ const RANKS: &[&[&str]] = &[
     &["node", "fleet"],
     &["consensus", "journal", "audit"],
     &["discovery"],
-    &["settings", "exec", "testing"],
+    &["settings", "exec", "testing", "names"],
     &["refactor", "recovery"],
     &["services", "housekeeping", "adoption", "registration", "maintenance"],
     &["lookup", "auth", "daemon", "api", "cli", "pools"],

@@ -133,6 +133,7 @@ fn operations() -> Vec<Route> {
         operate!("forget/:host/:port" => discover::forget),
         operate!("forget-cluster/:clusterHint" => discover::forget_cluster),
         guarded!("resolve/:host/:port" => discover::resolve),
+        view!("hostname-resolve-cache" => discover::resolve_cache),
         administer!("reset-hostname-resolve-cache" => discover::reset_resolve_cache),
         operate!("relocate/:host/:port/:belowHost/:belowPort", "relocate-below/:host/:port/:belowHost/:belowPort"
             => operate::relocate),
@@ -330,7 +331,6 @@ fn not_built() -> Vec<Route> {
     routes.extend(unbuilt_read![
         "locate-gtid-errant/:host/:port",
         "can-replicate-from-gtid/:host/:port/:belowHost/:belowPort",
-        "hostname-resolve-cache",
         "discovery-metrics-raw/:seconds",
         "discovery-metrics-aggregated/:seconds",
         "discovery-queue-metrics-raw/:seconds",
