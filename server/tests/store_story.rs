@@ -14,7 +14,7 @@ use app::recovery::{AcknowledgeScope, Acknowledgement, Recovery, RecoveryKind, R
 use app::topology::{Check, Downtime, Instance, PromotionRule, ThreadState};
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use orchestrator::store::{
-    AuditEntry, BackendSettings, CheckUpdate, Deployment, DetectionFilter, HostAddresses, MySqlSettings, NewDetection,
+    AuditEntry, BackendSettings, Deployment, DetectionFilter, HostAddresses, MySqlSettings, NewDetection,
     NewMaintenance, NodeIdentity, NodeReport, PAGE_SIZE, PurgePolicy, RecoveryFilter, Registered, RegistrationRules,
     ResolvedName, ServerHolds, Store, StoreError, WantedHolds,
 };
@@ -80,7 +80,6 @@ fn node(token: &str) -> NodeIdentity {
 async fn tell(store: &Store) {
     store.ping().await.unwrap();
     servers_are_written_in_batches_and_read_back(store).await;
-    failed_checks_change_only_the_check(store).await;
     what_operators_said_is_kept(store).await;
     holds_are_exclusive(store).await;
     who_is_forgotten_stays_out_until_admitted(store).await;
@@ -155,32 +154,6 @@ async fn servers_are_written_in_batches_and_read_back(store: &Store) {
     let at = now();
     assert_eq!(store.snapshot_topologies(at).await.unwrap(), 3);
     assert!(store.snapshot_topologies(at).await.unwrap_err().is_conflict());
-}
-
-async fn failed_checks_change_only_the_check(store: &Store) {
-    let before = store.load_instances().await.unwrap();
-    let at = Utc::now() + Duration::seconds(9);
-    let check = Check {
-        last_checked: Some(at),
-        last_attempted: Some(at),
-        last_seen: None,
-        partial_success: false,
-        latency_ns: 0,
-        error: "connection refused".to_owned(),
-    };
-    let touched = CheckUpdate { key: key("db0002"), check: check.clone() };
-    let stranger = CheckUpdate { key: key("nobody"), check };
-    store.touch_checks(&[touched, stranger]).await.unwrap();
-    let after = store.load_instances().await.unwrap();
-    assert_eq!(after.len(), 3, "a failed check makes no server known");
-    assert_eq!(after[..2], before[..2]);
-    let mut expected = before[2].clone();
-    expected.check.last_checked = Some(at);
-    expected.check.last_attempted = Some(at);
-    expected.check.partial_success = false;
-    expected.check.error = "connection refused".to_owned();
-    assert_eq!(after[2], expected);
-    assert!(!after[2].check.is_valid());
 }
 
 async fn what_operators_said_is_kept(store: &Store) {

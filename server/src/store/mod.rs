@@ -62,7 +62,7 @@ pub use detections::{DetectionFilter, DetectionRow, NewDetection};
 pub use error::{StoreError, StoreResult};
 pub use holds::{ServerHolds, WantedHolds};
 pub use housekeeping::{PurgePolicy, Purged};
-pub use instances::{CheckUpdate, WriteReport};
+pub use instances::WriteReport;
 pub use labels::PoolMember;
 pub use maintenance::NewMaintenance;
 pub use membership::Membership;
