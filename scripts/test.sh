@@ -21,7 +21,10 @@ phase_scripts() {
 }
 
 phase_format() { cargo fmt --all --check; }
-phase_lint() { cargo clippy --locked --all-targets -- -D warnings; }
+phase_lint() {
+    cargo clippy --locked --all-targets -- -D warnings
+    cargo clippy --locked --all-targets --package bench -- -D warnings
+}
 
 phase_lint_page() {
     scripts/setup-wasm.sh

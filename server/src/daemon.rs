@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::{LiveConfig, Loaded, Sources};
 use crate::consensus::Actor;
 use crate::node::Node;
+use crate::registration;
 use crate::services::{self, Services};
 use crate::settings;
 use crate::store::Store;
@@ -42,7 +43,13 @@ pub async fn run(loaded: Loaded, sources: Sources, discovery: bool) -> anyhow::R
         .with_context(|| format!("cannot open the backend database {backend}"))?;
     let hostname = crate::node::hostname();
     let assembled = services::assemble(config, store, Node::new(hostname)).await.context("cannot read the backend")?;
-    let services = if discovery { assembled.run() } else { assembled.write_behind() };
+    let services = if discovery {
+        assembled.run()
+    } else {
+        let services = assembled.write_behind();
+        registration::start(&services);
+        services
+    };
     start_signals(&services);
     let listener = TcpListener::bind(socket_text(&listen.address))
         .await

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::config::Config;
 use crate::consensus::{Actor, Command};
 use crate::services::Services;
-use crate::store::PurgePolicy;
+use crate::store::{PurgePolicy, Store, StoreError};
 use crate::tasks::Task;
 
 /// Names and expiry are looked after this often: a cluster that was just found wants its alias at once.
@@ -43,27 +43,43 @@ async fn upkeep(services: Services, task: Task) {
         let config = services.config.current();
         let (detections, recoveries) = (delta(config.detection.block_period()), delta(config.recovery.block_period()));
         let expired = services.store.expire_periods(detections, recoveries, Utc::now()).await;
-        let adopted = services.consensus.adopt_recorded(&services.store).await;
+        let adopted = services.adoption.adopt(&services).await;
         task.idle(result.and(expired.and(adopted).map_err(|error| error.to_string())));
     }
 }
 
 /// Once a minute: the backend's retention, and servers nobody has seen for long.
 async fn caretaking(services: Services, task: Task) {
+    let mut names_recorded = services.node.started;
     while task.sleep(CARETAKING).await {
         task.busy();
         let config = services.config.current();
         let now = Utc::now();
-        let purged = services.store.purge(&purge_policy(&config), now).await;
+        let recorded = crate::names::record(services.discovery.resolver(), &services.store, names_recorded).await;
+        if recorded.is_ok() {
+            names_recorded = now;
+        }
+        let purged = tidy(&services.store, &purge_policy(&config), now).await;
         let forget_after = TimeDelta::from_std(config.discovery.forget_unseen_after()).unwrap_or(TimeDelta::MAX);
-        for key in long_unseen(&services.fleet.snapshot(), now, forget_after) {
+        let snapshot = services.fleet.snapshot();
+        let mut over = long_unseen(&snapshot, now, forget_after);
+        let resolver = services.discovery.resolver();
+        over.extend(crate::names::known_by_another_name(&snapshot, |host| resolver.remembered(host)));
+        for key in over {
             let command = Command::Forget { key, barred_until: now };
             if let Err(error) = services.consensus.submit(command, &Actor::system()).await {
-                tracing::warn!(%error, "a server that was not seen for long could not be forgotten");
+                tracing::warn!(%error, "a server of the past could not be forgotten");
             }
         }
-        task.idle(purged.map(drop).map_err(|error| error.to_string()));
+        task.idle(recorded.and(purged).map_err(|error| error.to_string()));
     }
+}
+
+/// Throws away what is old. The names of clusters that have servers are in use, so they are not.
+async fn tidy(store: &Store, policy: &PurgePolicy, now: DateTime<Utc>) -> Result<(), StoreError> {
+    store.keep_cluster_aliases(now).await?;
+    store.purge_nodes().await?;
+    store.purge(policy, now).await.map(drop)
 }
 
 /// Aliases that clusters claim and do not have yet. Every cluster has one: its name, if nothing better is suggested.

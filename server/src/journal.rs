@@ -253,7 +253,9 @@ async fn round(
             store.delete_instances(&unwritten.forgotten).await?;
         }
         if !unwritten.changed.is_empty() {
-            store.write_instances(&unwritten.changed).await?;
+            let report = store.write_instances(&unwritten.changed).await?;
+            // Either this process learns of it and they leave the picture, or they are admitted and can be written.
+            fleet.not_written(&report.barred);
         } else if queue.shared.lock().is_some() {
             store.ping().await?;
         }
@@ -322,7 +324,8 @@ async fn put_down_command(
 ) -> Result<(), StoreError> {
     let now = Utc::now();
     match command {
-        Command::Forget { key, .. } => drop(store.delete_instances(std::slice::from_ref(key)).await?),
+        Command::Forget { key, barred_until } => drop(store.forget_instance(key, *barred_until, node, now).await?),
+        Command::Admit { key } => store.admit_instance(key, node, now).await?,
         Command::BeginDowntime { key, downtime } => store.begin_downtime(key, downtime).await?,
         Command::EndDowntime { key } => drop(store.end_downtime(key).await?),
         Command::BeginMaintenance { key, maintenance } => {
@@ -335,8 +338,11 @@ async fn put_down_command(
                 node: node.clone(),
                 explicitly_bounded: true,
             };
-            store.begin_maintenance(&new).await?;
+            if store.begin_maintenance(&new).await?.is_none() {
+                tracing::warn!(instance = %key, "another process holds this server: its maintenance is not recorded");
+            }
         }
+        Command::SubmitPool { pool, members } => store.submit_pool(pool, members, now).await?,
         Command::EndMaintenance { key } => drop(store.end_maintenance(key, now).await?),
         Command::RegisterCandidate { key, candidate } => {
             store.register_candidate(key, candidate.rule, candidate.last_suggested).await?;

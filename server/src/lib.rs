@@ -1,6 +1,7 @@
 //! The service: everything that touches the world. Decisions are made in `engine`, carried out here.
 #![forbid(unsafe_code)]
 
+pub mod adoption;
 pub mod api;
 pub mod audit;
 pub mod auth;
@@ -15,10 +16,14 @@ pub mod fleet;
 pub mod housekeeping;
 pub mod journal;
 pub mod lookup;
+pub mod maintenance;
 pub mod mysql;
+pub mod names;
 pub mod node;
+pub mod pools;
 pub mod recovery;
 pub mod refactor;
+pub mod registration;
 pub mod services;
 pub mod settings;
 pub mod store;

@@ -1,11 +1,13 @@
 //! The rooms of the service, put together: what the service, the commands and the tests all begin with.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use app::topology::Candidate;
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::adoption::Adoption;
 use crate::audit::Audit;
 use crate::config::LiveConfig;
 use crate::consensus::{Actor, Command, Consensus};
@@ -29,7 +31,7 @@ const RECOVERIES_READ: u32 = 500;
 /// original that we do not have: rows are coalesced in memory, so a longer interval costs nothing and saves writes.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A promotion rule that a server claims is suggested anew after this long.
+/// What a server claims and what expires is claimed anew after this long.
 const SUGGEST_ANEW: TimeDelta = TimeDelta::minutes(10);
 
 /// All rooms. Cheap to clone: everything is shared.
@@ -65,6 +67,8 @@ pub struct Services {
     pub connector: Arc<Connector>,
     /// Looks at servers.
     pub probe: Arc<MysqlProbe>,
+    /// What other processes record in the backend.
+    pub adoption: Arc<Adoption>,
 }
 
 /// What has been put together but does not run yet.
@@ -85,6 +89,8 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
     let events = Arc::new(EventBus::default());
     let fleet = Arc::new(Fleet::new(Arc::clone(&events)));
     fleet.set_rules(settings::attribution(&config.current()));
+    // Before the picture is read: what is recorded meanwhile is news then.
+    let adoption = Arc::new(Adoption::since(store.load_memberships(Utc::now()).await?));
     fleet.load(store.load_instances().await?, store.load_annotations().await?);
     let (journal, queue) = journal::journal();
     let enabled = !store.are_recoveries_disabled().await?;
@@ -95,11 +101,12 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
     let look: Arc<dyn Probe> = probe.clone();
     let pace = settings::discovery(&config.current());
     let discovery = Arc::new(Discovery::new(look, Arc::clone(&connector), Arc::clone(&fleet), pace));
+    crate::names::load(discovery.resolver(), &store).await?;
     let control = Arc::new(MysqlControl::new(Arc::clone(&connector)));
     let hands = ServerHands::new(control, Arc::clone(&discovery), Arc::clone(&fleet), Arc::clone(&config));
     let exec = Exec::new(Arc::new(hands));
-    let locks = Locks::default();
     let node = Arc::new(node);
+    let locks = Locks::shared(store.clone(), node.identity());
     let refactor = Refactor::new(
         Arc::clone(&fleet),
         Arc::clone(&consensus),
@@ -122,7 +129,7 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
         node: Arc::clone(&node),
     }));
     recovery.registry().load(store.load_recoveries(0, RECOVERIES_READ).await?);
-    let unfinished = store.load_unfinished_recoveries().await?;
+    let unfinished = crate::adoption::abandoned(&store).await?;
     let services = Services {
         config,
         fleet,
@@ -139,6 +146,7 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
         locks,
         connector,
         probe,
+        adoption,
     };
     Ok(Assembled { services, unfinished, queue })
 }
@@ -155,6 +163,7 @@ impl Assembled {
     pub fn run(self) -> Services {
         let Self { services, unfinished, queue } = self;
         start_writer(&services, queue);
+        crate::registration::start(&services);
         take_claims(&services);
         services.discovery.start(&services.tasks);
         services.recovery.take_up(unfinished);
@@ -196,13 +205,16 @@ fn take_claims(services: &Services) {
         let (receiver, consensus, fleet) = (Arc::clone(&receiver), Arc::clone(&consensus), Arc::clone(&fleet));
         async move {
             let mut receiver = receiver.lock().await;
+            let mut domains = BTreeMap::new();
             loop {
                 let claim = tokio::select! {
                     () = task.stopped() => return,
                     claim = receiver.recv() => claim,
                 };
                 let Some(claim) = claim else { return };
-                let Some(command) = command_for(claim, &fleet.snapshot().annotations) else { continue };
+                let Some(command) = command_for(claim, &fleet.snapshot().annotations, &mut domains, Utc::now()) else {
+                    continue;
+                };
                 let result = consensus.submit(command, &Actor::system()).await;
                 task.idle(result.map_err(|error| error.to_string()));
             }
@@ -210,10 +222,14 @@ fn take_claims(services: &Services) {
     });
 }
 
-/// The command that makes a claim true; `None` when it is true already. A promotion rule is suggested anew now and then,
-/// because it expires.
-fn command_for(claim: Claim, annotations: &app::topology::Annotations) -> Option<Command> {
-    let now = Utc::now();
+/// The command that makes a claim true; `None` when it is true already. Promotion rules and domains are claimed anew now and
+/// then, because they expire. `domains` holds when each cluster's domain was claimed last.
+fn command_for(
+    claim: Claim,
+    annotations: &app::topology::Annotations,
+    domains: &mut BTreeMap<String, DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Option<Command> {
     match claim {
         Claim::PromotionRule { key, rule } => {
             let known = annotations.candidates.get(&key);
@@ -222,7 +238,35 @@ fn command_for(claim: Claim, annotations: &app::topology::Annotations) -> Option
         }
         Claim::ClusterDomain { cluster, domain } => {
             let known = annotations.cluster_domains.get(&cluster) == Some(&domain);
-            (!known).then_some(Command::SetClusterDomain { cluster, domain })
+            let fresh = known && domains.get(&cluster).is_some_and(|at| now - *at < SUGGEST_ANEW);
+            (!fresh).then(|| {
+                domains.insert(cluster.clone(), now);
+                Command::SetClusterDomain { cluster, domain }
+            })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use app::topology::Annotations;
+
+    use super::*;
+
+    #[test]
+    fn a_domain_is_claimed_anew_before_it_expires() {
+        let mut annotations = Annotations::default();
+        let (mut domains, start) = (BTreeMap::new(), DateTime::<Utc>::UNIX_EPOCH);
+        let mut claimed = |annotations: &Annotations, minutes| {
+            let claim = Claim::ClusterDomain { cluster: "db1:3306".to_owned(), domain: "orders.example".to_owned() };
+            command_for(claim, annotations, &mut domains, start + TimeDelta::minutes(minutes)).is_some()
+        };
+        assert!(claimed(&annotations, 0));
+        annotations.cluster_domains.insert("db1:3306".to_owned(), "orders.example".to_owned());
+        assert!(!claimed(&annotations, 9));
+        assert!(claimed(&annotations, 10));
+        assert!(!claimed(&annotations, 11));
+        annotations.cluster_domains.clear();
+        assert!(claimed(&annotations, 12), "it is gone, whatever was said");
     }
 }

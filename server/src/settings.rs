@@ -19,9 +19,9 @@ use crate::discovery::{DiscoverySettings, Pace, ResolveMethod, ResolveSettings};
 use crate::mysql::{ConnectSettings, ProbeSettings, TlsMode, TlsSettings, UserQueries};
 use crate::store::{BackendSettings, BackendTls, BackendTlsMode, Deployment, MySqlSettings};
 
-/// Version under which the schema is registered in the backend: the line we are a drop-in for, so that a binary of
-/// the original finds its own schema deployed.
-pub const COMPATIBLE_VERSION: &str = "3.2.6";
+/// Text under which this program registers the schema in the backend (`spec/schema.md` 3). It is our own: a binary of the
+/// original that is started on the same database finds its own text, or brings its own part of the schema up to date.
+pub const DEPLOYED_VERSION: &str = concat!(env!("CARGO_PKG_NAME"), "-", env!("CARGO_PKG_VERSION"));
 
 /// Thresholds of status texts and problems.
 pub fn thresholds(config: &Config) -> StatusThresholds {
@@ -239,7 +239,7 @@ fn seconds(count: i64) -> Duration {
 /// How the schema is deployed.
 pub fn deployment(config: &Config) -> Deployment {
     Deployment {
-        version: COMPATIBLE_VERSION.to_owned(),
+        version: DEPLOYED_VERSION.to_owned(),
         skip_update: config.backend.skip_orchestrator_database_update,
         refuse_different: config.backend.panic_if_different_database_deploy,
     }

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use app::InstanceKey;
+use app::finding::{AnalysisCode, Facts, Finding, Severity};
 use app::plan::Action;
+use app::recovery::{Recovery, RecoveryKind, RecoveryState};
 use app::topology::{Instance, Replication, ThreadState};
 use chrono::Utc;
 use engine::interpret::Record;
@@ -23,6 +25,50 @@ pub struct PictureHands {
     fleet: Arc<Fleet>,
     acts: Mutex<Vec<(InstanceKey, Action)>>,
     broken: Mutex<BTreeMap<InstanceKey, String>>,
+}
+
+/// A recovery of a dead source that has just begun, by the process of this token.
+pub fn recovery(uid: &str, failed: &InstanceKey, node_token: &str) -> Recovery {
+    let finding = Finding {
+        key: failed.clone(),
+        source: InstanceKey::default(),
+        cluster: failed.to_string(),
+        cluster_alias: "orders".to_owned(),
+        cluster_domain: String::new(),
+        code: AnalysisCode::DeadSource,
+        description: "cannot be reached".to_owned(),
+        structure: vec![],
+        severity: Severity::Broken,
+        actionable: true,
+        downtime_end: None,
+        replicas_downtimed: false,
+        facts: Facts::default(),
+        evidence: vec![],
+    };
+    Recovery {
+        id: 0,
+        uid: uid.to_owned(),
+        kind: RecoveryKind::Source,
+        cluster: finding.cluster.clone(),
+        cluster_alias: finding.cluster_alias.clone(),
+        actor: "orchestrator".to_owned(),
+        state: RecoveryState::Running,
+        successor: None,
+        successor_alias: String::new(),
+        lost_replicas: vec![],
+        participants: vec![],
+        errors: vec![],
+        considered: vec![],
+        steps: vec![],
+        story: vec![],
+        started: Utc::now(),
+        ended: None,
+        node: "orc1".to_owned(),
+        node_token: node_token.to_owned(),
+        acknowledged: None,
+        detection_id: 0,
+        finding,
+    }
 }
 
 impl PictureHands {

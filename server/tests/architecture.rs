@@ -11,10 +11,10 @@ const RANKS: &[&[&str]] = &[
     &["node", "fleet"],
     &["consensus", "journal", "audit"],
     &["discovery"],
-    &["settings", "exec", "testing"],
+    &["settings", "exec", "testing", "names"],
     &["refactor", "recovery"],
-    &["services", "housekeeping"],
-    &["lookup", "auth", "daemon", "api", "cli"],
+    &["services", "housekeeping", "adoption", "registration", "maintenance"],
+    &["lookup", "auth", "daemon", "api", "cli", "pools"],
 ];
 
 /// A room's whole files and the exceptions that are right: the journal carries commands, commands are journalled;

@@ -180,7 +180,7 @@ async fn no_command_changes_anything_when_told_not_to() {
         let line = format!("{} -noop -i db3.example -d db5.example -alias orders -reason r -tag a=b", command.name);
         let outcome = run(&edge, &line).await;
         match command.form {
-            table::Form::Change(_) => {
+            table::Form::Change(_) | table::Form::ChangeList(_) => {
                 assert!(outcome.expect_err(command.name).starts_with("noop:"), "{}", command.name)
             }
             // The plan, or why there is none.

@@ -14,9 +14,9 @@ use app::recovery::{AcknowledgeScope, Acknowledgement, Recovery, RecoveryKind, R
 use app::topology::{Check, Downtime, Instance, PromotionRule, ThreadState};
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use orchestrator::store::{
-    AuditEntry, BackendSettings, CheckUpdate, Deployment, DetectionFilter, HostAddresses, MySqlSettings, NewDetection,
+    AuditEntry, BackendSettings, Deployment, DetectionFilter, HostAddresses, MySqlSettings, NewDetection,
     NewMaintenance, NodeIdentity, NodeReport, PAGE_SIZE, PurgePolicy, RecoveryFilter, Registered, RegistrationRules,
-    ResolvedName, Store, StoreError,
+    ResolvedName, ServerHolds, Store, StoreError, WantedHolds,
 };
 use support::Sandbox;
 
@@ -80,9 +80,10 @@ fn node(token: &str) -> NodeIdentity {
 async fn tell(store: &Store) {
     store.ping().await.unwrap();
     servers_are_written_in_batches_and_read_back(store).await;
-    failed_checks_change_only_the_check(store).await;
     what_operators_said_is_kept(store).await;
     holds_are_exclusive(store).await;
+    who_is_forgotten_stays_out_until_admitted(store).await;
+    what_one_process_holds_no_other_takes(store).await;
     names_are_kept(store).await;
     tags_and_pools_are_kept(store).await;
     the_audit_knows_who(store).await;
@@ -155,32 +156,6 @@ async fn servers_are_written_in_batches_and_read_back(store: &Store) {
     assert!(store.snapshot_topologies(at).await.unwrap_err().is_conflict());
 }
 
-async fn failed_checks_change_only_the_check(store: &Store) {
-    let before = store.load_instances().await.unwrap();
-    let at = Utc::now() + Duration::seconds(9);
-    let check = Check {
-        last_checked: Some(at),
-        last_attempted: Some(at),
-        last_seen: None,
-        partial_success: false,
-        latency_ns: 0,
-        error: "connection refused".to_owned(),
-    };
-    let touched = CheckUpdate { key: key("db0002"), check: check.clone() };
-    let stranger = CheckUpdate { key: key("nobody"), check };
-    store.touch_checks(&[touched, stranger]).await.unwrap();
-    let after = store.load_instances().await.unwrap();
-    assert_eq!(after.len(), 3, "a failed check makes no server known");
-    assert_eq!(after[..2], before[..2]);
-    let mut expected = before[2].clone();
-    expected.check.last_checked = Some(at);
-    expected.check.last_attempted = Some(at);
-    expected.check.partial_success = false;
-    expected.check.error = "connection refused".to_owned();
-    assert_eq!(after[2], expected);
-    assert!(!after[2].check.is_valid());
-}
-
 async fn what_operators_said_is_kept(store: &Store) {
     let at = now();
     let downtime = |reason: &str, minutes| Downtime {
@@ -233,6 +208,94 @@ async fn holds_are_exclusive(store: &Store) {
     assert_eq!(store.expire_maintenance(at).await.unwrap(), 1);
     assert_eq!(store.expire_maintenance(at + Duration::minutes(11)).await.unwrap(), 1);
     assert!(store.load_annotations().await.unwrap().maintenance.is_empty());
+}
+
+async fn who_is_forgotten_stays_out_until_admitted(store: &Store) {
+    let (at, command, service) = (now(), node("command"), node("service"));
+    let rows = [Arc::new(server("gone1")), Arc::new(server("gone2"))];
+    let names = |instances: Vec<Instance>| -> Vec<String> {
+        instances.into_iter().map(|i| i.key.hostname).filter(|host| host.starts_with("gone")).collect()
+    };
+    assert_eq!(store.write_instances(&rows).await.unwrap().written, 2);
+    assert!(store.forget_instance(&key("gone1"), at + Duration::minutes(30), &command, at).await.unwrap());
+    assert!(!store.forget_instance(&key("gone3"), at, &command, at).await.unwrap());
+    assert_eq!(names(store.load_instances().await.unwrap()), ["gone2"]);
+
+    let report = store.write_instances(&rows).await.unwrap();
+    assert_eq!((report.written, report.barred), (1, vec![key("gone1")]), "no process may bring it back");
+    assert_eq!(names(store.load_instances().await.unwrap()), ["gone2"]);
+    let words = store.load_memberships(at).await.unwrap();
+    assert_eq!(words.len(), 1, "a word that is over says nothing: {words:?}");
+    assert_eq!((words[0].is_member, words[0].node_token.as_str()), (false, "command"));
+
+    store.admit_instance(&key("gone1"), &service, at).await.unwrap();
+    assert_eq!(store.write_instances(&rows).await.unwrap().written, 2);
+    let words = store.load_memberships(at).await.unwrap();
+    assert_eq!((words[0].is_member, words[0].node_token.as_str()), (true, "service"));
+    store.delete_instances(&[key("gone1"), key("gone2")]).await.unwrap();
+    let purged = store.purge(&PurgePolicy::default(), at + Duration::hours(2)).await.unwrap();
+    assert_eq!(purged.of("orchestrator_membership"), 2);
+}
+
+async fn what_one_process_holds_no_other_takes(store: &Store) {
+    let at = now();
+    let beat = |token: &str| NodeReport { node: node(token), mode: "CLIMode".to_owned(), ..NodeReport::default() };
+    for token in ["service", "command"] {
+        store.beat(&beat(token)).await.unwrap();
+    }
+    let wanted = |hosts: &[&str], token: &str| WantedHolds {
+        keys: hosts.iter().map(|host| key(host)).collect(),
+        operation: format!("relocate by {token}"),
+        node: node(token),
+        despite_maintenance: false,
+        previous: None,
+    };
+    let taken = |holds: ServerHolds| match holds {
+        ServerHolds::Taken(ids) => ids,
+        held @ ServerHolds::HeldBy { .. } => panic!("{held:?}"),
+    };
+    let first = taken(store.take_holds(&wanted(&["h2", "h1"], "service"), at).await.unwrap());
+    assert_eq!(first.len(), 2);
+    let second = store.take_holds(&wanted(&["h3", "h2"], "command"), at).await.unwrap();
+    let by_service =
+        ServerHolds::HeldBy { key: key("h2"), operation: "relocate by service on orc1".to_owned(), since: at };
+    assert_eq!(second, by_service);
+    // Nothing was taken half: h3 is free, and holds are no maintenance that analysis would look away from.
+    let third = taken(store.take_holds(&wanted(&["h3"], "command"), at).await.unwrap());
+    assert!(store.load_annotations().await.unwrap().maintenance.is_empty());
+    // One's own hold is no obstacle; what was held before is not given up with the new one.
+    let again = taken(store.take_holds(&wanted(&["h2"], "service"), at).await.unwrap());
+    store.release_holds(&first, at).await.unwrap();
+    assert!(matches!(store.take_holds(&wanted(&["h2"], "command"), at).await.unwrap(), ServerHolds::HeldBy { .. }));
+    store.release_holds(&[again, third].concat(), at).await.unwrap();
+
+    // A process that does not show itself holds nothing; who goes on for it need not wait until that is known.
+    taken(store.take_holds(&wanted(&["h1"], "dead"), at).await.unwrap());
+    let left = taken(store.take_holds(&wanted(&["h1"], "command"), at).await.unwrap());
+    let heir = WantedHolds { previous: Some(node("command")), ..wanted(&["h1"], "service") };
+    let inherited = taken(store.take_holds(&heir, at).await.unwrap());
+    assert_ne!(left, inherited);
+    store.release_holds(&inherited, at).await.unwrap();
+
+    // An operator's maintenance stops an operation, and is left alone by a recovery.
+    let maintenance = NewMaintenance {
+        key: key("h2"),
+        owner: "ann".to_owned(),
+        reason: "upgrade".to_owned(),
+        begin: at,
+        end: at + Duration::minutes(10),
+        node: node("gone"),
+        explicitly_bounded: true,
+    };
+    store.begin_maintenance(&maintenance).await.unwrap().unwrap();
+    let refused = store.take_holds(&wanted(&["h1", "h2"], "command"), at).await.unwrap();
+    let by_ann = ServerHolds::HeldBy { key: key("h2"), operation: "maintenance by ann: upgrade".to_owned(), since: at };
+    assert_eq!(refused, by_ann);
+    let recovery = WantedHolds { despite_maintenance: true, ..wanted(&["h1", "h2"], "command") };
+    let held = taken(store.take_holds(&recovery, at).await.unwrap());
+    assert_eq!(held.len(), 1);
+    store.release_holds(&held, at).await.unwrap();
+    assert!(store.end_maintenance(&key("h2"), at).await.unwrap());
 }
 
 async fn names_are_kept(store: &Store) {

@@ -7,6 +7,7 @@ use super::error::{ApiError, ErrorKind};
 use crate::auth::{CrossSite, Unauthenticated};
 use crate::consensus::ConsensusError;
 use crate::discovery::DiscoveryError;
+use crate::maintenance::MaintenanceError;
 use crate::recovery::RecoverError;
 use crate::refactor::RefactorError;
 use crate::store::StoreError;
@@ -45,6 +46,16 @@ impl From<ConsensusError> for ApiError {
         match error {
             ConsensusError::NotLeader { .. } => Self::new(ErrorKind::NotLeader, message),
             ConsensusError::Refused(_) => Self::refused_by("command-refused", message),
+        }
+    }
+}
+
+impl From<MaintenanceError> for ApiError {
+    fn from(error: MaintenanceError) -> Self {
+        match error {
+            MaintenanceError::Held(held) => Self::new(ErrorKind::Busy, held.to_string()),
+            MaintenanceError::Consensus(error) => error.into(),
+            MaintenanceError::Unknown(_) => Self::new(ErrorKind::NotFound, error.to_string()),
         }
     }
 }

@@ -102,6 +102,8 @@ pub struct Arguments {
     pub statement: String,
     /// `-tag`.
     pub tag: String,
+    /// `-pool`.
+    pub pool: String,
     /// `-discovery`.
     pub discovery: bool,
     /// `-verbose`.
@@ -233,6 +235,7 @@ impl Arguments {
             "binlog" => &mut self.binlog,
             "statement" => &mut self.statement,
             "tag" => &mut self.tag,
+            "pool" => &mut self.pool,
             // As above.
             _ => return,
         };

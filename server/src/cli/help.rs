@@ -57,7 +57,9 @@ pub fn topic(name: &str) -> String {
             Form::Operate(_) => {
                 format!("{}. With -noop the plan is shown and not carried out.{}", command.help, flags(name))
             }
-            Form::Change(_) => format!("{}. Changes something: refused with -noop.{}", command.help, flags(name)),
+            Form::Change(_) | Form::ChangeList(_) => {
+                format!("{}. Changes something: refused with -noop.{}", command.help, flags(name))
+            }
             Form::Read(_) | Form::Early => format!("{}.{}", command.help, flags(name)),
         },
         None => String::new(),

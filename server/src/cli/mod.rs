@@ -26,18 +26,16 @@ use crate::auth;
 use crate::config::{self, Config, LiveConfig, Loaded, Secrets, Sources};
 use crate::lookup::split_list;
 use crate::node::Node;
+use crate::registration;
 use crate::services::{self, Services};
 use crate::settings;
-use crate::store::{NodeReport, Store};
+use crate::store::Store;
 
 /// The backend gets this long to take what a command did.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
 
 /// A recovery closes its record at most this long after its result is known.
 const CLOSED_WITHIN: Duration = Duration::from_secs(60);
-
-/// A command shows itself to the nodes of the service this often.
-const BEAT: Duration = Duration::from_secs(1);
 
 /// What a process prints and how it leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -188,16 +186,19 @@ async fn on_backend(
     tracing::info!("Connecting to backend {backend}");
     let store = Store::open(&backend, &deployment).await.map_err(|error| early(&error))?;
     let node = Node::new(around.hostname.clone());
-    let report = NodeReport {
-        node: node.identity(),
-        mode: "CLIMode".to_owned(),
-        command: name.to_owned(),
-        version: help::VERSION.to_owned(),
-        backend: backend.to_string(),
+    // What changes something shows itself in any case: what it holds in the backend is its own only while it does.
+    let is_read = matches!(form, Some(Form::Read(_)));
+    let beat = if is_read && arguments.skip_registration {
+        None
+    } else {
+        let report = registration::report(&node, &live.current(), registration::Mode::Command(name.to_owned()));
+        if !is_read {
+            store.beat(&report).await.map_err(|error| early(&error))?;
+        }
+        Some(tokio::spawn(registration::show(store.clone(), report)))
     };
-    let beat = (!arguments.skip_registration).then(|| tokio::spawn(show_up(store.clone(), report)));
     let assembled = services::assemble(live, store, node).await.map_err(|error| early(&error))?;
-    let result = if let Some(Form::Read(_)) = form {
+    let result = if is_read {
         // Without a writer: a read must leave the rows alone that a running service keeps.
         let services = assembled.services;
         let result = each(name, &arguments, &around, &services).await;
@@ -225,7 +226,7 @@ async fn on_backend(
 /// Waits until what was begun has ended and the backend has it.
 async fn settle(services: &Services) -> Result<(), Failure> {
     // A recovery renames its cluster and closes its record after its result is known. It holds its locks until then.
-    until(CLOSED_WITHIN, || services.locks.list().is_empty()).await;
+    until(CLOSED_WITHIN, || services.locks.is_idle()).await;
     until(WRITTEN_WITHIN, || services.journal.state().pending == 0).await;
     services.tasks.stop();
     services.tasks.wait().await;
@@ -246,24 +247,18 @@ async fn until(limit: Duration, done: impl Fn() -> bool) {
     }
 }
 
-/// Keeps this process in the backend's table of nodes while it runs.
-async fn show_up(store: Store, report: NodeReport) {
-    loop {
-        if let Err(error) = store.beat(&report).await {
-            tracing::warn!(%error, "this command is not registered in the backend");
-            return;
-        }
-        tokio::time::sleep(BEAT).await;
-    }
-}
-
 async fn each(
     name: &str,
     arguments: &Arguments,
     around: &Surroundings,
     services: &Services,
 ) -> Result<String, (String, Failure)> {
-    let mut elements: Vec<String> = split_list(&arguments.instance).map(str::to_owned).collect();
+    let takes_list = matches!(table::find(name).map(|command| command.form), Some(Form::ChangeList(_)));
+    let mut elements: Vec<String> = if takes_list {
+        vec![arguments.instance.clone()]
+    } else {
+        split_list(&arguments.instance).map(str::to_owned).collect()
+    };
     if elements.is_empty() {
         elements.push(String::new());
     }
@@ -292,8 +287,10 @@ async fn each(
 pub async fn perform(name: &str, bench: Bench) -> Outcome {
     let Some(command) = table::find(name) else { return Err(Failure::new(format!("Unknown command: \"{name}\""))) };
     match command.form {
-        Form::Change(_) if bench.arguments.noop => Err(Failure::new(format!("noop: {name} was not carried out"))),
-        Form::Read(run) | Form::Change(run) | Form::Operate(run) => run(bench).await,
+        Form::Change(_) | Form::ChangeList(_) if bench.arguments.noop => {
+            Err(Failure::new(format!("noop: {name} was not carried out")))
+        }
+        Form::Read(run) | Form::Change(run) | Form::ChangeList(run) | Form::Operate(run) => run(bench).await,
         Form::Early => Err(Failure::new(format!("{name} takes no backend"))),
         Form::NotBuilt => Err(not_built(name)),
     }

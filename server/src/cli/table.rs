@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 
 use super::bench::{Bench, Outcome};
-use super::commands::{change, moves, node, read, recover, upkeep};
+use super::commands::{change, moves, node, pools, read, recover, upkeep};
 
 /// What runs a command.
 pub type Runner = fn(Bench) -> BoxFuture<'static, Outcome>;
@@ -14,6 +14,8 @@ pub enum Form {
     Read(Runner),
     /// Changes something: not with `-noop`.
     Change(Runner),
+    /// The same, with the whole list of `-i` at once.
+    ChangeList(Runner),
     /// Changes servers by a plan: with `-noop` it shows the plan.
     Operate(Runner),
     /// Carried out before there is a backend.
@@ -243,9 +245,17 @@ fn binary_logs() -> Vec<Command> {
 
 fn pools() -> Vec<Command> {
     vec![
-        later!("submit-pool-instances", "Replace the instances of a pool"),
-        later!("cluster-pool-instances", "List the pools of clusters"),
-        later!("which-heuristic-cluster-pool-instances", "List the instances of a cluster that are in a pool"),
+        Command {
+            name: "submit-pool-instances",
+            help: "Replace the instances of a pool",
+            form: Form::ChangeList(|b| Box::pin(pools::submit(b))),
+        },
+        read!("cluster-pool-instances", "List the pools of clusters", pools::of_clusters),
+        read!(
+            "which-heuristic-cluster-pool-instances",
+            "List the instances of a cluster that are in a pool",
+            pools::heuristic
+        ),
     ]
 }
 
@@ -297,8 +307,8 @@ fn management() -> Vec<Command> {
     vec![
         change!("discover", "Look at an instance and remember it", change::discover),
         change!("forget", "Forget an instance", change::forget),
-        later!("begin-maintenance", "Hold an instance for maintenance"),
-        later!("end-maintenance", "Release an instance"),
+        change!("begin-maintenance", "Hold an instance for maintenance", change::begin_maintenance),
+        change!("end-maintenance", "Release an instance", change::end_maintenance),
         read!("in-maintenance", "Show the instance if it is held for maintenance", read::in_maintenance),
         change!("begin-downtime", "Begin a downtime of an instance", change::begin_downtime),
         change!("end-downtime", "End the downtime of an instance", change::end_downtime),

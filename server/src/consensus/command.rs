@@ -36,6 +36,11 @@ pub enum Command {
         /// Until then it is not discovered again.
         barred_until: DateTime<Utc>,
     },
+    /// Take a server in that was asked for by name and answered; it may have been forgotten.
+    Admit {
+        /// The server.
+        key: InstanceKey,
+    },
     /// Begin (or replace) a downtime.
     BeginDowntime {
         /// The server.
@@ -47,6 +52,13 @@ pub enum Command {
     EndDowntime {
         /// The server.
         key: InstanceKey,
+    },
+    /// Replace the members of a pool; without any, the pool is gone.
+    SubmitPool {
+        /// Pool.
+        pool: String,
+        /// Its members.
+        members: Vec<InstanceKey>,
     },
     /// Begin maintenance.
     BeginMaintenance {
@@ -146,6 +158,7 @@ impl Command {
     pub fn about(&self) -> InstanceKey {
         match self {
             Self::Forget { key, .. }
+            | Self::Admit { key }
             | Self::BeginDowntime { key, .. }
             | Self::EndDowntime { key }
             | Self::BeginMaintenance { key, .. }
@@ -162,9 +175,11 @@ impl Command {
     pub fn audit_type(&self) -> &'static str {
         match self {
             Self::Forget { .. } => "forget",
+            Self::Admit { .. } => "discover",
             Self::BeginDowntime { .. } => "begin-downtime",
             Self::EndDowntime { .. } => "end-downtime",
             Self::BeginMaintenance { .. } => "begin-maintenance",
+            Self::SubmitPool { .. } => "submit-pool-instances",
             Self::EndMaintenance { .. } => "end-maintenance",
             Self::RegisterCandidate { .. } => "register-candidate",
             Self::ExpireCandidate { .. } => "expire-candidate",
@@ -184,6 +199,7 @@ impl Command {
     pub fn summary(&self) -> String {
         match self {
             Self::Forget { key, .. } => format!("forgot {key}"),
+            Self::Admit { .. } => "discovered".to_owned(),
             Self::BeginDowntime { downtime, .. } => {
                 format!("owner: {}, until: {}, reason: {}", downtime.owner, downtime.end, downtime.reason)
             }
@@ -192,6 +208,7 @@ impl Command {
                 format!("owner: {}, reason: {}", maintenance.owner, maintenance.reason)
             }
             Self::EndMaintenance { key } => format!("maintenance of {key} ended"),
+            Self::SubmitPool { pool, members } => format!("pool {pool}: {} members", members.len()),
             Self::RegisterCandidate { candidate, .. } => format!("promotion rule: {}", candidate.rule),
             Self::ExpireCandidate { key } => format!("the promotion rule of {key} expired"),
             Self::SetClusterAlias { cluster, alias } | Self::SuggestClusterAlias { cluster, alias } => {
@@ -226,6 +243,24 @@ impl Command {
                     return Err(format!("a downtime must end after it begins, got an end at {}", downtime.end));
                 }
                 Ok(())
+            }
+            Self::BeginMaintenance { key, maintenance } => {
+                if snapshot.get(key).is_none() {
+                    return Err(format!("{key} is not known"));
+                }
+                if maintenance.owner.trim().is_empty() || maintenance.reason.trim().is_empty() {
+                    return Err("maintenance needs an owner and a reason, got an empty one".to_owned());
+                }
+                if maintenance.end <= maintenance.begin {
+                    return Err(format!("maintenance must end after it begins, got an end at {}", maintenance.end));
+                }
+                match snapshot.annotations.maintenance.get(key).filter(|active| active.end > snapshot.at) {
+                    Some(active) => Err(format!("{key} is in maintenance by {}: {}", active.owner, active.reason)),
+                    None => Ok(()),
+                }
+            }
+            Self::SubmitPool { pool, .. } if pool.trim().is_empty() => {
+                Err("a pool needs a name, got an empty one".to_owned())
             }
             Self::RegisterCandidate { candidate, .. } if candidate.rule == PromotionRule::Must => {
                 Err("promotion rule \"must\" is not supported".to_owned())
@@ -287,7 +322,12 @@ impl Command {
                 }
                 annotations.tags.retain(|_, tags| !tags.is_empty());
             }
-            Self::Forget { .. } | Self::EnableRecoveries { .. } | Self::Acknowledge { .. } => {}
+            // Pools are read from the backend when they are asked for: no decision rests on them.
+            Self::SubmitPool { .. }
+            | Self::Forget { .. }
+            | Self::Admit { .. }
+            | Self::EnableRecoveries { .. }
+            | Self::Acknowledge { .. } => {}
         }
     }
 }

@@ -111,6 +111,7 @@ impl Consensus {
             Command::Forget { key, barred_until, .. } => {
                 self.fleet.forget(key, *barred_until);
             }
+            Command::Admit { key } => self.fleet.unbar(key),
             Command::EnableRecoveries { enabled, .. } => {
                 self.recoveries.send_replace(*enabled);
                 self.events.publish(EventBody::Node { message: command.summary() });

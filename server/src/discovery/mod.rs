@@ -21,7 +21,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep};
 
-pub use resolve::{Dns, ResolveError, ResolveMethod, ResolveSettings, Resolver, SystemDns};
+pub use resolve::{Dns, ResolveError, ResolveMethod, ResolveSettings, Resolved, Resolver, SystemDns};
 pub use schedule::{Counts, Ended, Pace, Schedule};
 pub use settings::DiscoverySettings;
 

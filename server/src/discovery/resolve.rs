@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::BoxFuture;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::proto::rr::{Name, RData};
@@ -123,11 +124,22 @@ const FAILED_FOR: Duration = Duration::from_secs(60);
 /// Names kept at most; far more than there are servers.
 const CAPACITY: u64 = 200_000;
 
+/// A name that was resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The name asked for.
+    pub host: String,
+    /// What it stands for.
+    pub name: String,
+    /// When that was found out.
+    pub at: DateTime<Utc>,
+}
+
 /// Resolves and remembers.
 pub struct Resolver {
     dns: Box<dyn Dns>,
     settings: ResolveSettings,
-    names: Cache<String, String>,
+    names: Cache<String, Resolved>,
     failed: Cache<String, ResolveError>,
 }
 
@@ -156,7 +168,7 @@ impl Resolver {
             return Ok(host.to_owned());
         }
         if let Some(known) = self.names.get(host) {
-            return Ok(known);
+            return Ok(known.name);
         }
         if let Some(error) = self.failed.get(host) {
             return Err(error);
@@ -173,7 +185,7 @@ impl Resolver {
             tracing::warn!(host, resolved, "a resolved name is refused by RejectHostnameResolvePattern");
             return Ok(host.to_owned());
         }
-        self.names.insert(host.to_owned(), resolved.clone());
+        self.remember(host, &resolved, Utc::now());
         Ok(resolved)
     }
 
@@ -193,9 +205,67 @@ impl Resolver {
     /// A server that was reached as `host` calls itself `own`.
     pub fn learn(&self, host: &str, own: &str) {
         let refused = self.settings.reject.as_ref().is_some_and(|pattern| pattern.is_match(own));
-        if host != own && !own.is_empty() && !refused && self.settings.method != ResolveMethod::None {
-            self.names.insert(host.to_owned(), own.to_owned());
+        if host == own || own.is_empty() || refused || self.settings.method == ResolveMethod::None {
+            return;
         }
+        let now = Utc::now();
+        // Servers tell at each look; what is known stays as it is until it is middle-aged.
+        let is_news = |known: &Resolved| known.name != own || now - known.at > self.keep() / 2;
+        if self.names.get(host).is_none_or(|known| is_news(&known)) {
+            self.remember(host, own, now);
+        }
+    }
+
+    /// Takes over what the backend remembers from before the start. What is known already is younger and stays; what is
+    /// past its time is left out.
+    pub fn load(&self, recorded: impl IntoIterator<Item = Resolved>) {
+        if self.settings.method == ResolveMethod::None {
+            return;
+        }
+        let now = Utc::now();
+        for Resolved { host, name, at } in recorded {
+            let refused = self.settings.reject.as_ref().is_some_and(|pattern| pattern.is_match(&name));
+            if at + self.keep() > now && !name.is_empty() && !refused && !self.names.contains_key(&host) {
+                self.remember(&host, &name, at);
+            }
+        }
+    }
+
+    /// What is remembered, by name.
+    pub fn known(&self) -> Vec<Resolved> {
+        let mut known: Vec<Resolved> = self.names.iter().map(|(_, resolved)| resolved).collect();
+        known.sort_by(|a, b| a.host.cmp(&b.host));
+        known
+    }
+
+    /// What was found out after this moment and is worth recording: names that stand for another one.
+    pub fn found_since(&self, moment: DateTime<Utc>) -> Vec<Resolved> {
+        if self.settings.method == ResolveMethod::None {
+            return Vec::new();
+        }
+        let mut found = self.known();
+        found.retain(|resolved| resolved.at > moment && resolved.host != resolved.name);
+        found
+    }
+
+    /// The name that a host is remembered by, without asking anybody.
+    pub fn remembered(&self, host: &str) -> Option<String> {
+        self.names.get(host).map(|known| known.name)
+    }
+
+    /// How long a name is remembered.
+    pub fn keep(&self) -> TimeDelta {
+        TimeDelta::from_std(self.settings.keep).unwrap_or(TimeDelta::MAX)
+    }
+
+    /// Forgets one name.
+    pub fn forget(&self, host: &str) {
+        self.names.invalidate(host);
+    }
+
+    fn remember(&self, host: &str, name: &str, at: DateTime<Utc>) {
+        let resolved = Resolved { host: host.to_owned(), name: name.to_owned(), at };
+        self.names.insert(host.to_owned(), resolved);
     }
 
     /// Forgets all names.
@@ -316,5 +386,33 @@ mod tests {
         assert_eq!(refusing.resolve("db1").await.as_deref(), Ok("db1"));
         refusing.learn("db1", "own");
         assert_eq!(refusing.resolve("db1").await.as_deref(), Ok("own"));
+    }
+
+    #[tokio::test]
+    async fn what_was_recorded_is_known_at_the_next_start_unless_too_old_or_refused() {
+        let now = Utc::now();
+        let name = |host: &str, name: &str, minutes| Resolved {
+            host: host.to_owned(),
+            name: name.to_owned(),
+            at: now - TimeDelta::minutes(minutes),
+        };
+        let recorded = [name("a", "a.example", 5), name("b", "b.example", 61), name("c", "c.bad", 1), name("d", "", 1)];
+        let (resolver, asked) = resolver(ResolveMethod::Cname, "bad$");
+        resolver.learn("a", "a2.example");
+        resolver.load(recorded.clone());
+        assert_eq!(resolver.remembered("a").as_deref(), Some("a2.example"), "what is known is younger");
+        let known: Vec<String> = resolver.known().into_iter().map(|resolved| resolved.host).collect();
+        assert_eq!(known, ["a"]);
+        resolver.reset();
+        resolver.load(recorded.clone());
+        assert_eq!(resolver.resolve("a").await.as_deref(), Ok("a.example"));
+        assert_eq!(asked.load(Ordering::Relaxed), 0);
+
+        resolver.resolve("x").await.expect("resolved");
+        let found: Vec<Resolved> = resolver.found_since(now - TimeDelta::seconds(1));
+        assert_eq!(found.iter().map(|f| (f.host.as_str(), f.name.as_str())).collect::<Vec<_>>(), [("x", "x.real")]);
+        let (none, _) = self::resolver(ResolveMethod::None, "");
+        none.load(recorded);
+        assert_eq!(none.known(), []);
     }
 }

@@ -12,7 +12,7 @@ mod run;
 mod server_hands;
 
 pub use hands::{HandError, Hands};
-pub use locks::{Guard, Held, Holder, Locks};
+pub use locks::{Guard, Held, Holder, Locks, Purpose};
 pub use run::{Exec, Observer, StepResult, Undone};
 pub use server_hands::ServerHands;
 

@@ -248,10 +248,15 @@ impl Fleet {
         inner.forgotten.extend(gone);
     }
 
+    /// Hands back servers that the backend does not take for now.
+    pub fn not_written(&self, keys: &[InstanceKey]) {
+        self.lock().changed.extend(keys.iter().cloned());
+    }
+
     /// Servers that wait to be written.
     pub fn count_unwritten(&self) -> usize {
         let inner = self.lock();
-        inner.changed.len() + inner.forgotten.len()
+        inner.changed.iter().filter(|key| inner.instances.contains_key(*key)).count() + inner.forgotten.len()
     }
 
     fn tell(&self, key: &InstanceKey) {

@@ -11,7 +11,7 @@ pub use cluster::{Hint, alias_of, automated, cluster_by_alias, cluster_by_hint, 
 pub use key::{Reach, host_and_port, split_list, widen};
 pub use select::{
     control_replicas, direct_replicas, downtimed, everything, in_trouble, of_cluster, of_pattern,
-    online_change_replicas, primaries, primary_of, search,
+    online_change_replicas, pooled, primaries, primary_of, search,
 };
 pub use tags::{TagError, TagExpression, tagged};
 

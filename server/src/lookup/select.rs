@@ -1,7 +1,7 @@
 //! Lists of servers (`spec/api.md` 2.11, 2.12, 2.17; `spec/cli.md` 10.10).
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use app::InstanceKey;
@@ -12,6 +12,7 @@ use regex::Regex;
 use super::cluster_names;
 use crate::config::Config;
 use crate::settings::thresholds;
+use crate::store::PoolMember;
 
 type Servers = Vec<Arc<Instance>>;
 
@@ -145,6 +146,18 @@ fn two_per_data_center<'a>(servers: impl Iterator<Item = &'a Arc<Instance>>) -> 
 /// Those with more replicas first; of servers without any, those that lag more.
 fn busiest_first(servers: &mut [&Arc<Instance>]) {
     servers.sort_by_key(|i| (Reverse(i.replicas.len()), Reverse(i.lag), i.key.clone()));
+}
+
+/// Servers of a cluster that are in a pool (in this one, if one is named), valid at their last check and no binlog servers,
+/// by key. Those in downtime are among them.
+pub fn pooled(snapshot: &Snapshot, config: &Config, members: &[PoolMember], cluster: &str, pool: &str) -> Servers {
+    let limits = thresholds(config);
+    let chosen: BTreeSet<&InstanceKey> =
+        members.iter().filter(|m| pool.is_empty() || m.pool == pool).map(|m| &m.key).collect();
+    let mut servers = of_cluster(snapshot, cluster);
+    servers
+        .retain(|i| chosen.contains(&i.key) && !i.is_binlog_server() && is_check_valid(&i.check, &limits, snapshot.at));
+    servers
 }
 
 /// Replicas fit for gh-ost: row format with logged updates, a valid check, fewest replicas first.

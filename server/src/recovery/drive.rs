@@ -17,9 +17,9 @@ use tracing::Instrument as _;
 
 use super::{RecoverError, RecoveryService};
 use crate::consensus::{Actor, Command};
-use crate::exec::{Guard, Observer, StepResult};
+use crate::exec::{Guard, Observer, Purpose, StepResult};
 use crate::journal::Entry;
-use crate::store::UnfinishedRecovery;
+use crate::store::{NodeIdentity, UnfinishedRecovery};
 
 /// Reason of the downtime of servers that a recovery left behind (`spec/recovery.md` 6.3).
 pub(super) const LOST_IN_RECOVERY: &str = "lost-in-recovery";
@@ -52,7 +52,7 @@ impl RecoveryService {
         snapshot: &Snapshot,
         forced: bool,
     ) -> Result<Arc<Recovery>, RecoverError> {
-        let guard = self.hold_cluster(&finding, snapshot, kind, actor)?;
+        let guard = self.hold_cluster(&finding, snapshot, kind, actor).await?;
         let now = Utc::now();
         let config = self.parts.config.current();
         let settings = RecoverySettings { designated, ..crate::settings::recovery(&config) };
@@ -70,7 +70,9 @@ impl RecoveryService {
         for UnfinishedRecovery { mut recovery, machine, .. } in unfinished {
             let now = Utc::now();
             let actor = Actor { name: recovery.actor.clone(), address: String::new() };
-            let before = format!("{} ({})", recovery.node, recovery.node_token);
+            let previous =
+                NodeIdentity { hostname: recovery.node.clone(), token: std::mem::take(&mut recovery.node_token) };
+            let before = format!("{} ({})", previous.hostname, previous.token);
             recovery.node.clone_from(&self.parts.node.hostname);
             recovery.node_token.clone_from(&self.parts.node.token);
             let machine: Machine = match serde_json::from_value(machine) {
@@ -82,16 +84,24 @@ impl RecoveryService {
             };
             tracing::warn!(uid = %recovery.uid, instance = %recovery.finding.key, before, "taking up an unfinished recovery");
             let snapshot = self.parts.fleet.snapshot();
-            let guard = match self.hold_cluster(&recovery.finding, &snapshot, recovery.kind, &actor) {
+            let mut guard = match self.hold_here(&recovery.finding, &snapshot, recovery.kind, &actor) {
                 Ok(guard) => guard,
                 Err(error) => {
                     self.give_up(recovery, &error.to_string());
                     continue;
                 }
             };
+            let this = Arc::clone(self);
             let mut machine = machine;
-            let decision = machine.resume(&snapshot, now);
-            self.launch(Course { recovery, machine, decision, actor, guard });
+            tokio::spawn(async move {
+                let servers = members(&snapshot, &recovery.finding);
+                if let Err(held) = guard.share(servers, Purpose::Recovery, Some(previous)).await {
+                    this.give_up(recovery, &held.to_string());
+                    return;
+                }
+                let decision = machine.resume(&snapshot, now);
+                this.launch(Course { recovery, machine, decision, actor, guard });
+            });
         }
     }
 
@@ -113,8 +123,21 @@ impl RecoveryService {
         registered
     }
 
-    /// Takes the cluster and all of its servers, or says who has them (`safety.md` S4).
-    pub(super) fn hold_cluster(
+    /// Takes the cluster and all of its servers, or says who has them, be it another process (`safety.md` S4).
+    pub(super) async fn hold_cluster(
+        &self,
+        finding: &Finding,
+        snapshot: &Snapshot,
+        kind: RecoveryKind,
+        actor: &Actor,
+    ) -> Result<Guard, RecoverError> {
+        let mut guard = self.hold_here(finding, snapshot, kind, actor)?;
+        guard.share(members(snapshot, finding), Purpose::Recovery, None).await.map_err(RecoverError::Held)?;
+        Ok(guard)
+    }
+
+    /// The same within this process only.
+    fn hold_here(
         &self,
         finding: &Finding,
         snapshot: &Snapshot,
@@ -122,7 +145,7 @@ impl RecoveryService {
         actor: &Actor,
     ) -> Result<Guard, RecoverError> {
         let mut names = vec![format!("cluster {}", finding.cluster)];
-        names.extend(snapshot.cluster(&finding.cluster).map(|i| i.key.to_string()));
+        names.extend(members(snapshot, finding).iter().map(ToString::to_string));
         let operation = format!("{kind:?} of {} by {}", finding.key, actor.name);
         self.parts.locks.take(&names, &operation).map_err(RecoverError::Held)
     }
@@ -356,6 +379,11 @@ impl Observer for RecordObserver<'_> {
         });
         std::future::ready(()).boxed()
     }
+}
+
+/// The servers of the cluster that a finding is about.
+fn members(snapshot: &Snapshot, finding: &Finding) -> Vec<InstanceKey> {
+    snapshot.cluster(&finding.cluster).map(|i| i.key.clone()).collect()
 }
 
 fn outcome(step: &Step, result: StepResult, fresh: &BTreeMap<InstanceKey, Option<Instance>>) -> StepOutcome {

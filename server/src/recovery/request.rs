@@ -186,7 +186,7 @@ impl RecoveryService {
         let finding = self.find(&source)?;
         self.refuse_if_running(&finding)?;
         let snapshot = self.parts.fleet.snapshot();
-        let guard = self.hold_cluster(&finding, &snapshot, RecoveryKind::Takeover, actor)?;
+        let guard = self.hold_cluster(&finding, &snapshot, RecoveryKind::Takeover, actor).await?;
         let settings: RecoverySettings = crate::settings::recovery(&self.parts.config.current());
         let request = TakeoverRequest { source, designated, auto };
         let (machine, decision) = Machine::begin_takeover(&request, &snapshot, &settings, Utc::now());

@@ -20,7 +20,7 @@ use crate::audit::Audit;
 use crate::config::LiveConfig;
 use crate::consensus::{Actor, Consensus};
 use crate::events::EventBus;
-use crate::exec::{Exec, Held, Locks, Observer, StepResult};
+use crate::exec::{Exec, Held, Locks, Observer, Purpose, StepResult};
 use crate::fleet::Fleet;
 use operations::Operations;
 
@@ -140,7 +140,9 @@ impl Refactor {
         }
         let sketch = self.plan(operation)?;
         let name = format!("{} by {}", sketch.title, actor.name);
-        let guard = self.locks.take(&lock_names(&sketch), &name).map_err(RefactorError::Held)?;
+        // Every server touched: a recovery and an operation never meet (`safety.md` S4).
+        let taken = self.locks.take_servers(sketch.servers(), &name, Purpose::Operation).await;
+        let guard = taken.map_err(RefactorError::Held)?;
         let mut touched = sketch.servers();
         touched.extend(operation.servers().into_iter().cloned());
         touched.sort();
@@ -231,11 +233,6 @@ fn describe_failure(step: &Step, state: &StepState) -> String {
         StepState::Failed { error } => format!("{}: step {} ({}): {error}", step.server, step.id, step.reason),
         _ => format!("{}: step {} ({}): no answer within {} ms", step.server, step.id, step.reason, step.timeout_ms),
     }
-}
-
-/// The cluster as a whole and every server touched: a recovery and an operation never meet (`safety.md` S4).
-fn lock_names(plan: &Plan) -> Vec<String> {
-    plan.servers().iter().map(ToString::to_string).collect()
 }
 
 /// The audit type under which the compatible API lists an operation (`spec/refactoring.md` 18); those that the original does not

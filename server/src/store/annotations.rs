@@ -45,7 +45,8 @@ impl Store {
 
     async fn load_maintenance(&self) -> StoreResult<BTreeMap<InstanceKey, Maintenance>> {
         let sql = "select database_instance_maintenance_id as id, hostname, port, begin_timestamp, end_timestamp, \
-                   owner, reason from database_instance_maintenance where maintenance_active = 1";
+                   owner, reason from database_instance_maintenance where maintenance_active = 1 \
+                   and explicitly_bounded = 1";
         let rows = self.rows(Statement::new(sql)).await?;
         let entry = |row: &Row| Maintenance {
             id: row.int("id"),

@@ -75,6 +75,7 @@ impl Store {
             ("cluster_injected_pseudo_gtid", "time_injected", now - Duration::minutes(60)),
             ("database_instance_stale_binlog_coordinates", "first_seen", stale),
             ("database_instance_coordinates_history", "recorded_timestamp", now - Duration::minutes(4)),
+            ("orchestrator_membership", "valid_until", now),
             ("audit", "audit_timestamp", audit),
             ("topology_failure_detection", "start_active_period", audit),
             ("topology_recovery_steps", "audit_at", audit),

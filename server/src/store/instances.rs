@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use app::InstanceKey;
-use app::topology::{Check, Instance};
+use app::topology::Instance;
 use chrono::{DateTime, Utc};
 
-use super::connection::Tx;
 use super::instance_row::{InstanceRow, columns, from_row, to_row};
-use super::value::{Row, Statement, Value};
-use super::{Store, StoreResult, text};
+use super::value::{Statement, Value};
+use super::{Store, StoreResult};
 
 /// Servers written in one transaction: small enough that readers of a shared server are not held up.
 const GROUP: usize = 500;
@@ -27,15 +26,8 @@ pub struct WriteReport {
     pub written: usize,
     /// Servers that the backend refused, and why. The others were written all the same.
     pub dropped: Vec<(InstanceKey, String)>,
-}
-
-/// A check that ended badly or only began: nothing but the times changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckUpdate {
-    /// The server.
-    pub key: InstanceKey,
-    /// How it stands now; `last_seen` and `latency_ns` are not written.
-    pub check: Check,
+    /// Servers that were forgotten and must stay out for now.
+    pub barred: Vec<InstanceKey>,
 }
 
 impl Store {
@@ -61,7 +53,8 @@ impl Store {
     }
 
     /// Writes servers, new or known, in batches. Values that do not fit their column are shortened or left out there (the whole value
-    /// is kept in a table of ours); a server that the backend refuses all the same is dropped, the others are written.
+    /// is kept in a table of ours); a server that the backend refuses all the same is dropped, the others are written. One
+    /// that was forgotten, be it by another process, is left out until it is admitted again or its time is over.
     /// `last_seen` is written when it is known and left alone when not.
     ///
     /// # Errors
@@ -69,9 +62,14 @@ impl Store {
     pub async fn write_instances(&self, instances: &[Arc<Instance>]) -> StoreResult<WriteReport> {
         let mut report = WriteReport::default();
         let enforced = self.dialect().enforces_limits();
+        let barred = self.barred(Utc::now()).await?;
         for group in instances.chunks(GROUP) {
             let mut rows = Vec::with_capacity(group.len());
             for instance in group {
+                if barred.contains(&instance.key) {
+                    report.barred.push(instance.key.clone());
+                    continue;
+                }
                 if enforced && (instance.key.hostname.len() > 128 || !instance.key.hostname.is_ascii()) {
                     let reason = "the host name is longer than 128 bytes or not ASCII".to_owned();
                     report.dropped.push((instance.key.clone(), reason));
@@ -129,22 +127,6 @@ impl Store {
         tx.commit().await
     }
 
-    /// Notes checks that failed (or began): only the times of the check and its error change, and servers
-    /// that are not stored stay so.
-    ///
-    /// # Errors
-    /// What the backend says; then nothing of the batch is written.
-    pub async fn touch_checks(&self, updates: &[CheckUpdate]) -> StoreResult<()> {
-        for group in updates.chunks(GROUP) {
-            let mut tx = self.begin().await?;
-            for update in group {
-                touch(&mut tx, update).await?;
-            }
-            tx.commit().await?;
-        }
-        Ok(())
-    }
-
     /// Forgets servers; returns how many were known. What operators said of them stays until it expires.
     ///
     /// # Errors
@@ -199,42 +181,6 @@ impl Store {
                    select ?, hostname, port, master_host, master_port, cluster_name, version from database_instance";
         Ok(self.run(Statement::new(sql).bind(at.timestamp())).await?.affected)
     }
-}
-
-/// Updates one server's check, here and in the JSON beside it.
-async fn touch(tx: &mut Tx, update: &CheckUpdate) -> StoreResult<()> {
-    let CheckUpdate { key, check } = update;
-    let sql = "update database_instance set last_checked = ?, last_attempted_check = ?, \
-               last_check_partial_success = ? where hostname = ? and port = ?";
-    let statement = Statement::new(sql)
-        .bind(check.last_checked.unwrap_or_else(text::never))
-        .bind(check.last_attempted.unwrap_or_else(text::never))
-        .bind(check.partial_success)
-        .bind_key(key);
-    tx.run(statement).await?;
-    let sql = "select extra from orchestrator_instance_extra where hostname = ? and port = ?";
-    let rows = tx.rows(Statement::new(sql).bind_key(key)).await?;
-    let Some(extra) = rows.first().map(|row: &Row| row.text("extra")) else { return Ok(()) };
-    let Some(extra) = with_check(&extra, check) else { return Ok(()) };
-    let sql = "update orchestrator_instance_extra set extra = ? where hostname = ? and port = ?";
-    tx.run(Statement::new(sql).bind(extra).bind_key(key)).await?;
-    Ok(())
-}
-
-/// The JSON beside a server's row with another check in it.
-fn with_check(extra: &str, check: &Check) -> Option<String> {
-    let mut json: serde_json::Value = serde_json::from_str(extra).ok()?;
-    let fields = json.as_object_mut()?.entry("fields").or_insert_with(|| serde_json::json!({}));
-    let stored = fields.as_object_mut()?.entry("check").or_insert_with(|| serde_json::json!({}));
-    let stored = stored.as_object_mut()?;
-    for (name, value) in [
-        ("last_checked", serde_json::to_value(check.last_checked)),
-        ("last_attempted", serde_json::to_value(check.last_attempted)),
-        ("error", serde_json::to_value(&check.error)),
-    ] {
-        stored.insert(name.to_owned(), value.ok()?);
-    }
-    serde_json::to_string(&json).ok()
 }
 
 /// Cuts into pieces whose lengths are powers of two, the largest first, so that statements come in six lengths only and stay

@@ -89,12 +89,7 @@ impl Store {
     pub async fn expire_maintenance(&self, now: DateTime<Utc>) -> StoreResult<u64> {
         let over = "delete from database_instance_maintenance where maintenance_active is null and end_timestamp < ?";
         let mut deleted = self.run(Statement::new(over).bind(now - HISTORY)).await?.affected;
-        let past = "delete from database_instance_maintenance where maintenance_active = 1 and end_timestamp < ?";
-        deleted += self.run(Statement::new(past).bind(now)).await?.affected;
-        let orphaned = "delete from database_instance_maintenance where explicitly_bounded = 0 and not exists \
-                        (select 1 from node_health where node_health.hostname = processing_node_hostname \
-                        and node_health.token = processing_node_token)";
-        deleted += self.run(Statement::new(orphaned)).await?.affected;
+        deleted += self.run(self.void_holds(now)).await?.affected;
         Ok(deleted)
     }
 }

@@ -39,6 +39,12 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0002_own_tables.sql"),
         mysql: include_str!("../../../migrations/mysql/0002_own_tables.sql"),
     },
+    Migration {
+        number: 3,
+        name: "membership",
+        sqlite: include_str!("../../../migrations/sqlite/0003_membership.sql"),
+        mysql: include_str!("../../../migrations/mysql/0003_membership.sql"),
+    },
 ];
 
 /// Number of the migration that is compared rather than run once.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::connection::Tx;
 use super::value::Statement;
 use super::{Store, StoreResult};
 
@@ -99,16 +100,53 @@ impl Store {
     /// # Errors
     /// What the backend says.
     pub async fn write_resolved_name(&self, name: &ResolvedName) -> StoreResult<()> {
+        self.write_resolved_names(std::slice::from_ref(name)).await
+    }
+
+    async fn write_resolved_in(&self, tx: &mut Tx, name: &ResolvedName) -> StoreResult<()> {
         let columns = ["hostname", "resolved_hostname", "resolved_timestamp"];
         let (hostname, resolved) = (self.fit_ascii(&name.hostname, 128), self.fit_ascii(&name.resolved, 128));
-        let mut tx = self.begin().await?;
         let sql = self.dialect().upsert("hostname_resolve", &["hostname"], &columns, &[], 1);
         tx.run(Statement::new(sql).bind(&hostname).bind(&resolved).bind(name.at)).await?;
         if hostname != resolved {
             let sql = self.dialect().upsert("hostname_resolve_history", &["resolved_hostname"], &columns, &[], 1);
             tx.run(Statement::new(sql).bind(&hostname).bind(&resolved).bind(name.at)).await?;
         }
+        Ok(())
+    }
+
+    /// Notes what several names resolved to, all or none.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn write_resolved_names(&self, names: &[ResolvedName]) -> StoreResult<()> {
+        let mut tx = self.begin().await?;
+        for name in names {
+            self.write_resolved_in(&mut tx, name).await?;
+        }
         tx.commit().await
+    }
+
+    /// Deletes what is recorded of these names.
+    ///
+    /// # Errors
+    /// What the backend says; then nothing has changed.
+    pub async fn forget_resolved_names(&self, hosts: &[String]) -> StoreResult<()> {
+        let mut tx = self.begin().await?;
+        for host in hosts {
+            tx.run(Statement::new("delete from hostname_resolve where hostname = ?").bind(host)).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Says that the aliases of clusters which have servers are still in use, so that they do not expire.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn keep_cluster_aliases(&self, now: DateTime<Utc>) -> StoreResult<()> {
+        let sql = "update cluster_alias set last_registered = ? \
+                   where cluster_name in (select cluster_name from database_instance)";
+        self.run(Statement::new(sql).bind(now)).await.map(drop)
     }
 
     /// Empties the stored cache of resolved names; returns how many there were.

@@ -7,7 +7,7 @@ use super::value::{Row, Statement};
 use super::{Store, StoreResult};
 
 /// A row that was not refreshed for this long is up for take-over, and its process counts as gone.
-const STALE_SECONDS: u32 = 5;
+pub(super) const STALE_SECONDS: u32 = 5;
 /// A process that beat within this time is available.
 const AVAILABLE_SECONDS: u32 = 2;
 
@@ -111,6 +111,19 @@ impl Store {
             "select hostname, token, extra_info, command, app_version, db_backend, first_seen_active, \
              last_seen_active from node_health where extra_info = 'HttpMode' and last_seen_active >= {since} \
              order by hostname, token"
+        );
+        Ok(self.rows(Statement::new(sql)).await?.iter().map(node_of).collect())
+    }
+
+    /// All processes that have not ceased to beat, of any mode.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn live_nodes(&self) -> StoreResult<Vec<NodeHealthRow>> {
+        let since = self.dialect().seconds_ago(STALE_SECONDS);
+        let sql = format!(
+            "select hostname, token, extra_info, command, app_version, db_backend, first_seen_active, \
+             last_seen_active from node_health where last_seen_active >= {since} order by hostname, token"
         );
         Ok(self.rows(Statement::new(sql)).await?.iter().map(node_of).collect())
     }

@@ -22,6 +22,19 @@ pub struct UnfinishedRecovery {
     pub updated_at: DateTime<Utc>,
 }
 
+/// How a recovery stands, without its story.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveryStanding {
+    /// Identity across nodes.
+    pub uid: String,
+    /// It has not ended.
+    pub is_running: bool,
+    /// Acknowledged by somebody.
+    pub is_acknowledged: bool,
+    /// The process that runs or ran it.
+    pub node: NodeIdentity,
+}
+
 impl Store {
     /// Saves a recovery with its steps and the state of its machine, in one transaction.
     ///
@@ -105,6 +118,23 @@ impl Store {
             }
         }
         Ok(unfinished)
+    }
+
+    /// How the newest recoveries stand, newest first.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn recovery_standings(&self, limit: u32) -> StoreResult<Vec<RecoveryStanding>> {
+        let sql = "select r.uid as uid, r.state as state, r.node_hostname as node_hostname, r.node_token as node_token, \
+                   t.acknowledged as acknowledged from orchestrator_recovery r \
+                   left join topology_recovery t on t.uid = r.uid order by r.started_at desc, r.uid desc limit ?";
+        let standing = |row: &Row| RecoveryStanding {
+            uid: row.text("uid"),
+            is_running: row.text("state") == state_word(&RecoveryState::Running),
+            is_acknowledged: row.flag("acknowledged"),
+            node: NodeIdentity { hostname: row.text("node_hostname"), token: row.text("node_token") },
+        };
+        Ok(self.rows(Statement::new(sql).bind(limit)).await?.iter().map(standing).collect())
     }
 
     /// One recovery in full, with its number and acknowledgement; `None` when it is unknown or of the original.

@@ -90,7 +90,7 @@ impl Edge {
         let settings = config.as_object_mut().expect("an object");
         settings.insert("BackendDB".to_owned(), "sqlite".into());
         settings.insert("SQLite3DataFile".to_owned(), ":memory:".into());
-        settings.insert("HostnameResolveMethod".to_owned(), "none".into());
+        settings.entry("HostnameResolveMethod").or_insert_with(|| "none".into());
         let config = Config::from_json(&config.to_string()).expect("a valid configuration");
         let config = Arc::new(LiveConfig::fixed(config));
         let store = Store::in_memory().await.expect("a store");

@@ -196,3 +196,59 @@ async fn what_was_done_is_in_the_audit_with_who_did_it() {
     let compatible = get("/api/audit/instance/db3.example/3306").await.ok();
     assert_eq!(compatible[0]["AuditInstanceKey"]["Hostname"], "db3.example");
 }
+
+#[tokio::test]
+async fn maintenance_keeps_operations_off_and_is_exclusive() {
+    let edge = Edge::new(OPEN).await;
+    let db3 = json!({"Hostname": "db3.example", "Port": 3306});
+    let begun = edge.get("/api/begin-maintenance/db3.example/3306/ann/upgrade").await;
+    begun.message("OK");
+    assert_eq!(begun.json()["Details"], db3);
+    assert_eq!(edge.get("/api/in-maintenance/db3.example/3306").await.message("OK"), "true");
+    let again = edge.get("/api/begin-maintenance/db3.example/3306/bob/reboot").await.message("ERROR");
+    assert!(again.contains("db3.example:3306 is in maintenance by ann: upgrade"), "{again}");
+    let refused = edge.get("/api/stop-replica/db3.example/3306").await.message("ERROR");
+    assert!(refused.contains("maintenance by ann: upgrade"), "{refused}");
+    edge.get("/api/end-maintenance/db3.example/3306").await.message("OK");
+    assert_eq!(edge.get("/api/in-maintenance/db3.example/3306").await.message("OK"), "false");
+    edge.get("/api/stop-replica/db3.example/3306").await.message("OK");
+
+    // Nor does it begin while somebody is at work there.
+    let guard = edge.services.locks.take(&["db3.example:3306".to_owned()], "relocate db3 by bob").expect("free");
+    let busy = edge.get("/api/begin-maintenance/db3.example/3306/ann/upgrade").await.message("ERROR");
+    assert!(busy.contains("relocate db3 by bob"), "{busy}");
+    drop(guard);
+    edge.get("/api/begin-maintenance/db3.example/3306/ann/upgrade").await.message("OK");
+    edge.services.adoption.adopt(&edge.services).await.expect("adopted");
+    let number = edge.get("/api/maintenance").await.ok()[0]["MaintenanceId"].as_i64().expect("a number");
+    assert_eq!(edge.get(&format!("/api/end-maintenance/{number}")).await.json()["Details"], json!(number));
+    assert_eq!(edge.get("/api/maintenance").await.ok(), json!([]));
+}
+
+#[tokio::test]
+async fn pools_are_handed_in_and_listed_by_cluster() {
+    let edge = Edge::new(OPEN).await;
+    let submitted = edge.get("/api/submit-pool-instances/reads?instances=db3.example,%20db5:3306,us2.example").await;
+    submitted.message("OK");
+    assert_eq!(submitted.json()["Details"], json!("reads"));
+    edge.get("/api/submit-pool-instances/backup?instances=db4.example:3306").await.message("OK");
+    let members =
+        |names: &[&str]| json!(names.iter().map(|n| json!({"Hostname": n, "Port": 3306})).collect::<Vec<_>>());
+    let of = async |path: &str| edge.get(&format!("/api/{path}")).await.ok()["Details"].clone();
+    let reads = members(&["db3.example", "db5.example"]);
+    assert_eq!(
+        of("cluster-pool-instances/db1.example:3306").await,
+        json!({"backup": members(&["db4.example"]), "reads": reads})
+    );
+    assert_eq!(of("cluster-pool-instances/db1.example:3306/reads").await, json!({"reads": reads}));
+    assert_eq!(of("cluster-pool-instances/orders").await, json!({}), "the name is taken literally");
+    let heuristic = of("heuristic-cluster-pool-instances/orders").await;
+    let keys: Vec<&str> =
+        heuristic.as_array().expect("a list").iter().map(|i| i["Key"]["Hostname"].as_str().expect("a name")).collect();
+    assert_eq!(keys, ["db3.example", "db4.example", "db5.example"]);
+    assert_eq!(of("heuristic-cluster-pool-lag/orders/reads").await, json!(0));
+    let nobody = edge.get("/api/heuristic-cluster-pool-lag/orders/nosuch").await.message("ERROR");
+    assert!(nobody.contains("no pooled instances"), "{nobody}");
+    edge.get("/api/submit-pool-instances/reads").await.message("OK");
+    assert_eq!(of("cluster-pool-instances/db1.example:3306/reads").await, json!({}));
+}

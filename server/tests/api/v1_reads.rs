@@ -209,3 +209,17 @@ async fn answers_are_not_kept_or_guessed_at() {
         assert!(answer.headers["content-security-policy"].to_str().unwrap().contains("default-src 'none'"), "{path}");
     }
 }
+
+#[tokio::test]
+async fn resolved_names_are_told_with_their_end() {
+    let edge = Edge::new(r#"{"HostnameResolveMethod": "default"}"#).await;
+    edge.services.discovery.resolver().learn("db1", "db1.example");
+    let cache = edge.get("/api/hostname-resolve-cache").await.ok();
+    let entry = &cache["Details"]["db1"];
+    assert_eq!(entry["Object"], "db1.example");
+    let left = entry["Expiration"].as_i64().expect("nanoseconds")
+        - chrono::Utc::now().timestamp_nanos_opt().expect("a number");
+    assert!((3_500_000_000_000..=3_600_000_000_000).contains(&left), "{left}");
+    edge.get("/api/reset-hostname-resolve-cache").await.message("OK");
+    assert_eq!(edge.get("/api/hostname-resolve-cache").await.ok()["Details"], serde_json::json!({}));
+}

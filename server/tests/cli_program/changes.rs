@@ -40,6 +40,45 @@ async fn without_owner_and_duration_it_is_the_user_and_ten_minutes() {
 }
 
 #[tokio::test]
+async fn maintenance_holds_a_server_until_it_ends() {
+    let desk = Desk::new().await;
+    let said = desk.run(&["-c", "begin-maintenance", "-i", "db2", "-reason", "new disk", "-duration", "1h"]);
+    assert_eq!((said.out.as_str(), said.err.as_str(), said.code), ("db2.example:3306\n", "", 0));
+    let world = desk.world().await;
+    let maintenance = &world.annotations.maintenance[&key("db2.example")];
+    assert_eq!(maintenance.reason, "new disk");
+    assert_eq!(world.audit[0], ("begin-maintenance".to_owned(), key("db2.example"), actor().name));
+    assert_eq!(desk.line("-c in-maintenance -i db2").out, "db2.example:3306\n");
+    assert_eq!(desk.line("-c end-maintenance -i db2").out, "db2.example:3306\n");
+    assert_eq!(desk.line("-c in-maintenance -i db2").out, "");
+    // Without one there is nothing to end, and that is no error.
+    assert_eq!(desk.line("-c end-maintenance -i db2").code, 0);
+}
+
+#[tokio::test]
+async fn a_pool_has_the_members_handed_in_last() {
+    let desk = Desk::new().await;
+    for (line, expected) in [
+        ("submit-pool-instances -pool reads -i db2.example,db4", ""),
+        ("submit-pool-instances -pool backup -i db4.example:3306", ""),
+        ("submit-pool-instances -pool reads -i db3,us2", ""),
+        (
+            "cluster-pool-instances",
+            "db1.example:3306\torders\tbackup\tdb4.example:3306\n\
+             db1.example:3306\torders\treads\tdb3.example:3306\n\
+             us1.example:3306\tus1.example:3306\treads\tus2.example:3306\n",
+        ),
+        ("which-heuristic-cluster-pool-instances -alias orders", "db3.example:3306\ndb4.example:3306\n"),
+        ("which-heuristic-cluster-pool-instances -alias orders -pool reads", "db3.example:3306\n"),
+        ("submit-pool-instances -pool reads", ""),
+        ("which-heuristic-cluster-pool-instances -alias orders -pool reads", ""),
+    ] {
+        let said = desk.line(&format!("-c {line}"));
+        assert_eq!((said.out.as_str(), said.err.as_str(), said.code), (expected, "", 0), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_forgotten_server_is_gone() {
     let desk = Desk::new().await;
     let before = desk.world().await;

@@ -12,6 +12,7 @@ use crate::auth::{Operator, Viewer};
 use crate::cli::duration::parse_duration;
 use crate::consensus::Command;
 use crate::lookup::{Hint, Reach, TagExpression, cluster_by_hint, tagged};
+use crate::maintenance::{self, Wanted};
 
 /// A downtime without a duration lasts this long.
 pub const DEFAULT_DOWNTIME: TimeDelta = TimeDelta::minutes(10);
@@ -141,7 +142,7 @@ fn tag_of(call: &Call) -> ApiResult<TagExpression> {
 }
 
 /// `maintenance`
-pub async fn maintenance(_: Viewer, call: Call) -> ApiResult<Answer> {
+pub async fn list_maintenance(_: Viewer, call: Call) -> ApiResult<Answer> {
     let snapshot = call.snapshot();
     let active = snapshot.annotations.maintenance.iter().filter(|(_, entry)| entry.end > snapshot.at);
     let mut entries: Vec<_> = active.collect();
@@ -149,6 +150,36 @@ pub async fn maintenance(_: Viewer, call: Call) -> ApiResult<Answer> {
     let listed: Vec<_> =
         entries.into_iter().map(|(key, entry)| Maintenance::new(key, entry, call.form(), snapshot.at)).collect();
     Ok(Answer::bare(&listed))
+}
+
+/// `begin-maintenance/:host/:port/:owner/:reason`
+pub async fn begin_maintenance(operator: Operator, call: Call) -> ApiResult<Answer> {
+    let key = known_target(&call).await?;
+    let wanted = Wanted {
+        key: key.clone(),
+        owner: call.param("owner").trim().to_owned(),
+        reason: call.param("reason").trim().to_owned(),
+        length: maintenance::DEFAULT_LENGTH,
+    };
+    maintenance::begin(&call.services, wanted, operator.actor()).await?;
+    Ok(Answer::ok(format!("Maintenance begun: {key}"), key))
+}
+
+/// `end-maintenance/:host/:port`: no error when there was none
+pub async fn end_maintenance(operator: Operator, call: Call) -> ApiResult<Answer> {
+    let key = call.target().await?;
+    call.services.consensus.submit(Command::EndMaintenance { key: key.clone() }, operator.actor()).await?;
+    Ok(Answer::ok(format!("Maintenance ended: {key}"), key))
+}
+
+/// `end-maintenance/:maintenanceKey`
+pub async fn end_maintenance_by_number(operator: Operator, call: Call) -> ApiResult<Answer> {
+    let text = call.param("maintenanceKey");
+    let number = text
+        .parse()
+        .map_err(|_not_a_number| ApiError::bad_input(format!("a maintenance is named by its number, got {text:?}")))?;
+    maintenance::end_by_number(&call.services, number, operator.actor()).await?;
+    Ok(Answer::ok(format!("Maintenance ended: {number}"), number))
 }
 
 /// `in-maintenance/:host/:port`

@@ -1,22 +1,32 @@
 //! Finding, refreshing, resolving and forgetting servers (`spec/api.md` 2.15, 2.17, 2.18).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use app::InstanceKey;
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 use tokio::net::TcpStream;
 
 use super::Answer;
 use super::call::Call;
 use crate::api::compat::CompatInstance;
 use crate::api::error::{ApiError, ApiResult, ErrorKind};
-use crate::auth::{Admin, Operator};
+use crate::auth::{Admin, Operator, Viewer};
 use crate::consensus::Command;
-use crate::discovery::DiscoveryError;
+use crate::discovery::{DiscoveryError, Resolved};
 use crate::lookup::Reach;
 
 /// A forgotten server does not come back by itself for this long (`spec/discovery.md` 28).
 pub const FORGOTTEN_FOR: TimeDelta = TimeDelta::minutes(30);
+
+/// An entry of the cache of host names (`spec/api.md` 2, 190).
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct CachedName {
+    object: String,
+    expiration: i64,
+}
 
 /// `resolve` waits this long for the server to take a connection.
 const KNOCK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -26,7 +36,8 @@ pub async fn discover(operator: Operator, call: Call) -> ApiResult<Answer> {
     let key = call.key_of("host", "port", Reach::Exact).await?;
     match call.services.discovery.discover(&key).await {
         Ok(found) => {
-            call.services.audit.record("discover", &found.key, "", operator.actor(), "discovered");
+            let command = Command::Admit { key: found.key.clone() };
+            call.services.consensus.submit(command, operator.actor()).await?;
             let snapshot = call.snapshot();
             let message = format!("Instance discovered: {}", found.key);
             Ok(Answer::ok(message, CompatInstance::live(&found, &snapshot.annotations)))
@@ -44,10 +55,17 @@ pub async fn async_discover(operator: Operator, call: Call) -> ApiResult<Answer>
     let key = call.key_of("host", "port", Reach::Exact).await?;
     let done = format!("Asynchronous discovery initiated for Instance: {key}");
     call.services.audit.record("discover", &key, "", operator.actor(), "asked for");
-    let discovery = std::sync::Arc::clone(&call.services.discovery);
+    let (services, actor) = (std::sync::Arc::clone(&call.services), operator.actor().clone());
     tokio::spawn(async move {
-        if let Err(error) = discovery.discover(&key).await {
-            tracing::warn!(%error, instance = %key, "a discovery that nobody waits for failed");
+        let admitted = match services.discovery.discover(&key).await {
+            Ok(found) => services.consensus.submit(Command::Admit { key: found.key.clone() }, &actor).await,
+            Err(error) => {
+                tracing::warn!(%error, instance = %key, "a discovery that nobody waits for failed");
+                return;
+            }
+        };
+        if let Err(error) = admitted {
+            tracing::warn!(%error, instance = %key, "a server found in the background was not recorded as asked for");
         }
     });
     Ok(Answer::ok(done, ()))
@@ -94,8 +112,21 @@ pub async fn resolve(_: Operator, call: Call) -> ApiResult<Answer> {
     }
 }
 
+/// `hostname-resolve-cache`: what each name stands for, and until when that is remembered
+pub async fn resolve_cache(_: Viewer, call: Call) -> ApiResult<Answer> {
+    let resolver = call.services.discovery.resolver();
+    let entry = |resolved: Resolved| {
+        let until = resolved.at.checked_add_signed(resolver.keep()).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        let expiration = until.timestamp_nanos_opt().unwrap_or(i64::MAX);
+        (resolved.host, CachedName { object: resolved.name, expiration })
+    };
+    let cache: BTreeMap<String, CachedName> = resolver.known().into_iter().map(entry).collect();
+    Ok(Answer::ok("Cache retrieved", cache))
+}
+
 /// `reset-hostname-resolve-cache`
 pub async fn reset_resolve_cache(admin: Admin, call: Call) -> ApiResult<Answer> {
+    call.services.store.delete_resolved_names().await?;
     call.services.discovery.resolver().reset();
     let everything = InstanceKey::default();
     call.services.audit.record("reset-hostname-resolve-cache", &everything, "", admin.actor(), "cleared");

@@ -11,10 +11,7 @@ use super::call::Call;
 use crate::api::compat::{ElectedNode, HealthStatus, NodeHealth};
 use crate::api::error::{ApiError, ApiResult, ErrorKind};
 use crate::auth::{Admin, Operator, Viewer};
-use crate::store::NodeReport;
-
-/// Version of this program.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+use crate::registration;
 
 /// `lb-check`, `_ping`
 pub async fn always_ok(_: Call) -> ApiResult<Answer> {
@@ -44,13 +41,7 @@ pub async fn health(_: Viewer, call: Call) -> ApiResult<Answer> {
     };
     let is_leader = services.consensus.is_leader();
     let active = NodeHealth::active(&me, form);
-    let report = NodeReport {
-        node: node.identity(),
-        mode: "HttpMode".to_owned(),
-        command: String::new(),
-        version: VERSION.to_owned(),
-        backend: crate::settings::backend(&call.config).to_string(),
-    };
+    let report = registration::report(node, &call.config, registration::Mode::Service);
     let beat = services.store.beat(&report).await;
     let (rows, failed) = match beat {
         Ok(taken) => (services.store.available_nodes().await.unwrap_or_default(), !taken),

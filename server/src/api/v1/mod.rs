@@ -11,6 +11,7 @@ mod discover;
 mod meta;
 mod moves;
 mod operate;
+mod pools;
 mod read;
 mod records;
 mod recoveries;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::route::{Handler, Params, Route, matches};
-use super::{analysis, annotate, discover, meta, moves, operate, read, records, recoveries, trees};
+use super::{analysis, annotate, discover, meta, moves, operate, pools, read, records, recoveries, trees};
 
 /// Routes, found by the first word of the path and the number of its parts.
 pub struct Table {
@@ -136,6 +136,7 @@ fn operations() -> Vec<Route> {
         operate!("forget/:host/:port" => discover::forget),
         operate!("forget-cluster/:clusterHint" => discover::forget_cluster),
         guarded!("resolve/:host/:port" => discover::resolve),
+        view!("hostname-resolve-cache" => discover::resolve_cache),
         administer!("reset-hostname-resolve-cache" => discover::reset_resolve_cache),
         operate!("relocate/:host/:port/:belowHost/:belowPort", "relocate-below/:host/:port/:belowHost/:belowPort"
             => operate::relocate),
@@ -207,10 +208,19 @@ fn annotations() -> Vec<Route> {
         operate!("tag/:host/:port", "tag/:host/:port/:tagName/:tagValue" => annotate::tag),
         operate!("untag/:host/:port", "untag/:host/:port/:tagName" => annotate::untag),
         operate!("untag-all", "untag-all/:tagName/:tagValue" => annotate::untag_all),
-        view!("maintenance" => annotate::maintenance),
+        view!("maintenance" => annotate::list_maintenance),
+        operate!("begin-maintenance/:host/:port/:owner/:reason" => annotate::begin_maintenance),
+        operate!("end-maintenance/:host/:port" => annotate::end_maintenance),
+        operate!("end-maintenance/:maintenanceKey" => annotate::end_maintenance_by_number),
         view!("in-maintenance/:host/:port" => annotate::in_maintenance),
         operate!("register-hostname-unresolve/:host/:port/:virtualname" => annotate::register_unresolved),
         operate!("deregister-hostname-unresolve/:host/:port" => annotate::deregister_unresolved),
+        operate!("submit-pool-instances/:pool" => pools::submit),
+        guarded!("cluster-pool-instances/:clusterName", "cluster-pool-instances/:clusterName/:pool" => pools::of_cluster),
+        guarded!("heuristic-cluster-pool-instances/:clusterName", "heuristic-cluster-pool-instances/:clusterName/:pool"
+            => pools::heuristic),
+        guarded!("heuristic-cluster-pool-lag/:clusterName", "heuristic-cluster-pool-lag/:clusterName/:pool"
+            => pools::heuristic_lag),
     ]
 }
 
@@ -298,19 +308,9 @@ fn not_built() -> Vec<Route> {
         "regroup-slaves-pgtid/:host/:port",
         "regroup-replicas-pgtid/:host/:port",
         "last-pseudo-gtid/:host/:port",
-        "submit-pool-instances/:pool",
-        "cluster-pool-instances/:clusterName",
-        "cluster-pool-instances/:clusterName/:pool",
-        "heuristic-cluster-pool-instances/:clusterName",
-        "heuristic-cluster-pool-instances/:clusterName/:pool",
-        "heuristic-cluster-pool-lag/:clusterName",
-        "heuristic-cluster-pool-lag/:clusterName/:pool",
         "snapshot-topologies",
         "submit-masters-to-kv-stores",
         "submit-masters-to-kv-stores/:clusterHint",
-        "begin-maintenance/:host/:port/:owner/:reason",
-        "end-maintenance/:host/:port",
-        "end-maintenance/:maintenanceKey",
         "grab-election",
         "reelect",
         "reload-cluster-alias",
@@ -332,7 +332,6 @@ fn not_built() -> Vec<Route> {
         "seeds",
     ];
     routes.extend(unbuilt_read![
-        "hostname-resolve-cache",
         "discovery-metrics-raw/:seconds",
         "discovery-metrics-aggregated/:seconds",
         "discovery-queue-metrics-raw/:seconds",

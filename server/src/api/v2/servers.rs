@@ -57,7 +57,7 @@ pub async fn discover_server(
 ) -> ApiResult<(StatusCode, Json<ServerView>)> {
     let key = server_key(&request.server, &services.config.current())?;
     let found = services.discovery.discover(&key).await?;
-    services.audit.record("discover", &found.key, "", operator.actor(), "discovered");
+    services.consensus.submit(Command::Admit { key: found.key.clone() }, operator.actor()).await?;
     Ok((StatusCode::CREATED, Json(view_of(&services, &found.key)?)))
 }
 

@@ -11,6 +11,7 @@ use crate::cli::duration::parse_duration;
 use crate::consensus::Command;
 use crate::discovery::DiscoveryError;
 use crate::lookup::{self, Reach, TagExpression};
+use crate::maintenance::{self, Wanted};
 
 /// `relocate`, `relocate-below`
 pub async fn relocate(bench: Bench) -> Outcome {
@@ -103,7 +104,7 @@ pub async fn discover(bench: Bench) -> Outcome {
     let key = bench.resolved(&bench.arguments.instance, Reach::Exact).await?;
     match bench.services.discovery.discover(&key).await {
         Ok(found) => {
-            bench.services.audit.record("discover", &found.key, "", &bench.actor(), "discovered");
+            submit(&bench, Command::Admit { key: found.key.clone() }).await?;
             Ok(format!("{}\n", found.key))
         }
         Err(DiscoveryError::Skipped(key)) => {
@@ -147,6 +148,24 @@ pub async fn end_downtime(bench: Bench) -> Outcome {
         key = bench.target().await?;
     }
     submit(&bench, Command::EndDowntime { key: key.clone() }).await?;
+    Ok(format!("{key}\n"))
+}
+
+/// `begin-maintenance`
+pub async fn begin_maintenance(bench: Bench) -> Outcome {
+    let reason = bench.reason()?.to_owned();
+    let length = parse_duration(&bench.arguments.duration).map_err(Failure::new)?;
+    let length = length.filter(|length| !length.is_zero()).unwrap_or(maintenance::DEFAULT_LENGTH);
+    let key = bench.target().await?;
+    let wanted = Wanted { key: key.clone(), owner: bench.owner().to_owned(), reason, length };
+    maintenance::begin(&bench.services, wanted, &bench.actor()).await.map_err(Failure::new)?;
+    Ok(format!("{key}\n"))
+}
+
+/// `end-maintenance`: no error when there was none
+pub async fn end_maintenance(bench: Bench) -> Outcome {
+    let key = bench.target().await?;
+    submit(&bench, Command::EndMaintenance { key: key.clone() }).await?;
     Ok(format!("{key}\n"))
 }
 

@@ -3,6 +3,7 @@
 pub mod change;
 pub mod moves;
 pub mod node;
+pub mod pools;
 pub mod read;
 pub mod recover;
 pub mod upkeep;

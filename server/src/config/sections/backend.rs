@@ -33,7 +33,7 @@ section! {
         /// Seconds a backend query may take.
         "MySQLOrchestratorReadTimeoutSeconds" => read_timeout_seconds: i64 = 30, Live, InEffect;
         /// Drop a backend connection that turns out to be read-only, after a failover of the backend.
-        "MySQLOrchestratorRejectReadOnly" => reject_read_only: bool = false, Live, InEffect;
+        "MySQLOrchestratorRejectReadOnly" => reject_read_only: bool = false, Live, Later;
         /// Client packet limit, bytes: -1 driver default (64 MiB), 0 ask the server, positive as given.
         "MySQLOrchestratorMaxAllowedPacket" => max_allowed_packet: i64 = -1, Live, InEffect;
         /// Connect timeout, seconds, for backend and topology connections.

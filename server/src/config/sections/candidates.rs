@@ -11,9 +11,9 @@ section! {
         /// Servers never to be promoted (instance filters).
         "PromotionIgnoreHostnameFilters" => promotion_ignore_hostname_filters: InstanceFilters = InstanceFilters::default(), Live, InEffect;
         /// Let pool submissions use unique fragments of host names.
-        "SupportFuzzyPoolHostnames" => support_fuzzy_pool_hostnames: bool = true, Live, Later;
+        "SupportFuzzyPoolHostnames" => support_fuzzy_pool_hostnames: bool = true, Live, InEffect;
         /// Minutes after which pool memberships lapse.
-        "InstancePoolExpiryMinutes" => instance_pool_expiry_minutes: u64 = 60, Live, Later;
+        "InstancePoolExpiryMinutes" => instance_pool_expiry_minutes: u64 = 60, Live, InEffect;
         /// Replicas left out of the schema-change control list.
         "OSCIgnoreHostnameFilters" => osc_ignore_hostname_filters: InstanceFilters = InstanceFilters::default(), Live, InEffect;
         /// Servers left out of the problems list (instance filters). Detection is not affected.

@@ -15,16 +15,15 @@ section! {
         /// Seconds a probe may take, added to `InstancePollSeconds`, before an unanswered attempt counts as an
         /// invalid check in failure analysis.
         "ReasonableInstanceCheckSeconds" => reasonable_instance_check_seconds: u64 = 1, Live, InEffect;
-        /// Find replicas by the list of registered replica hosts first (needs `report_host` on replicas); if
-        /// nothing is found, or false, by the process list, which assumes that replicas use their source's port.
-        "DiscoverByShowSlaveHosts" => discover_by_show_replicas: bool = false, Live, InEffect;
+        /// Without effect: replicas are found both by the list of registered replica hosts and by the process list.
+        "DiscoverByShowSlaveHosts" => discover_by_show_replicas: bool = false, Live, Never;
         /// `host:port` entries inserted as instances to probe, once, shortly after this node becomes active. A
         /// malformed entry is logged.
         "DiscoverySeeds" => seeds: Vec<String> = Vec::new(), Start, InEffect;
         /// Number of probe workers.
         "DiscoveryMaxConcurrency" => max_concurrency: u64 = 300, Start, InEffect;
-        /// Capacity of the probe queue; should exceed the number of servers (a full queue blocks the producers).
-        "DiscoveryQueueCapacity" => queue_capacity: u64 = 100000, Start, InEffect;
+        /// Without effect: the schedule has a place for every server and nothing blocks.
+        "DiscoveryQueueCapacity" => queue_capacity: u64 = 100000, Start, Never;
         /// How many one-second queue samples are kept for the metrics API.
         "DiscoveryQueueMaxStatisticsSize" => queue_max_statistics_size: i64 = 120, Live, Later;
         /// Seconds to keep probe metrics.
@@ -47,7 +46,7 @@ section! {
         /// Regexps on the replication user name: replicas that use it are skipped and not recorded as failing.
         "DiscoveryIgnoreReplicationUsernameFilters" => ignore_replication_username_filters: TextFilters = TextFilters::default(), Live, InEffect;
         /// INFO lines for skips by the filter above (only that filter).
-        "EnableDiscoveryFiltersLogs" => log_filtered: bool = true, Live, InEffect;
+        "EnableDiscoveryFiltersLogs" => log_filtered: bool = true, Live, Later;
         /// Hours after which a server not seen is forgotten; the same span expires aliases and history.
         "UnseenInstanceForgetHours" => unseen_instance_forget_hours: u64 = 240, Live, InEffect;
         /// Hours between automatic topology snapshots; 0 = never.
@@ -56,13 +55,13 @@ section! {
         "InstanceBulkOperationsWaitTimeoutSeconds" => instance_bulk_operations_wait_timeout_seconds: u64 = 10, Live, InEffect;
         /// Replicas moved at the same time in a bulk relocation by GTID; at least 1.
         "MaxConcurrentReplicaOperations" => max_concurrent_replica_operations: i64 = 5, Live, InEffect;
-        /// Collect probe results and write them to the backend in batches (later, and possibly over fresher
-        /// data).
-        "BufferInstanceWrites" => buffer_instance_writes: bool = false, Live, InEffect;
-        /// Maximum probe results per batch; 0 or less switches the buffer off.
-        "InstanceWriteBufferSize" => instance_write_buffer_size: i64 = 100, Start, InEffect;
-        /// Longest time a result waits in the buffer; keep well below the poll interval.
-        "InstanceFlushIntervalMilliseconds" => instance_flush_interval_milliseconds: i64 = 100, Start, InEffect;
+        /// Without effect: probe results are always collected in memory and written to the backend in batches, once a
+        /// second.
+        "BufferInstanceWrites" => buffer_instance_writes: bool = false, Live, Never;
+        /// Without effect, see `BufferInstanceWrites`.
+        "InstanceWriteBufferSize" => instance_write_buffer_size: i64 = 100, Start, Never;
+        /// Without effect, see `BufferInstanceWrites`.
+        "InstanceFlushIntervalMilliseconds" => instance_flush_interval_milliseconds: i64 = 100, Start, Never;
         /// Do not ask each server whether it is a MaxScale binlog server.
         "SkipMaxScaleCheck" => skip_maxscale_check: bool = true, Live, Later;
         /// Whenever read_only is set or cleared do the same with super_read_only (failure only logged).

@@ -11,6 +11,6 @@ section! {
         /// Seconds a failure must last before it is recovered automatically, beyond what its detection takes.
         "RecoveryGraceSeconds" => recovery_grace_seconds: u64 = 0, Live, InEffect;
         /// Addresses and networks of proxies whose headers about the client are believed.
-        "TrustedProxies" => trusted_proxies: Networks = Networks::loopback(), Live, InEffect;
+        "TrustedProxies" => trusted_proxies: Networks = Networks::loopback(), Live, Later;
     }
 }

@@ -35,7 +35,7 @@ section! {
         /// Seconds any other statement on a monitored server may take.
         "MySQLTopologyReadTimeoutSeconds" => read_timeout_seconds: i64 = 600, Live, InEffect;
         /// How long the finding about a server's TLS is kept: this × `InstancePollSeconds`.
-        "TLSCacheTTLFactor" => tls_cache_ttl_factor: u64 = 100, Live, InEffect;
+        "TLSCacheTTLFactor" => tls_cache_ttl_factor: u64 = 100, Live, Later;
     }
 }
 
