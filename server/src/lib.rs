@@ -17,6 +17,7 @@ pub mod journal;
 pub mod lookup;
 pub mod mysql;
 pub mod node;
+pub mod readiness;
 pub mod recovery;
 pub mod refactor;
 pub mod services;

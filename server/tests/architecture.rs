@@ -14,7 +14,7 @@ const RANKS: &[&[&str]] = &[
     &["settings", "exec", "testing"],
     &["refactor", "recovery"],
     &["services", "housekeeping"],
-    &["lookup", "auth", "daemon", "api", "cli"],
+    &["lookup", "readiness", "auth", "daemon", "api", "cli"],
 ];
 
 /// A room's whole files and the exceptions that are right: the journal carries commands, commands are journalled;

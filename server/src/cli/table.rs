@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 
 use super::bench::{Bench, Outcome};
-use super::commands::{change, node, read, recover};
+use super::commands::{change, node, read, readiness, recover};
 
 /// What runs a command.
 pub type Runner = fn(Bench) -> BoxFuture<'static, Outcome>;
@@ -298,6 +298,11 @@ fn recovery() -> Vec<Command> {
             recover::takeover_auto
         ),
         read!("replication-analysis", "List what is wrong", read::replication_analysis),
+        read!(
+            "cluster-readiness",
+            "Show what would happen if a source of a cluster died now, and why nothing happened",
+            readiness::cluster_readiness
+        ),
         change!("ack-all-recoveries", "Acknowledge all recoveries", recover::acknowledge_all),
         change!("ack-cluster-recoveries", "Acknowledge the recoveries of a cluster", recover::acknowledge_cluster),
         change!("ack-instance-recoveries", "Acknowledge the recoveries of an instance", recover::acknowledge_instance),

@@ -29,7 +29,9 @@ pub fn ClusterPage() -> impl IntoView {
     let tone = Signal::derive(move || ui.cluster.summary.with(|s| s.as_ref().map_or(Tone::Unknown, Tone::of_cluster)));
     // That the service does not answer is said across the whole page.
     let shown_error = move || ui.cluster.error.get().filter(|e| !here.get() || !matches!(e, ApiError::Unreachable(_)));
-    let selected = ui.navigator.part(|r| matches!(r, Route::Cluster { server: Some(_), .. }));
+    let selected = ui
+        .navigator
+        .part(|r| matches!(r, Route::Cluster { server: Some(_), .. } | Route::Cluster { readiness: true, .. }));
     let panel_open = move || selected.get() || ui.work.is_open();
     on_cleanup(move || {
         ui.work.dismiss();
@@ -44,7 +46,7 @@ pub fn ClusterPage() -> impl IntoView {
                 <Badge tone=tone />
                 <span class="cluster-finding">
                     {move || {
-                        let worst = ui.cluster.findings.with(|f| by_weight(f).first().map(|f| finding_words(&f.text())));
+                        let worst = ui.cluster.findings.with(|all| by_weight(all).first().map(|p| finding_words(&p.finding.text())));
                         worst.or_else(|| ui.cluster.summary.with(|s| s.as_ref().map(|s| finding_words(&s.finding))))
                     }}
                 </span>

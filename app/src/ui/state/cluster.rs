@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use leptos::prelude::*;
 
 use super::live::Link;
+use super::remote::Remote;
 use crate::InstanceKey;
 use crate::api::{ClusterSettings, ClusterSummary, ClusterView, ServerView};
-use crate::finding::Finding;
+use crate::readiness::{HeldFinding, Readiness};
 use crate::recovery::Recovery;
 use crate::topology::Snapshot;
 use crate::ui::infra::api::{self, ApiError, path};
@@ -29,10 +30,12 @@ pub struct OpenCluster {
     pub summary: RwSignal<Option<ClusterSummary>>,
     /// Its servers.
     pub servers: RwSignal<BTreeMap<InstanceKey, ServerSignal>>,
-    /// What is wrong.
-    pub findings: RwSignal<Vec<Finding>>,
+    /// What is wrong, and why nothing acts on it.
+    pub findings: RwSignal<Vec<HeldFinding>>,
     /// Latest recoveries, newest first.
     pub recoveries: RwSignal<Vec<Recovery>>,
+    /// What would happen if a source died now; read while it is shown.
+    pub readiness: Remote<Readiness>,
     /// Settings to judge by.
     pub settings: RwSignal<ClusterSettings>,
     /// Why the latest reading failed.
@@ -55,6 +58,7 @@ impl OpenCluster {
             servers,
             findings: RwSignal::new(Vec::new()),
             recoveries: RwSignal::new(Vec::new()),
+            readiness: Remote::new(),
             settings: RwSignal::new(ClusterSettings::default()),
             error: RwSignal::new(None),
             rows,
@@ -75,6 +79,7 @@ impl OpenCluster {
         self.lags.set_value(BTreeMap::new());
         self.findings.set(Vec::new());
         self.recoveries.set(Vec::new());
+        self.readiness.clear();
         self.error.set(None);
     }
 
@@ -108,6 +113,13 @@ impl OpenCluster {
             }
             Err(error) => self.error.set(Some(error)),
         }
+    }
+
+    /// Reads what would happen if a source died now.
+    pub async fn read_readiness(self, link: Link) {
+        // The name may have changed with a failover; the cluster as it was read knows it.
+        let Some(name) = self.name_once().or_else(|| self.asked.get_untracked()) else { return };
+        self.readiness.read(link, &path(&["clusters", &name, "readiness"])).await;
     }
 
     /// Reads one server of the cluster.

@@ -180,6 +180,10 @@ async fn read(ui: Ui) {
     if wanted.cluster || wanted.all {
         ui.cluster.read(link, ui.clock).await;
     }
+    let readiness = matches!(ui.navigator.route_once(), Route::Cluster { readiness: true, .. });
+    if readiness && (wanted.cluster || wanted.all || wanted.node || wanted.recoveries) {
+        ui.cluster.read_readiness(link).await;
+    }
     for key in wanted.servers {
         ui.cluster.read_server(link, ui.clock, key).await;
     }

@@ -3,4 +3,5 @@
 pub mod change;
 pub mod node;
 pub mod read;
+pub mod readiness;
 pub mod recover;
