@@ -65,7 +65,7 @@ fn part<T: Default>(told: RwSignal<Option<Readiness>>, read: impl FnOnce(&Readin
 fn ForecastCard(key: InstanceKey) -> impl IntoView {
     let ui = use_ui();
     let told = ui.cluster.readiness.value;
-    let name = key.to_string();
+    let (label, name) = (key.to_string(), key.to_string());
     let forecast = Memo::new(move |_| part(told, |r| r.forecasts.iter().find(|f| f.server == key).cloned()));
     let tone = Memo::new(move |_| forecast.with(|f| f.as_ref().map_or(Tone::Unknown, tone_of)));
     let place = Memo::new(move |_| of(forecast, place_text));
@@ -76,7 +76,7 @@ fn ForecastCard(key: InstanceKey) -> impl IntoView {
     let loss = Memo::new(move |_| of(forecast, |f| f.loss.iter().flat_map(|l| l.told.clone()).collect::<Vec<_>>()));
     let evidence = Memo::new(move |_| of(forecast, |f| f.evidence.clone()));
     view! {
-        <section class=move || format!("forecast {}", tone.get().class()) aria-label=name.clone()>
+        <section class=move || format!("forecast {}", tone.get().class()) aria-label=label>
             <div class="forecast-head">
                 <h3>{name}</h3>
                 <Badge tone=tone text=word />

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use leptos::prelude::*;
 
 use super::live::Link;
@@ -120,6 +121,11 @@ impl OpenCluster {
         // The name may have changed with a failover; the cluster as it was read knows it.
         let Some(name) = self.name_once().or_else(|| self.asked.get_untracked()) else { return };
         self.readiness.read(link, &path(&["clusters", &name, "readiness"])).await;
+    }
+
+    /// What is known of readiness was told longer ago than this.
+    pub fn readiness_is_older(self, now: DateTime<Utc>, age: TimeDelta) -> bool {
+        self.readiness.value.with_untracked(|told| told.as_ref().is_none_or(|told| now - told.at > age))
     }
 
     /// Reads one server of the cluster.
