@@ -164,6 +164,18 @@ pub struct HeldFinding {
     pub held: Vec<Obstacle>,
 }
 
+/// Why nothing acts on what is found about a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HeldBack {
+    /// The server.
+    pub key: InstanceKey,
+    /// It has been found so without a break since then; `None` when this process does not watch.
+    pub since: Option<DateTime<Utc>>,
+    /// Why no recovery acts on it; empty when one will, or when none exists for it.
+    pub held: Vec<Obstacle>,
+}
+
 /// What happened to a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

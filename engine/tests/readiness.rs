@@ -19,6 +19,7 @@ use support::{at, key, now, topology};
 /// A cluster, and how the world stands to it. By itself nothing holds a recovery back.
 struct Stage {
     servers: Vec<&'static str>,
+    analysis: AnalysisSettings,
     recovery: RecoverySettings,
     policy: Policy,
     recent: Vec<Recent>,
@@ -33,6 +34,7 @@ impl Stage {
     fn of(servers: &[&'static str]) -> Self {
         Self {
             servers: servers.to_vec(),
+            analysis: AnalysisSettings::default(),
             recovery: RecoverySettings::default(),
             policy: Policy { block_period: TimeDelta::seconds(3600), grace: TimeDelta::zero(), hold_off_until: at(0) },
             recent: vec![],
@@ -60,7 +62,7 @@ impl Stage {
             snapshot: &snapshot,
             cluster: "s:3306",
             alias: "orders",
-            analysis: &AnalysisSettings::default(),
+            analysis: &self.analysis,
             recovery: &self.recovery,
             policy: &self.policy,
             situation: &situation,
@@ -231,6 +233,22 @@ fn an_unreachable_source_that_serves_is_held_by_nothing_but_the_evidence() {
     assert_eq!((problem.finding.code, problem.held.len()), (AnalysisCode::UnreachableSource, 0));
     let forecast = &readiness.forecasts[0];
     assert_eq!((forecast.dead, forecast.verdict), (false, Verdict::Automatic), "if its replicas lost it too");
+}
+
+#[test]
+fn a_server_whose_findings_are_dropped_is_held_by_that_filter() {
+    let mut stage = Stage::of(HEALTHY);
+    stage.analysis.ignore_hostnames = vec![regex::Regex::new("^s$").expect("a pattern")];
+    let forecast = stage.forecast("s");
+    assert_eq!(forecast.verdict, Verdict::Held);
+    assert_eq!(forecast.obstacles[0].setting.as_deref(), Some("RecoveryIgnoreHostnameFilters"));
+}
+
+#[test]
+fn a_replica_that_hangs_counts_as_unreachable() {
+    let forecast = Stage::of(&["s has=10", "a < s has=10 hang", "b < s has=10"]).forecast("s");
+    assert_eq!((forecast.code, forecast.successor), (AnalysisCode::DeadSourceAndSomeReplicas, Some(key("b"))));
+    assert_eq!(forecast.considered.last().map(|c| c.rule.as_str()), Some("unreachable"));
 }
 
 #[test]

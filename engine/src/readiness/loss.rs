@@ -5,6 +5,7 @@ use app::gtid::GtidPosition;
 use app::readiness::{Loss, Obstacle, Protection};
 use app::topology::{Instance, Snapshot};
 
+use super::plain_obstacle;
 use crate::candidate::{ChoiceSettings, Survey, gap, missing, readiness};
 
 /// What would be lost, and the refusal when a recovery would rather promote nobody.
@@ -42,13 +43,7 @@ pub(super) fn loss(
     if let (Some(successor), true) = (successor, pending > 0) {
         told.push(format!("{successor} has {pending} received transactions to apply first; they are waited for."));
     }
-    let refusal = refuses.then(|| Obstacle {
-        rule: "data-at-risk".to_owned(),
-        reason: choice.risk.clone(),
-        setting: None,
-        recovery: None,
-        until: None,
-    });
+    let refusal = refuses.then(|| plain_obstacle("data-at-risk", choice.risk.clone()));
     let count = |n: u128| u64::try_from(n).unwrap_or(u64::MAX);
     let loss =
         Loss { protection, at_risk, transactions: count(transactions), on_the_way, pending: count(pending), told };

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use app::InstanceKey;
 use app::finding::{AnalysisCode, Finding};
-use app::readiness::{Forecast, HeldFinding, Loss, Obstacle, Readiness, SourcePlace, Verdict};
+use app::readiness::{Forecast, HeldFinding, Obstacle, Readiness, SourcePlace, Verdict};
 use app::recovery::{Considered, RecoveryKind};
 use app::topology::status::is_check_valid;
 use app::topology::{Instance, Snapshot};
@@ -23,7 +23,7 @@ use crate::policy::{Hold, Policy, Situation, recovery_for};
 use crate::recovery::RecoverySettings;
 
 pub use holds::{holds, obstacle};
-use rehearsal::{Rehearsal, rehearse, world_without};
+use rehearsal::{Rehearsal, rehearse, without_hanging, world_without};
 
 /// All that the answer is made from.
 pub struct Scene<'a> {
@@ -81,7 +81,7 @@ fn problems(scene: &Scene<'_>, world: &Snapshot) -> Vec<HeldFinding> {
     let held = |finding: Finding| {
         let since = scene.since.get(&finding.key).copied();
         let held = match recovery_for(finding.code) {
-            Some(_) => obstacles(scene, &finding, since),
+            Some(_) => as_obstacles(&held_back(scene, &finding, since), &finding),
             None => vec![],
         };
         HeldFinding { finding, since, held }
@@ -93,9 +93,13 @@ fn problems(scene: &Scene<'_>, world: &Snapshot) -> Vec<HeldFinding> {
         .collect()
 }
 
-fn obstacles(scene: &Scene<'_>, finding: &Finding, since: Option<DateTime<Utc>>) -> Vec<Obstacle> {
+fn held_back(scene: &Scene<'_>, finding: &Finding, since: Option<DateTime<Utc>>) -> Vec<Hold> {
     let situation = (scene.situation)(finding, since.unwrap_or(scene.now));
-    holds(finding, scene.policy, &situation).iter().map(|hold| obstacle(hold, finding)).collect()
+    holds(finding, scene.policy, &situation)
+}
+
+fn as_obstacles(holds: &[Hold], finding: &Finding) -> Vec<Obstacle> {
+    holds.iter().map(|hold| obstacle(hold, finding)).collect()
 }
 
 /// What would happen, or happens, when `source` is dead.
@@ -103,14 +107,11 @@ fn forecast(scene: &Scene<'_>, world: &Snapshot, source: &Instance) -> Forecast 
     let key = &source.key;
     let found = analyse_server(world, key, scene.analysis, scene.now);
     let dead = found.as_ref().is_some_and(|f| recovery_for(f.code).is_some());
-    // Whoever is found dead is so in the picture already; the same holds for replicas that have not noticed yet.
-    let without = if dead { world.clone() } else { world_without(world, key, scene.analysis, scene.now) };
+    let without = if dead { without_hanging(world, scene) } else { world_without(world, key, scene) };
     let found = if dead { found } else { analyse_server(&without, key, scene.analysis, scene.now) };
-    let place = if source.is_primary_role() { SourcePlace::Primary } else { SourcePlace::Intermediate };
-    let evidence = sightings(world, key, scene.analysis, scene.now);
     let blank = Forecast {
         server: key.clone(),
-        place,
+        place: if source.is_primary_role() { SourcePlace::Primary } else { SourcePlace::Intermediate },
         dead,
         code: found.as_ref().map_or(AnalysisCode::NoProblem, |f| f.code),
         verdict: Verdict::Unsupported,
@@ -119,46 +120,57 @@ fn forecast(scene: &Scene<'_>, world: &Snapshot, source: &Instance) -> Forecast 
         obstacles: vec![],
         considered: vec![],
         loss: None,
-        evidence,
+        evidence: sightings(world, key, scene.analysis, scene.now),
     };
     let Some(finding) = found else { return held_in_maintenance(blank) };
     let Some(kind) = recovery_for(finding.code) else { return unsupported(blank, &finding) };
-    let since = scene.since.get(key).copied().filter(|_| dead);
-    let holds = {
-        let situation = (scene.situation)(&finding, since.unwrap_or(scene.now));
-        holds(&finding, scene.policy, &situation)
-    };
-    let Rehearsal { considered, refusal } = rehearse(&finding, &without, scene, scene.now);
+    let holds = held_back(scene, &finding, scene.since.get(key).copied().filter(|_| dead));
+    let Rehearsal { considered, refusal } = rehearse(&finding, &without, scene);
     let successor = considered.iter().find(|c| c.chosen).map(|c| c.key.clone());
-    let sends = still_sends(world, source, scene);
-    let loss = (kind == RecoveryKind::Source)
-        .then(|| loss::loss(&without, source, sends, successor.as_ref(), &scene.recovery.choice));
-    let refusal = refusal.or_else(|| loss.as_ref().and_then(|(_, refusal)| refusal.clone()));
-    let told = Told { holds: &holds, refusal: refusal.as_ref(), successor: successor.as_ref(), kind };
+    let replaces = matches!(kind, RecoveryKind::Source | RecoveryKind::CoSource);
+    let (loss, at_risk) = replaces
+        .then(|| {
+            let sends = still_sends(world, source, scene);
+            loss::loss(&without, source, sends, successor.as_ref(), &scene.recovery.choice)
+        })
+        .unzip();
+    let refusal = refusal.or_else(|| at_risk.flatten());
+    let obstacles: Vec<Obstacle> =
+        ignored(scene, key).into_iter().chain(as_obstacles(&holds, &finding)).chain(refusal.clone()).collect();
+    let verdict = verdict(&obstacles, refusal.as_ref());
     Forecast {
-        verdict: told.verdict(),
-        summary: told.summary(&finding, &considered),
-        obstacles: holds.iter().map(|hold| obstacle(hold, &finding)).chain(refusal.clone()).collect(),
+        verdict,
+        summary: summary(verdict, &obstacles, refusal.as_ref(), &finding, &considered, kind),
+        obstacles,
         successor,
         considered,
-        loss: loss.map(|(loss, _): (Loss, _)| loss),
+        loss,
         ..blank
     }
 }
 
 /// The source lives, and somebody receives from it: what is missing anywhere may be on its way.
 fn still_sends(world: &Snapshot, source: &Instance, scene: &Scene<'_>) -> bool {
-    let alive = is_check_valid(&source.check, &scene.analysis.thresholds, scene.now);
-    let receives = |r: &Instance| {
-        let channel = &r.replication;
-        channel.source == source.key && channel.receiver.is_running() && r.check.is_valid()
-    };
-    alive && world.replicas_of(&source.key).any(|r| receives(r))
+    let alive = |i: &Instance| is_check_valid(&i.check, &scene.analysis.thresholds, scene.now);
+    let receives = |r: &Instance| r.replication.source == source.key && r.replication.receiver.is_running() && alive(r);
+    alive(source) && world.replicas_of(&source.key).any(|r| receives(r))
+}
+
+/// Findings about the server are dropped before anybody decides about them.
+fn ignored(scene: &Scene<'_>, key: &InstanceKey) -> Option<Obstacle> {
+    let filter = scene.analysis.ignore_hostnames.iter().find(|filter| filter.is_match(&key.hostname))?;
+    let setting = "RecoveryIgnoreHostnameFilters";
+    let reason = format!("it matches {:?} of {setting}", filter.as_str());
+    Some(Obstacle { setting: Some(setting.to_owned()), ..plain_obstacle("ignored-host", reason) })
+}
+
+fn plain_obstacle(rule: &str, reason: String) -> Obstacle {
+    Obstacle { rule: rule.to_owned(), reason, setting: None, recovery: None, until: None }
 }
 
 fn held_in_maintenance(blank: Forecast) -> Forecast {
     let reason = format!("{} is held in maintenance by an operation, so it is not analysed", blank.server);
-    let obstacle = Obstacle { rule: "maintenance".to_owned(), reason, setting: None, recovery: None, until: None };
+    let obstacle = plain_obstacle("maintenance", reason);
     Forecast { summary: obstacle.reason.clone(), obstacles: vec![obstacle], ..blank }
 }
 
@@ -168,45 +180,46 @@ fn unsupported(blank: Forecast, finding: &Finding) -> Forecast {
     Forecast { summary, obstacles: vec![obstacle], ..blank }
 }
 
-/// What came out, to be put into a verdict and words.
-struct Told<'a> {
-    holds: &'a [Hold],
-    refusal: Option<&'a Obstacle>,
-    successor: Option<&'a InstanceKey>,
-    kind: RecoveryKind,
+/// A grace time is no more than a delay.
+fn is_delay(obstacle: &Obstacle) -> bool {
+    obstacle.rule == "grace"
 }
 
-impl Told<'_> {
-    /// The first hold that time alone does not lift within the bounds of a grace.
-    fn hold(&self) -> Option<&Hold> {
-        self.holds.iter().find(|hold| !matches!(hold, Hold::Grace { .. }))
+fn verdict(obstacles: &[Obstacle], refusal: Option<&Obstacle>) -> Verdict {
+    if refusal.is_some() {
+        Verdict::Refused
+    } else if obstacles.iter().all(is_delay) {
+        Verdict::Automatic
+    } else {
+        Verdict::Held
     }
+}
 
-    fn verdict(&self) -> Verdict {
-        match (self.refusal, self.hold()) {
-            (Some(_), _) => Verdict::Refused,
-            (None, Some(_)) => Verdict::Held,
-            (None, None) => Verdict::Automatic,
-        }
+/// The answer in one sentence.
+fn summary(
+    verdict: Verdict,
+    obstacles: &[Obstacle],
+    refusal: Option<&Obstacle>,
+    finding: &Finding,
+    considered: &[Considered],
+    kind: RecoveryKind,
+) -> String {
+    if let Some(refusal) = refusal {
+        return format!("A recovery would end without a successor: {}.", refusal.reason);
     }
-
-    fn summary(&self, finding: &Finding, considered: &[Considered]) -> String {
-        if let Some(refusal) = self.refusal {
-            return format!("A recovery would end without a successor: {}.", refusal.reason);
+    let who = match (considered.iter().find(|c| c.chosen), kind) {
+        (Some(Considered { key, .. }), RecoveryKind::IntermediateSource) => {
+            let places = considered.iter().filter(|c| c.rule == "takes-replicas").count();
+            let more = if places > 1 { format!(" and {} more", places - 1) } else { String::new() };
+            format!("{key}{more} would take the replicas of {}", finding.key)
         }
-        let who = match (self.successor, self.kind) {
-            (Some(successor), RecoveryKind::IntermediateSource) => {
-                let places = considered.iter().filter(|c| c.rule == "takes-replicas").count();
-                let more = if places > 1 { format!(" and {} more", places - 1) } else { String::new() };
-                format!("{successor}{more} would take the replicas of {}", finding.key)
-            }
-            (Some(successor), _) => format!("{successor} would be promoted"),
-            (None, _) => "A recovery would begin".to_owned(),
-        };
-        match (self.hold(), self.holds.first()) {
-            (Some(hold), _) => format!("{who}, but not by itself: {}.", hold.reason()),
-            (None, Some(grace)) => format!("{who}, by itself after a while ({}).", grace.reason()),
-            (None, None) => format!("{who}, by itself and at once."),
-        }
+        (Some(Considered { key, .. }), _) => format!("{key} would be promoted"),
+        (None, _) => "A recovery would begin".to_owned(),
+    };
+    let first = |counts: fn(&Obstacle) -> bool| obstacles.iter().find(|o| counts(o)).map(|o| o.reason.as_str());
+    match (verdict, first(|o| !is_delay(o)), first(is_delay)) {
+        (Verdict::Held, Some(reason), _) => format!("{who}, but not by itself: {reason}."),
+        (_, _, Some(grace)) => format!("{who}, by itself after a while ({grace})."),
+        _ => format!("{who}, by itself and at once."),
     }
 }

@@ -86,9 +86,9 @@ async fn why_nothing_acts_on_a_dead_source_stands_beside_the_finding() {
     assert_eq!((&told_by_db2["says"], &told_by_db2["receiver"]["errno"]), (&json!("gone"), &json!(2003)));
 
     let cluster = edge.get("/api/v2/clusters/orders").await.ok();
-    let shown = cluster["findings"].as_array().expect("findings");
-    let shown = shown.iter().find(|f| f["code"] == "DeadMaster").expect("shown with the cluster");
-    assert_eq!(shown["held"], found["held"]);
+    let held = cluster["held"].as_array().expect("a list");
+    let shown = held.iter().find(|h| h["key"] == found["key"]).expect("shown with the cluster");
+    assert_eq!((&shown["held"], &shown["since"]), (&found["held"], &found["since"]));
 
     let told = edge.get("/api/v2/clusters/orders/readiness").await.ok();
     let primary = &told["forecasts"][0];

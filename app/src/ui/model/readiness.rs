@@ -1,11 +1,27 @@
 //! Readiness in words: what the panel says of a forecast, an obstacle, a piece of evidence.
 
 use chrono::{DateTime, Duration, Utc};
+use serde::Deserialize;
 
 use super::age::{duration_text, left_text, moment_text};
 use super::tone::Tone;
 use crate::finding::{Evidence, Testimony};
-use crate::readiness::{Forecast, Obstacle, SourcePlace, Verdict};
+use crate::readiness::{Forecast, Obstacle, PastEvent, SourcePlace, Verdict};
+
+/// What the page takes from [`crate::readiness::Readiness`]. What is wrong now is shown from the cluster itself; reading it a
+/// second time would make the program larger.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Shown {
+    /// The moment of the answer.
+    pub at: DateTime<Utc>,
+    /// Source by source.
+    pub forecasts: Vec<Forecast>,
+    /// What happened lately, newest first.
+    pub events: Vec<PastEvent>,
+    /// Why some of it may be missing.
+    #[serde(default)]
+    pub events_missing: Option<String>,
+}
 
 /// The colour of a forecast: of a source that is dead, a recovery that begins is work in progress.
 pub fn tone_of(forecast: &Forecast) -> Tone {

@@ -3,7 +3,6 @@
 use crate::api::{ClusterSummary, ServerView};
 use crate::finding::{Finding, Severity};
 use crate::plan::{Action, StepState};
-use crate::readiness::HeldFinding;
 use crate::recovery::{Recovery, RecoveryState};
 
 /// A state, from calm to loud in the order of declaration (`ux.md`, calm colour).
@@ -132,9 +131,9 @@ impl Tone {
 }
 
 /// Findings in the order in which people should read them: what a recovery exists for comes first, then the loudest.
-pub fn by_weight(findings: &[HeldFinding]) -> Vec<HeldFinding> {
+pub fn by_weight(findings: &[Finding]) -> Vec<Finding> {
     let mut sorted = findings.to_vec();
-    sorted.sort_by_key(|HeldFinding { finding: f, .. }| {
+    sorted.sort_by_key(|f| {
         (std::cmp::Reverse((f.actionable && !f.is_skippable(), Tone::of_finding(f).urgency())), f.key.clone())
     });
     sorted

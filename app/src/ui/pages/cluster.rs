@@ -46,7 +46,7 @@ pub fn ClusterPage() -> impl IntoView {
                 <Badge tone=tone />
                 <span class="cluster-finding">
                     {move || {
-                        let worst = ui.cluster.findings.with(|all| by_weight(all).first().map(|p| finding_words(&p.finding.text())));
+                        let worst = ui.cluster.findings.with(|f| by_weight(f).first().map(|f| finding_words(&f.text())));
                         worst.or_else(|| ui.cluster.summary.with(|s| s.as_ref().map(|s| finding_words(&s.finding))))
                     }}
                 </span>

@@ -50,7 +50,7 @@ pub fn ClusterPanel() -> impl IntoView {
     view! {
         <h2>"What is wrong"</h2>
         <Show when=none><p><Badge tone=Tone::Ok text=Signal::stored("nothing is found".to_owned()) /></p></Show>
-        <For each=move || ui.cluster.findings.with(|all| by_weight(all).into_iter().map(|p| p.finding.key).collect::<Vec<_>>())
+        <For each=move || ui.cluster.findings.with(|all| by_weight(all).into_iter().map(|f| f.key).collect::<Vec<_>>())
             key=Clone::clone children=|key| view! { <FindingCard key=key /> } />
         <ul class="plain-list">
             <For each=move || troubled.get() key=Clone::clone children=move |(key, tone, words)| view! {

@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::readiness::Obstacles;
+use super::readiness::obstacle_list;
 use crate::InstanceKey;
 use crate::finding::{Evidence as Seen, Finding};
-use crate::readiness::HeldFinding;
+use crate::readiness::HeldBack;
 use crate::ui::chrome::icon::Icon;
 use crate::ui::chrome::parts::{Ago, Badge};
 use crate::ui::model::readiness::{receiver_text, says};
@@ -14,24 +14,9 @@ use crate::ui::state::use_ui;
 
 /// The finding in words, and each piece of evidence.
 #[component]
-pub fn Evidence(
-    /// The finding.
-    #[prop(into)]
-    finding: Signal<Finding>,
-) -> impl IntoView {
-    let description = Memo::new(move |_| finding.with(|f| f.description.clone()));
-    let counts = Memo::new(move |_| finding.with(counts_text));
-    let lines = Memo::new(move |_| finding.with(|f| f.evidence.clone()));
-    view! {
-        <p>{description}</p>
-        {move || counts.get().map(|text| view! { <p class="small">{text}</p> })}
-        <EvidenceLines lines=lines />
-    }
-}
-
-fn counts_text(finding: &Finding) -> Option<String> {
+pub fn Evidence(finding: Finding) -> impl IntoView {
     let facts = &finding.facts;
-    (!facts.replicas.is_empty()).then(|| {
+    let counts = (!facts.replicas.is_empty()).then(|| {
         format!(
             "{} replicas: {} seen, {} receiving, {} replicating, {} cannot connect",
             facts.replicas.len(),
@@ -40,36 +25,40 @@ fn counts_text(finding: &Finding) -> Option<String> {
             facts.valid_replicating,
             facts.failing_to_connect
         )
-    })
+    });
+    view! {
+        <p>{finding.description.clone()}</p>
+        {counts.map(|text| view! { <p class="small">{text}</p> })}
+        {evidence_list(finding.evidence)}
+    }
 }
 
 /// Who saw what when, and what each says about the server being alive.
-#[component]
-pub fn EvidenceLines(
-    /// The pieces.
-    #[prop(into)]
-    lines: Signal<Vec<Seen>>,
-) -> impl IntoView {
+pub fn evidence_list(lines: Vec<Seen>) -> AnyView {
     let line = |seen: Seen| {
         let by = if seen.told_by.is_null() { "our own probe".to_owned() } else { seen.told_by.to_string() };
         let (tone, word) = says(&seen);
+        let mut detail = format!(" · {word}");
         let receiver = receiver_text(&seen);
-        let receiver = (!receiver.is_empty()).then(|| format!(" · {receiver}"));
-        let at = seen.at;
+        if !receiver.is_empty() {
+            detail.push_str(" · ");
+            detail.push_str(&receiver);
+        }
         view! {
             <li class=tone.class()>
                 <Icon name=tone.icon() />
                 <div>
                     <span class="evidence-what">{seen.what}</span>
-                    <span class="small">{by} ", " <Ago at=at /> " · " {word} {receiver}</span>
+                    <span class="small">{by} ", " <Ago at=seen.at /> {detail}</span>
                 </div>
             </li>
         }
     };
-    view! { <ul class="evidence">{move || lines.get().into_iter().map(line).collect_view()}</ul> }
+    view! { <ul class="evidence">{lines.into_iter().map(line).collect_view()}</ul> }.into_any()
 }
 
-/// What is found about a server of the open cluster; opens into its evidence. A new reading redraws it in place.
+/// What is found about a server of the open cluster; opens into its evidence, and into why nothing acts on it. A new reading
+/// redraws what is in it and leaves it open.
 #[component]
 pub fn FindingCard(
     /// The server.
@@ -77,53 +66,40 @@ pub fn FindingCard(
 ) -> impl IntoView {
     let ui = use_ui();
     let name = key.to_string();
-    let found = Memo::new(move |_| ui.cluster.findings.with(|all| all.iter().find(|p| p.finding.key == key).cloned()));
-    move || {
-        // The card stays for as long as anything is found.
-        let here = Memo::new(move |_| found.with(Option::is_some));
-        here.get().then(|| view! { <Card name=name.clone() found=found /> })
-    }
-}
-
-#[component]
-fn Card(name: String, found: Memo<Option<HeldFinding>>) -> impl IntoView {
-    let last = StoredValue::new(found.get_untracked());
-    let finding = Memo::new(move |_| {
-        // What is gone is drawn no more in a moment; until then it is as it was.
-        if let Some(now) = found.get() {
-            last.set_value(Some(now));
-        }
-        last.get_value()
-    });
-    let part = move |read: fn(&HeldFinding) -> String| {
-        Memo::new(move |_| finding.with(|f| f.as_ref().map(read).unwrap_or_default()))
+    let held = {
+        let key = key.clone();
+        Memo::new(move |_| ui.cluster.held.with(|all| all.iter().find(|h| h.key == key).cloned()))
     };
-    let tone = Memo::new(move |_| finding.with(|f| f.as_ref().map_or(Tone::Unknown, |f| Tone::of_finding(&f.finding))));
-    let text = part(|f| finding_words(&f.finding.text()));
-    let held = part(|f| f.held.first().map(|o| format!("held back: {}", o.reason)).unwrap_or_default());
-    let acts = part(|f| acts_text(&f.finding).to_owned());
-    let obstacles = Memo::new(move |_| finding.with(|f| f.as_ref().map(|f| f.held.clone()).unwrap_or_default()));
-    let since = Signal::derive(move || finding.with(|f| f.as_ref().and_then(|f| f.since)));
-    let evidence = move || finding.with(|f| f.as_ref().map(|f| f.finding.clone()));
+    let found = Memo::new(move |_| ui.cluster.findings.with(|all| all.iter().find(|f| f.key == key).cloned()));
+    let tone = Signal::derive(move || found.with(|f| f.as_ref().map_or(Tone::Unknown, Tone::of_finding)));
+    let text = Signal::derive(move || found.with(|f| f.as_ref().map(|f| finding_words(&f.text())).unwrap_or_default()));
+    let first =
+        move || held.with(|h| h.as_ref().and_then(|h| h.held.first().map(|o| format!("held back: {}", o.reason))));
     view! {
         <details class=move || format!("finding {}", tone.get().class())>
             <summary>
                 <Badge tone=tone text=text />
                 <span class="finding-key">{name}</span>
-                {move || (!held.with(String::is_empty)).then(|| view! { <span class="finding-held">{held}</span> })}
+                {move || first().map(|text| view! { <span class="finding-held">{text}</span> })}
             </summary>
-            {move || since.get().map(|at| view! { <p class="small">"Found so " <Ago at=Some(at) /></p> })}
-            {evidence().map(|first| view! { <Evidence finding=Signal::derive(move || evidence().unwrap_or_else(|| first.clone())) /> })}
-            <p class="small"><Icon name="bolt" /> {acts}</p>
-            <Obstacles obstacles=obstacles />
+            {move || found.get().map(|finding| opened(finding, held.get()))}
         </details>
     }
 }
 
-fn acts_text(finding: &Finding) -> &'static str {
-    match (finding.actionable, finding.is_skippable()) {
+fn opened(finding: Finding, held: Option<HeldBack>) -> AnyView {
+    let acts = match (finding.actionable, finding.is_skippable()) {
         (true, false) => "A recovery exists for this.",
         (true, true) => "In downtime: no recovery acts on it by itself.",
         (false, _) => "Nothing acts on this by itself.",
+    };
+    let since = held.as_ref().and_then(|h| h.since);
+    let held = held.map(|h| h.held).unwrap_or_default();
+    view! {
+        {since.map(|at| view! { <p class="small">"Found so for the first time " <Ago at=Some(at) /></p> })}
+        <Evidence finding=finding />
+        <p class="small"><Icon name="bolt" /> {acts}</p>
+        {obstacle_list(held)}
     }
+    .into_any()
 }

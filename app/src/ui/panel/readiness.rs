@@ -1,13 +1,13 @@
 //! "Why did it not fail over, and would it now?": for each source of the cluster what would come of its death, who was
 //! considered, what stands in the way, what would be lost, who sees it; and what happened lately.
 //!
-//! Every list is a memo of its own, so that a new reading redraws what it changed and closes nothing that somebody reads.
+//! A new reading redraws lists in place: nothing closes that somebody has opened.
 
 use leptos::prelude::*;
 
-use super::evidence::EvidenceLines;
+use super::evidence::evidence_list;
 use crate::InstanceKey;
-use crate::readiness::{Forecast, Obstacle, PastEvent, Readiness};
+use crate::readiness::{Forecast, Obstacle, PastEvent};
 use crate::recovery::Considered;
 use crate::ui::chrome::icon::Icon;
 use crate::ui::chrome::parts::{Ago, Badge, Loaded};
@@ -34,7 +34,8 @@ pub fn ReadinessPanel(
     };
     let only = StoredValue::new(server);
     let sources = Memo::new(move |_| {
-        let all: Vec<InstanceKey> = part(told, |r| r.forecasts.iter().map(|f| f.server.clone()).collect());
+        let all: Vec<InstanceKey> =
+            told.with(|r| r.iter().flat_map(|r| r.forecasts.iter().map(|f| f.server.clone())).collect());
         match only.get_value().filter(|key| all.contains(key)) {
             Some(one) => vec![one],
             None => all,
@@ -49,66 +50,52 @@ pub fn ReadinessPanel(
         </div>
         <Loaded here=here error=ui.cluster.readiness.error>
             <p class="small">"As the last reading of each server tells, " <Ago at=at /></p>
-            <For each=move || sources.get() key=Clone::clone children=|key| view! { <ForecastCard key=key /> } />
+            <For each=move || sources.get() key=Clone::clone children=forecast_card />
             <h2>"What happened lately"</h2>
-            <Events />
+            {move || told.get().map(|told| event_list(told.events, told.events_missing))}
         </Loaded>
     }
 }
 
-fn part<T: Default>(told: RwSignal<Option<Readiness>>, read: impl FnOnce(&Readiness) -> T) -> T {
-    told.with(|told| told.as_ref().map(read).unwrap_or_default())
-}
-
 /// One source.
-#[component]
-fn ForecastCard(key: InstanceKey) -> impl IntoView {
+fn forecast_card(key: InstanceKey) -> AnyView {
     let ui = use_ui();
-    let told = ui.cluster.readiness.value;
     let (label, name) = (key.to_string(), key.to_string());
-    let forecast = Memo::new(move |_| part(told, |r| r.forecasts.iter().find(|f| f.server == key).cloned()));
-    let tone = Memo::new(move |_| forecast.with(|f| f.as_ref().map_or(Tone::Unknown, tone_of)));
-    let place = Memo::new(move |_| of(forecast, place_text));
-    let word = Signal::derive(move || of(forecast, |f| f.verdict.word().to_owned()));
-    let summary = Memo::new(move |_| of(forecast, |f| f.summary.clone()));
-    let obstacles = Memo::new(move |_| of(forecast, |f| f.obstacles.clone()));
-    let considered = Memo::new(move |_| of(forecast, |f| f.considered.clone()));
-    let loss = Memo::new(move |_| of(forecast, |f| f.loss.iter().flat_map(|l| l.told.clone()).collect::<Vec<_>>()));
-    let evidence = Memo::new(move |_| of(forecast, |f| f.evidence.clone()));
+    let forecast = Memo::new(move |_| {
+        let told = ui.cluster.readiness.value;
+        told.with(|told| told.iter().flat_map(|r| &r.forecasts).find(|f| f.server == key).cloned())
+    });
+    let tone = Signal::derive(move || forecast.with(|f| f.as_ref().map_or(Tone::Unknown, tone_of)));
+    let word =
+        Signal::derive(move || forecast.with(|f| f.as_ref().map(|f| f.verdict.word().to_owned()).unwrap_or_default()));
+    let part = move |draw: fn(Forecast) -> AnyView| move || forecast.get().map(draw);
     view! {
         <section class=move || format!("forecast {}", tone.get().class()) aria-label=label>
-            <div class="forecast-head">
-                <h3>{name}</h3>
-                <Badge tone=tone text=word />
-            </div>
-            <p class="small">{place}</p>
-            <p>{summary}</p>
-            <Obstacles obstacles=obstacles />
-            <Show when=move || !considered.with(Vec::is_empty)>
-                <details open>
-                    <summary>"Who comes into question"</summary>
-                    {move || considered_list(considered.get())}
-                </details>
-            </Show>
-            <Show when=move || !loss.with(Vec::is_empty)>
-                <details open>
-                    <summary>"What would be lost"</summary>
-                    <ul class="points">{move || loss.get().into_iter().map(|line| view! { <li>{line}</li> }).collect_view()}</ul>
-                </details>
-            </Show>
-            <details>
-                <summary>"Who sees it now"</summary>
-                <EvidenceLines lines=evidence />
-            </details>
+            <div class="forecast-head"><h3>{name}</h3><Badge tone=tone text=word /></div>
+            {part(|f| view! { <p class="small">{place_text(&f)}</p> <p>{f.summary}</p> {obstacle_list(f.obstacles)} }.into_any())}
+            {folded(true, "Who comes into question", part(|f| considered_list(f.considered)))}
+            {folded(true, "What would be lost", part(loss_list))}
+            {folded(false, "Who sees it now", part(|f| evidence_list(f.evidence)))}
         </section>
     }
+    .into_any()
 }
 
-fn of<T: Default>(forecast: Memo<Option<Forecast>>, read: impl FnOnce(&Forecast) -> T) -> T {
-    forecast.with(|forecast| forecast.as_ref().map(read).unwrap_or_default())
+fn folded(open: bool, title: &'static str, body: impl Fn() -> Option<AnyView> + Send + 'static) -> AnyView {
+    view! { <details open=open><summary>{title}</summary>{body}</details> }.into_any()
 }
 
-fn considered_list(considered: Vec<Considered>) -> impl IntoView {
+fn loss_list(forecast: Forecast) -> AnyView {
+    let told =
+        forecast.loss.map_or_else(|| vec!["Nothing: the primary lives and has it all.".to_owned()], |loss| loss.told);
+    view! { <ul class="points">{told.into_iter().map(|line| view! { <li>{line}</li> }).collect_view()}</ul> }.into_any()
+}
+
+/// Who was considered, and the rule that decided about each.
+pub fn considered_list(considered: Vec<Considered>) -> AnyView {
+    if considered.is_empty() {
+        return view! { <p class="quiet">"Nobody."</p> }.into_any();
+    }
     let line = |c: Considered| {
         let tone = if c.chosen { Tone::Ok } else { Tone::Unknown };
         let (icon, word) = if c.chosen { ("check", "chosen") } else { ("cross", "not chosen") };
@@ -121,66 +108,53 @@ fn considered_list(considered: Vec<Considered>) -> impl IntoView {
             </li>
         }
     };
-    view! { <ul class="considered">{considered.into_iter().map(line).collect_view()}</ul> }
+    view! { <ul class="considered">{considered.into_iter().map(line).collect_view()}</ul> }.into_any()
 }
 
 /// What stands in the way of a recovery, with what would remove it; nothing where nothing does.
-#[component]
-pub fn Obstacles(
-    /// What.
-    #[prop(into)]
-    obstacles: Signal<Vec<Obstacle>>,
-) -> impl IntoView {
+pub fn obstacle_list(obstacles: Vec<Obstacle>) -> AnyView {
+    if obstacles.is_empty() {
+        return ().into_any();
+    }
     let ui = use_ui();
-    let line = move |obstacle: Obstacle| {
-        let recovery = obstacle.recovery.clone().map(|id| {
-            view! { " " <a href=Route::Recovery { id }.address()>"The recovery"</a> }
-        });
-        let until = {
-            let obstacle = obstacle.clone();
-            move || until_text(&obstacle, ui.clock.now())
-        };
+    let line = |obstacle: Obstacle| {
+        let until = until_text(&obstacle, ui.clock.now_once());
         view! {
             <li class="tone-attention">
                 <Icon name="lock" />
                 <div>
                     <span>{obstacle.reason} " "</span>
                     <code class="rule-name">{obstacle.rule}</code>
-                    {recovery}
+                    {recovery_link(obstacle.recovery)}
                     <span class="small obstacle-until">{until}</span>
                 </div>
             </li>
         }
     };
-    view! {
-        <Show when=move || !obstacles.with(Vec::is_empty)>
-            <ul class="obstacles" aria-label="In the way">
-                {move || obstacles.get().into_iter().map(line).collect_view()}
-            </ul>
-        </Show>
-    }
+    view! { <ul class="obstacles" aria-label="In the way">{obstacles.into_iter().map(line).collect_view()}</ul> }
+        .into_any()
 }
 
-#[component]
-fn Events() -> impl IntoView {
-    let ui = use_ui();
-    let told = ui.cluster.readiness.value;
-    let events = Memo::new(move |_| part(told, |r| r.events.clone()));
-    let missing = Memo::new(move |_| part(told, |r| r.events_missing.clone()));
+fn recovery_link(id: Option<String>) -> AnyView {
+    id.map(|id| view! { " " <a href=Route::Recovery { id }.address()>"The recovery"</a> }).into_any()
+}
+
+fn event_list(events: Vec<PastEvent>, missing: Option<String>) -> AnyView {
+    let none = events.is_empty().then(|| view! { <p class="quiet">"Nothing on record."</p> });
     let line = |event: PastEvent| {
-        let link = event.recovery.map(|id| view! { " " <a href=Route::Recovery { id }.address()>"The recovery"</a> });
         view! {
             <li>
                 <span><span class="label">{event.kind.word()}</span> " " <Ago at=Some(event.at) /></span>
-                <span>{event.server.to_string()} ": " {event.what} {link}</span>
+                <span>{format!("{}: {}", event.server, event.what)} {recovery_link(event.recovery)}</span>
             </li>
         }
     };
     view! {
-        {move || missing.get().map(|why| view! {
-            <p class="tone-attention"><Icon name="triangle" /> <span>"Incomplete: " {why}</span></p>
+        {missing.map(|why| view! {
+            <p class="tone-attention"><Icon name="triangle" /> <span>{format!("Incomplete: {why}")}</span></p>
         })}
-        <Show when=move || events.with(Vec::is_empty)><p class="quiet">"Nothing on record."</p></Show>
-        <ul class="plain-list">{move || events.get().into_iter().map(line).collect_view()}</ul>
+        {none}
+        <ul class="plain-list">{events.into_iter().map(line).collect_view()}</ul>
     }
+    .into_any()
 }

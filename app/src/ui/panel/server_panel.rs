@@ -65,6 +65,8 @@ fn Body(key: InstanceKey, server: ArcRwSignal<ServerView>) -> impl IntoView {
             _ => String::new(),
         }
     };
+    let (card, asked) = (key.clone(), key.clone());
+    let found = Memo::new(move |_| ui.cluster.findings.with(|all| all.iter().any(|f| f.key == asked)));
     let feeds = {
         let key = key.clone();
         Memo::new(move |_| ui.cluster.rows.with(|rows| rows.iter().any(|r| r.source.as_ref() == Some(&key))))
@@ -82,7 +84,7 @@ fn Body(key: InstanceKey, server: ArcRwSignal<ServerView>) -> impl IntoView {
         <ul class="problems" aria-label="Problems">
             {move || problems.get().into_iter().map(|p| view! { <li><Icon name="triangle" /><span>{p}</span></li> }).collect_view()}
         </ul>
-        <FindingCard key=key.clone() />
+        {move || found.get().then(|| view! { <FindingCard key=card.clone() /> })}
         {move || feeds.get().then(|| view! { <p><a href=readiness.clone()>"What if it died now?"</a></p> })}
         <Actions key=key server=server />
         <LagLine server=read />

@@ -9,12 +9,14 @@ use super::live::Link;
 use super::remote::Remote;
 use crate::InstanceKey;
 use crate::api::{ClusterSettings, ClusterSummary, ClusterView, ServerView};
-use crate::readiness::{HeldFinding, Readiness};
+use crate::finding::Finding;
+use crate::readiness::HeldBack;
 use crate::recovery::Recovery;
 use crate::topology::Snapshot;
 use crate::ui::infra::api::{self, ApiError, path};
 use crate::ui::infra::clock::Clock;
 use crate::ui::model::move_targets;
+use crate::ui::model::readiness::Shown;
 use crate::ui::model::recovery::upsert;
 use crate::ui::model::shape::Row;
 use crate::ui::model::sparkline::{Sample, keep};
@@ -31,12 +33,14 @@ pub struct OpenCluster {
     pub summary: RwSignal<Option<ClusterSummary>>,
     /// Its servers.
     pub servers: RwSignal<BTreeMap<InstanceKey, ServerSignal>>,
-    /// What is wrong, and why nothing acts on it.
-    pub findings: RwSignal<Vec<HeldFinding>>,
+    /// What is wrong.
+    pub findings: RwSignal<Vec<Finding>>,
+    /// Why nothing acts on it.
+    pub held: RwSignal<Vec<HeldBack>>,
     /// Latest recoveries, newest first.
     pub recoveries: RwSignal<Vec<Recovery>>,
     /// What would happen if a source died now; read while it is shown.
-    pub readiness: Remote<Readiness>,
+    pub readiness: Remote<Shown>,
     /// Settings to judge by.
     pub settings: RwSignal<ClusterSettings>,
     /// Why the latest reading failed.
@@ -58,6 +62,7 @@ impl OpenCluster {
             summary: RwSignal::new(None),
             servers,
             findings: RwSignal::new(Vec::new()),
+            held: RwSignal::new(Vec::new()),
             recoveries: RwSignal::new(Vec::new()),
             readiness: Remote::new(),
             settings: RwSignal::new(ClusterSettings::default()),
@@ -79,6 +84,7 @@ impl OpenCluster {
         self.servers.set(BTreeMap::new());
         self.lags.set_value(BTreeMap::new());
         self.findings.set(Vec::new());
+        self.held.set(Vec::new());
         self.recoveries.set(Vec::new());
         self.readiness.clear();
         self.error.set(None);
@@ -153,9 +159,10 @@ impl OpenCluster {
     }
 
     fn apply(self, view: ClusterView) {
-        let ClusterView { summary, servers, findings, recoveries, settings, .. } = view;
+        let ClusterView { summary, servers, findings, held, recoveries, settings, .. } = view;
         set_if_changed(self.summary, Some(summary));
         set_if_changed(self.findings, findings);
+        set_if_changed(self.held, held);
         set_if_changed(self.recoveries, recoveries);
         set_if_changed(self.settings, settings);
         set_if_changed(self.error, None);

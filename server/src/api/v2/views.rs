@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use app::api::{ClusterSettings, ClusterSummary, ClusterView, ServerView};
 use app::finding::{AnalysisCode, Finding, Severity};
-use app::readiness::HeldFinding;
+use app::readiness::{HeldBack, HeldFinding};
 use app::recovery::Recovery;
 use app::topology::status::{problems, status_text};
 use app::topology::{Instance, Snapshot};
@@ -94,7 +94,8 @@ impl Scene<'_> {
         ClusterView {
             summary,
             servers: self.snapshot.cluster(name).map(|i| self.server(i)).collect(),
-            findings: self.findings_of(name).cloned().collect(),
+            findings: self.findings_of(name).map(|p| p.finding.clone()).collect(),
+            held: self.findings_of(name).map(held_back).collect(),
             recoveries: self.recoveries.iter().filter(of_cluster).take(LATEST).map(|r| (**r).clone()).collect(),
             at: self.snapshot.at,
             settings: ClusterSettings {
@@ -110,6 +111,11 @@ impl Scene<'_> {
     fn findings_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a HeldFinding> {
         self.findings.iter().filter(move |p| p.finding.cluster == name && says_something(&p.finding))
     }
+}
+
+fn held_back(problem: &HeldFinding) -> HeldBack {
+    let HeldFinding { finding, since, held } = problem;
+    HeldBack { key: finding.key.clone(), since: *since, held: held.clone() }
 }
 
 /// A problem, or a warning about the structure.
