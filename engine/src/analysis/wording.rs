@@ -130,7 +130,9 @@ fn own_probe(row: &Row) -> Evidence {
         let extent = if row.facts.last_check_partial { "was read in part only" } else { "cannot be reached" };
         let never = if check.last_seen.is_none() { " (it never was)" } else { "" };
         let why = if check.error.is_empty() { String::new() } else { format!(": {}", check.error) };
-        (format!("{extent}{never}{why}"), check.last_checked, Says::Gone)
+        // A server that was read in part is there.
+        let says = if row.facts.last_check_partial { Says::Nothing } else { Says::Gone };
+        (format!("{extent}{never}{why}"), check.last_checked, says)
     };
     Evidence { about: row.instance.key.clone(), told_by: InstanceKey::default(), what, at, says, receiver: None }
 }

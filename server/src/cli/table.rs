@@ -66,6 +66,9 @@ macro_rules! early {
     };
 }
 
+/// Commands that print JSON with `-json`.
+pub const PRINT_JSON: &[&str] = &["cluster-readiness"];
+
 /// All commands, in groups.
 pub fn groups() -> Vec<Group> {
     let group = |title, commands| Group { title, commands };
