@@ -366,7 +366,9 @@ mod tests {
         let names = names();
         let unique: BTreeSet<&str> = names.iter().copied().collect();
         assert_eq!(unique.len(), names.len());
-        assert_eq!(names.len(), 127 + 1, "127 and help");
+        let ours = ["cluster-readiness"];
+        assert_eq!(names.len(), 127 + 1 + ours.len(), "127, help and ours");
+        assert!(ours.iter().all(|name| unique.contains(name)));
         assert!(find("relocate").is_some_and(|c| matches!(c.form, Form::Operate(_))));
         assert!(find("nosuch").is_none());
     }
