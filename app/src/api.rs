@@ -18,7 +18,8 @@
 //! | `PUT /api/v2/servers/{key}/downtime` | [`DowntimeRequest`] → 204 |
 //! | `DELETE /api/v2/servers/{key}/downtime` | 204 |
 //! | `PUT /api/v2/servers/{key}/promotion-rule` | [`PromotionRuleRequest`] → 204 |
-//! | `GET /api/v2/findings` | list of [`Finding`] |
+//! | `GET /api/v2/clusters/{name or alias}/readiness` | [`Readiness`](crate::readiness::Readiness): what would happen if a source died now |
+//! | `GET /api/v2/findings` | list of [`HeldFinding`](crate::readiness::HeldFinding) |
 //! | `POST /api/v2/plans` | [`Operation`] → [`Plan`]: nothing is changed |
 //! | `POST /api/v2/operations` | [`ApplyRequest`] → 202 [`OperationView`]; 409 when the world has changed since |
 //! | `GET /api/v2/operations/{id}` | [`OperationView`] |
@@ -39,6 +40,7 @@ use serde::{Deserialize, Serialize};
 use crate::InstanceKey;
 use crate::finding::{Finding, Severity};
 use crate::plan::{Plan, Refusal, StepState};
+use crate::readiness::HeldBack;
 use crate::recovery::Recovery;
 use crate::topology::{Downtime, Instance, PromotionRule};
 
@@ -175,6 +177,9 @@ pub struct ClusterView {
     pub servers: Vec<ServerView>,
     /// Findings other than `NoProblem`.
     pub findings: Vec<Finding>,
+    /// Why nothing acts on them, one for each.
+    #[serde(default)]
+    pub held: Vec<HeldBack>,
     /// Latest recoveries, newest first, at most ten.
     pub recoveries: Vec<Recovery>,
     /// The moment of this picture by the server's clock; ages are reckoned from it.

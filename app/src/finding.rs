@@ -6,6 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::topology::ThreadState;
 use crate::{BinlogCoordinates, InstanceKey};
 
 /// Declares an enum whose values have one fixed text in API, backend and commands.
@@ -250,6 +251,38 @@ pub struct Evidence {
     pub what: String,
     /// When it was seen; `None` when never.
     pub at: Option<DateTime<Utc>>,
+    /// What it says about the server being alive.
+    #[serde(default)]
+    pub says: Testimony,
+    /// The receiver of the one that tells it, when that is a replica that could be read.
+    #[serde(default)]
+    pub receiver: Option<ReceiverSeen>,
+}
+
+/// What a piece of evidence says about a server being alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Testimony {
+    /// It serves.
+    Serves,
+    /// It cannot be reached, or is silent.
+    Gone,
+    /// Neither.
+    #[default]
+    Nothing,
+}
+
+/// A replica's receiver as it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReceiverSeen {
+    /// Its state.
+    pub state: ThreadState,
+    /// `Last_IO_Errno`; zero when there is no error.
+    pub errno: u32,
+    /// Age of the last heartbeat or event received, milliseconds, when it was read; `None` when not reported.
+    pub heartbeat_age_ms: Option<u64>,
 }
 
 /// What analysis found about one server.

@@ -12,6 +12,7 @@ pub mod finding;
 pub mod gtid;
 pub mod key;
 pub mod plan;
+pub mod readiness;
 pub mod recovery;
 pub mod rules;
 pub mod topology;

@@ -52,6 +52,10 @@ pub struct Considered {
     pub key: InstanceKey,
     /// It was chosen.
     pub chosen: bool,
+    /// Name of the rule that decided, stable and machine readable, e.g. `must-not` or `ranked-by-lag`; empty in records of
+    /// earlier versions.
+    #[serde(default)]
+    pub rule: String,
     /// Why, or why not.
     pub reason: String,
 }

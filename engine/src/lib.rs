@@ -9,5 +9,6 @@ pub mod errant;
 pub mod interpret;
 pub mod plan;
 pub mod policy;
+pub mod readiness;
 pub mod recovery;
 pub mod statements;

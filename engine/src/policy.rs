@@ -105,7 +105,7 @@ impl Hold {
 }
 
 /// The situation a finding is judged in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Situation<'a> {
     /// Now.
     pub now: DateTime<Utc>,

@@ -21,6 +21,7 @@ pub mod mysql;
 pub mod names;
 pub mod node;
 pub mod pools;
+pub mod readiness;
 pub mod recovery;
 pub mod refactor;
 pub mod registration;

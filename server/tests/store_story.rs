@@ -415,6 +415,11 @@ async fn one_detection_is_active_at_a_time(store: &Store) {
     assert_eq!((first[0].replicas.clone(), first[0].started), (vec![key("db2"), key("db3")], at));
     assert!(unreachable < dead);
     assert_eq!(store.detections(&DetectionFilter::Alias("users".to_owned()), 0, PAGE_SIZE).await.unwrap(), vec![]);
+    let (cluster, alias) = (all[0].cluster.clone(), all[0].cluster_alias.clone());
+    for (name, alias, count) in [(cluster.as_str(), "-", 6), ("-", alias.as_str(), 6), ("-", "-", 0)] {
+        let filter = DetectionFilter::Cluster { name: name.to_owned(), alias: alias.to_owned() };
+        assert_eq!(store.detections(&filter, 0, PAGE_SIZE).await.unwrap().len(), count, "{name} or {alias}");
+    }
 }
 
 fn recovery(uid: &str, host: &str) -> Recovery {

@@ -50,6 +50,16 @@ impl ThreadState {
         }
     }
 
+    /// In a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NoThread => "absent",
+            Self::Stopped => "stopped",
+            Self::Running => "running",
+            Self::Other => "connecting",
+        }
+    }
+
     /// Reported as `Yes`.
     pub fn is_running(self) -> bool {
         self == Self::Running

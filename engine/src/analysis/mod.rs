@@ -21,7 +21,7 @@ mod wording;
 use std::sync::Arc;
 
 use app::InstanceKey;
-use app::finding::{AnalysisCode, Finding};
+use app::finding::{AnalysisCode, Evidence, Finding};
 use app::topology::{Instance, Snapshot, StatusThresholds};
 use chrono::{DateTime, Utc};
 use regex::Regex;
@@ -102,6 +102,20 @@ pub fn analyse_server(
         ..settings.clone()
     };
     analyse_where(snapshot, &settings, now, |instance| instance.key == *key).pop()
+}
+
+/// Who sees a server now, and how, whether or not anything is wrong with it: our own probe, then every replica.
+pub fn sightings(
+    snapshot: &Snapshot,
+    key: &InstanceKey,
+    settings: &AnalysisSettings,
+    now: DateTime<Utc>,
+) -> Vec<Evidence> {
+    let groups = group_by_source(snapshot);
+    let mut rows = groups.iter().filter(|(instance, _)| instance.key == *key);
+    rows.next().map_or_else(Vec::new, |(instance, replicas)| {
+        wording::sightings(&Row::new(instance, replicas, &snapshot.annotations, settings, now))
+    })
 }
 
 fn analyse_where(

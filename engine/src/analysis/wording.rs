@@ -1,7 +1,7 @@
 //! Findings in words: one sentence, and the evidence line by line.
 
 use app::InstanceKey;
-use app::finding::{AnalysisCode as C, Evidence};
+use app::finding::{AnalysisCode as C, Evidence, ReceiverSeen, Testimony as Says};
 use app::topology::ThreadState;
 
 use super::row::{Row, Witness};
@@ -99,9 +99,11 @@ fn vouched(row: &Row) -> String {
 
 /// Who saw what when: our own probe first, then every replica. None for `NoProblem`.
 pub(super) fn evidence(code: C, row: &Row) -> Vec<Evidence> {
-    if code == C::NoProblem {
-        return Vec::new();
-    }
+    if code == C::NoProblem { Vec::new() } else { sightings(row) }
+}
+
+/// The same whether or not anything is wrong.
+pub(super) fn sightings(row: &Row) -> Vec<Evidence> {
     let mut lines = vec![own_probe(row)];
     lines.extend(row.witnesses.iter().map(|witness| told(witness, &row.instance.key)));
     if row.facts.fails_to_connect {
@@ -110,6 +112,8 @@ pub(super) fn evidence(code: C, row: &Row) -> Vec<Evidence> {
             told_by: row.instance.key.clone(),
             what: cannot_connect(&row.instance.replication.receiver_error),
             at: row.instance.check.last_seen,
+            says: Says::Gone,
+            receiver: Some(receiver(&row.instance.replication)),
         });
     }
     lines
@@ -118,17 +122,19 @@ pub(super) fn evidence(code: C, row: &Row) -> Vec<Evidence> {
 /// What we saw of the server ourselves.
 fn own_probe(row: &Row) -> Evidence {
     let check = &row.instance.check;
-    let (what, at) = if row.facts.last_check_valid {
-        ("answers".to_owned(), check.last_seen)
+    let (what, at, says) = if row.facts.last_check_valid {
+        ("answers".to_owned(), check.last_seen, Says::Serves)
     } else if check.is_valid() {
-        ("does not answer: the probe hangs".to_owned(), check.last_attempted)
+        ("does not answer: the probe hangs".to_owned(), check.last_attempted, Says::Gone)
     } else {
         let extent = if row.facts.last_check_partial { "was read in part only" } else { "cannot be reached" };
         let never = if check.last_seen.is_none() { " (it never was)" } else { "" };
         let why = if check.error.is_empty() { String::new() } else { format!(": {}", check.error) };
-        (format!("{extent}{never}{why}"), check.last_checked)
+        // A server that was read in part is there.
+        let says = if row.facts.last_check_partial { Says::Nothing } else { Says::Gone };
+        (format!("{extent}{never}{why}"), check.last_checked, says)
     };
-    Evidence { about: row.instance.key.clone(), told_by: InstanceKey::default(), what, at }
+    Evidence { about: row.instance.key.clone(), told_by: InstanceKey::default(), what, at, says, receiver: None }
 }
 
 /// What a replica tells.
@@ -140,6 +146,8 @@ fn told(witness: &Witness, source: &InstanceKey) -> Evidence {
             told_by: InstanceKey::default(),
             what: "replica cannot be reached".to_owned(),
             at: replica.check.last_checked,
+            says: Says::Nothing,
+            receiver: None,
         };
     }
     let mut what = match witness.testimony {
@@ -158,7 +166,26 @@ fn told(witness: &Witness, source: &InstanceKey) -> Evidence {
     if !witness.link.managed {
         what.push_str(&format!(" (channel {:?})", channel.channel));
     }
-    Evidence { about: source.clone(), told_by: replica.key.clone(), what, at: replica.check.last_seen }
+    Evidence {
+        about: source.clone(),
+        told_by: replica.key.clone(),
+        what,
+        at: replica.check.last_seen,
+        says: says(witness.testimony),
+        receiver: Some(receiver(channel)),
+    }
+}
+
+fn says(testimony: Testimony) -> Says {
+    match testimony {
+        Testimony::Receiving => Says::Serves,
+        Testimony::Silent(_) | Testimony::CannotConnect => Says::Gone,
+        Testimony::NotReceiving | Testimony::Outdated | Testimony::Unreadable => Says::Nothing,
+    }
+}
+
+fn receiver(channel: &app::topology::Replication) -> ReceiverSeen {
+    ReceiverSeen { state: channel.receiver, errno: channel.receiver_errno, heartbeat_age_ms: channel.heartbeat_age_ms }
 }
 
 fn cannot_connect(error: &str) -> String {

@@ -15,7 +15,7 @@ use app::topology::status::StatusThresholds;
 use app::topology::{Instance, PromotionRule};
 
 use super::standing::{Standing, Survey, gap, missing, union};
-use super::{ChoiceSettings, standing};
+use super::{ChoiceSettings, Veto, standing};
 
 /// One replica that is looked at.
 #[derive(Debug, Clone)]
@@ -100,13 +100,13 @@ struct Rank {
 pub fn choose(contest: &Contest<'_>) -> Choice {
     let reachable = contest.contenders.iter().filter(|c| c.out.is_none()).map(|c| c.server);
     let survey = Survey::of(reachable, contest.source);
-    let mut rejected: BTreeMap<InstanceKey, String> = BTreeMap::new();
+    let mut rejected: BTreeMap<InstanceKey, Veto> = BTreeMap::new();
     let mut fit: Vec<Fit<'_>> = vec![];
     for contender in &contest.contenders {
         match judge(contest, &survey, contender) {
             Ok(candidate) => fit.push(candidate),
-            Err(reason) => {
-                rejected.insert(contender.server.key.clone(), reason);
+            Err(veto) => {
+                rejected.insert(contender.server.key.clone(), veto);
             }
         }
     }
@@ -120,19 +120,20 @@ pub fn choose(contest: &Contest<'_>) -> Choice {
     let mut choice = Choice { at_risk, risk, ..Default::default() };
     for (n, candidate) in fit.iter().enumerate() {
         let chosen = n == 0 && !refuses;
-        let reason = match (n, refuses) {
-            (0, false) => praise(contest, &survey, candidate),
-            (0, true) => format!("is the best there is, but nobody is promoted: {}", choice.risk),
-            _ if candidate.lacking.is_some() => candidate.lacking.clone().unwrap_or_default(),
+        let (rule, reason) = match (n, refuses) {
+            (0, false) => ("best", praise(contest, &survey, candidate)),
+            (0, true) => ("data-at-risk", format!("is the best there is, but nobody is promoted: {}", choice.risk)),
+            _ if candidate.lacking.is_some() => ("lacks-transactions", candidate.lacking.clone().unwrap_or_default()),
             _ => fit.first().map(|best| compare(candidate, best)).unwrap_or_default(),
         };
-        choice.considered.push(Considered { key: candidate.contender.server.key.clone(), chosen, reason });
+        let key = candidate.contender.server.key.clone();
+        choice.considered.push(Considered { key, chosen, rule: rule.to_owned(), reason });
         if chosen {
             choice.chosen = Some(candidate.contender.server.key.clone());
             choice.catch_up_from.clone_from(&candidate.catch_up_from);
         }
     }
-    choice.considered.extend(rejected.into_iter().map(|(key, reason)| Considered { key, chosen: false, reason }));
+    choice.considered.extend(rejected.into_iter().map(|(key, veto)| veto.on(&key)));
     choice
 }
 
@@ -171,26 +172,28 @@ pub fn rule_settings(settings: &ChoiceSettings) -> RuleSettings {
     }
 }
 
-fn judge<'a>(contest: &Contest<'_>, survey: &Survey, contender: &'a Contender<'a>) -> Result<Fit<'a>, String> {
+fn judge<'a>(contest: &Contest<'_>, survey: &Survey, contender: &'a Contender<'a>) -> Result<Fit<'a>, Veto> {
     let server = contender.server;
     if let Some(reason) = &contender.out {
-        return Err(reason.clone());
+        return Err(Veto::new("unreachable", reason.clone()));
     }
     if let Some(designated) = contest.designated.filter(|d| **d != server.key) {
-        return Err(format!("only {designated} was asked for"));
+        return Err(Veto::new("not-designated", format!("only {designated} was asked for")));
     }
     if let Some(error) = survey.unreadable.get(&server.key) {
-        return Err(format!("its GTID sets cannot be read: {error}"));
+        return Err(Veto::new("gtid-unreadable", format!("its GTID sets cannot be read: {error}")));
     }
-    let Some(standing) = survey.standings.get(&server.key) else { return Err("it was not read".to_owned()) };
+    let Some(standing) = survey.standings.get(&server.key) else {
+        return Err(Veto::new("not-read", "it was not read"));
+    };
     if let Some(reason) = &contender.banned {
-        return Err(reason.clone());
+        return Err(Veto::new("set-aside", reason.clone()));
     }
     veto(contest, contender, standing)?;
     let (catch_up_from, lacking, lacks) = match way_to_all(contest, survey, server, standing) {
         _ if contest.source_alive => (None, None, 0),
         Ok(giver) => (giver, None, 0),
-        Err(reason) if contest.drained && !standing.is_drained() => return Err(reason),
+        Err(reason) if contest.drained && !standing.is_drained() => return Err(Veto::new("not-drained", reason)),
         Err(reason) => (None, Some(reason), survey.union.as_ref().map_or(0, |all| gap(all, &standing.executed))),
     };
     let others: Vec<&Instance> =
@@ -204,73 +207,75 @@ fn judge<'a>(contest: &Contest<'_>, survey: &Survey, contender: &'a Contender<'a
 }
 
 /// What no ranking can make good, checked on the facts in hand before anything is changed.
-fn veto(contest: &Contest<'_>, contender: &Contender<'_>, standing: &Standing) -> Result<(), String> {
+fn veto(contest: &Contest<'_>, contender: &Contender<'_>, standing: &Standing) -> Result<(), Veto> {
     let (server, settings) = (contender.server, contest.settings);
     if server.is_binlog_server() {
-        return Err("it is a binlog server, which applies nothing".to_owned());
+        return Err(Veto::new("binlog-server", "it is a binlog server, which applies nothing"));
     }
     if !server.log_bin {
-        return Err("it has no binary log, so nobody could replicate from it".to_owned());
+        return Err(Veto::new("no-binary-log", "it has no binary log, so nobody could replicate from it"));
     }
     if !server.log_replica_updates {
-        return Err(
-            "it does not log what it applies (log_replica_updates is off), so nobody could catch up from it".to_owned()
-        );
+        return Err(Veto::new(
+            "no-log-replica-updates",
+            "it does not log what it applies (log_replica_updates is off), so nobody could catch up from it",
+        ));
     }
     if contender.rule == PromotionRule::MustNot {
-        return Err("its promotion rule is must_not".to_owned());
+        return Err(Veto::new("must-not", "its promotion rule is must_not"));
     }
     if let Some(filter) = settings.ignoring(&server.key) {
-        return Err(format!("it matches {filter:?} of PromotionIgnoreHostnameFilters"));
+        return Err(Veto::new("promotion-ignored", format!("it matches {filter:?} of PromotionIgnoreHostnameFilters")));
     }
     if !server.replication.uses_gtid() {
-        return Err("it replicates by file and position; recovery is built for GTID".to_owned());
+        return Err(Veto::new("no-gtid", "it replicates by file and position; recovery is built for GTID"));
     }
     if server.replication.has_filters {
-        return Err("it has replication filters, so it lacks a part of the data".to_owned());
+        return Err(Veto::new("replication-filters", "it has replication filters, so it lacks a part of the data"));
     }
     if server.is_group_member() {
-        return Err("it is a member of a replication group".to_owned());
+        return Err(Veto::new("group-member", "it is a member of a replication group"));
     }
     place_veto(contest, server)?;
     let lag = contender.lag.and_then(|lag| u64::try_from(lag).ok()).unwrap_or(0);
     if settings.fail_on_lag_seconds > 0 && lag >= settings.fail_on_lag_seconds {
-        return Err(format!(
-            "it lagged by {lag} s, and FailMasterPromotionOnLagMinutes allows less than {} s",
-            settings.fail_on_lag_seconds
-        ));
+        let limit = settings.fail_on_lag_seconds;
+        let reason = format!("it lagged by {lag} s, and FailMasterPromotionOnLagMinutes allows less than {limit} s");
+        return Err(Veto::new("lag", reason));
     }
     if settings.fail_if_applier_behind && !contest.drained && !contest.source_alive && !standing.is_drained() {
-        return Err(format!(
+        let reason = format!(
             "{} received transactions are not applied, and FailMasterPromotionIfSQLThreadNotUpToDate is set",
             standing.pending
-        ));
+        );
+        return Err(Veto::new("applier-behind", reason));
     }
     if contest.drained && !standing.is_drained() && server.replication.applier_errno != 0 {
-        return Err(format!(
-            "its applier stopped with error {}: {}",
-            server.replication.applier_errno, server.replication.applier_error
-        ));
+        let channel = &server.replication;
+        let reason = format!("its applier stopped with error {}: {}", channel.applier_errno, channel.applier_error);
+        return Err(Veto::new("applier-broken", reason));
     }
     Ok(())
 }
 
 /// Data centre and region. A source whose place is unknown vetoes nobody: a poll cut short must not make every candidate look
 /// like one of another region (`safety.md`).
-fn place_veto(contest: &Contest<'_>, server: &Instance) -> Result<(), String> {
+fn place_veto(contest: &Contest<'_>, server: &Instance) -> Result<(), Veto> {
     let Some(source) = contest.source else { return Ok(()) };
     let differs = |theirs: &str, own: &str| !theirs.is_empty() && theirs != own;
     if contest.settings.prevent_cross_data_center && differs(&source.data_center, &server.data_center) {
-        return Err(format!(
+        let reason = format!(
             "it is in data centre {:?}, the source in {:?}, and PreventCrossDataCenterMasterFailover is set",
             server.data_center, source.data_center
-        ));
+        );
+        return Err(Veto::new("other-data-center", reason));
     }
     if contest.settings.prevent_cross_region && differs(&source.region, &server.region) {
-        return Err(format!(
+        let reason = format!(
             "it is in region {:?}, the source in {:?}, and PreventCrossRegionMasterFailover is set",
             server.region, source.region
-        ));
+        );
+        return Err(Veto::new("other-region", reason));
     }
     Ok(())
 }
@@ -414,34 +419,36 @@ fn praise(contest: &Contest<'_>, survey: &Survey, best: &Fit<'_>) -> String {
     good.join("; ")
 }
 
-/// The first criterion by which a server that could be promoted is behind the best.
-fn compare(candidate: &Fit<'_>, best: &Fit<'_>) -> String {
+/// The first criterion by which a server that could be promoted is behind the best: its name, and the reason in words.
+fn compare(candidate: &Fit<'_>, best: &Fit<'_>) -> (&'static str, String) {
     let (own, top) = (&candidate.rank, &best.rank);
     let name = &best.contender.server.key;
-    let why = if own.lacks != top.lacks {
-        format!("it lacks {} transactions, {name} lacks {}", own.lacks, top.lacks)
+    let (rule, why) = if own.lacks != top.lacks {
+        ("ranked-by-transactions", format!("it lacks {} transactions, {name} lacks {}", own.lacks, top.lacks))
     } else if own.loses_most_replicas != top.loses_most_replicas {
-        "most other replicas could not follow it".to_owned()
+        ("ranked-by-lost-replicas", "most other replicas could not follow it".to_owned())
     } else if own.tier != top.tier {
-        format!("its promotion rule {} and place rank behind {name}", candidate.contender.rule)
+        let rule = candidate.contender.rule;
+        ("ranked-by-promotion-rule", format!("its promotion rule {rule} and place rank behind {name}"))
     } else if own.lost_replicas != top.lost_replicas {
-        format!("{} replicas could not follow it, {} could not follow {name}", own.lost_replicas, top.lost_replicas)
+        let (own, top) = (own.lost_replicas, top.lost_replicas);
+        ("ranked-by-lost-replicas", format!("{own} replicas could not follow it, {top} could not follow {name}"))
     } else if own.must_catch_up != top.must_catch_up {
-        format!("it would have to catch up first, {name} need not")
+        ("ranked-by-catching-up", format!("it would have to catch up first, {name} need not"))
     } else if own.other_data_center != top.other_data_center {
-        "it is not in the source's data centre".to_owned()
+        ("ranked-by-data-center", "it is not in the source's data centre".to_owned())
     } else if own.other_environment != top.other_environment {
-        "it is not in the source's environment".to_owned()
+        ("ranked-by-environment", "it is not in the source's environment".to_owned())
     } else if own.errant != top.errant {
-        "it holds transactions of its own".to_owned()
+        ("ranked-by-errant-transactions", "it holds transactions of its own".to_owned())
     } else if own.version.cmp(&top.version) != Ordering::Equal {
-        format!("its version is higher than that of {name}")
+        ("ranked-by-version", format!("its version is higher than that of {name}"))
     } else if own.format != top.format {
-        format!("its binary log format flows to fewer servers than that of {name}")
+        ("ranked-by-binlog-format", format!("its binary log format flows to fewer servers than that of {name}"))
     } else if own.lag != top.lag {
-        format!("it lagged more than {name}")
+        ("ranked-by-lag", format!("it lagged more than {name}"))
     } else {
-        format!("it is as good as {name}, which comes first by name")
+        ("ranked-by-name", format!("it is as good as {name}, which comes first by name"))
     };
-    format!("could be promoted, but {why}")
+    (rule, format!("could be promoted, but {why}"))
 }

@@ -3,22 +3,23 @@
 mod choice;
 mod settings;
 mod standing;
+mod veto;
 
 #[cfg(test)]
 mod tests;
 
-use app::recovery::Considered;
 use app::topology::Snapshot;
 use app::{InstanceKey, topology::Instance};
 
 pub use choice::{Choice, Contender, Contest, can_follow, choose, rule_settings};
 pub use settings::ChoiceSettings;
 pub use standing::{Standing, Survey, gap, missing, union};
+pub use veto::Veto;
 
 /// Who would be promoted if `source` died now, and why not the others. Nothing is frozen, so it is a forecast.
-pub fn readiness(snapshot: &Snapshot, source: &InstanceKey, settings: &ChoiceSettings) -> Vec<Considered> {
+pub fn readiness(snapshot: &Snapshot, source: &InstanceKey, settings: &ChoiceSettings) -> Choice {
     let known = snapshot.get(source).map(AsRef::as_ref);
-    choose(&contest(snapshot, known, source, settings)).considered
+    choose(&contest(snapshot, known, source, settings))
 }
 
 /// Which replica of `source` would feed the others best. Whether `source` itself serves decides whether what a replica lacks still comes

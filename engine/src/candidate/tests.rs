@@ -130,19 +130,20 @@ fn nobody_is_repointed_whose_relay_log_would_be_thrown_away() {
 #[test]
 fn each_veto_says_what_it_is() {
     type Change = fn(&mut Case);
-    let vetoes: [(Change, &str); 10] = [
-        (|c| c.servers[0].0.log_bin = false, "binary log"),
-        (|c| c.servers[0].0.log_replica_updates = false, "log_replica_updates"),
-        (|c| c.servers[0].1 = PromotionRule::MustNot, "must_not"),
-        (|c| c.servers[0].2 = Some("it cannot be reached: refused"), "cannot be reached"),
-        (|c| c.settings.ignore_hosts = vec!["db1".into()], "PromotionIgnoreHostnameFilters"),
-        (|c| c.servers[0].0.replication.auto_position = false, "file and position"),
-        (|c| c.servers[0].0.replication.has_filters = true, "filters"),
+    let vetoes: [(Change, &str, &str); 10] = [
+        (|c| c.servers[0].0.log_bin = false, "no-binary-log", "binary log"),
+        (|c| c.servers[0].0.log_replica_updates = false, "no-log-replica-updates", "log_replica_updates"),
+        (|c| c.servers[0].1 = PromotionRule::MustNot, "must-not", "must_not"),
+        (|c| c.servers[0].2 = Some("it cannot be reached: refused"), "unreachable", "cannot be reached"),
+        (|c| c.settings.ignore_hosts = vec!["db1".into()], "promotion-ignored", "PromotionIgnoreHostnameFilters"),
+        (|c| c.servers[0].0.replication.auto_position = false, "no-gtid", "file and position"),
+        (|c| c.servers[0].0.replication.has_filters = true, "replication-filters", "filters"),
         (
             |c| {
                 c.settings.prevent_cross_data_center = true;
                 c.servers[0].0.data_center = "fra".into();
             },
+            "other-data-center",
             "PreventCrossDataCenterMasterFailover",
         ),
         (
@@ -150,6 +151,7 @@ fn each_veto_says_what_it_is() {
                 c.settings.prevent_cross_region = true;
                 c.servers[0].0.region = "us".into();
             },
+            "other-region",
             "PreventCrossRegionMasterFailover",
         ),
         (
@@ -157,16 +159,18 @@ fn each_veto_says_what_it_is() {
                 c.settings.fail_on_lag_seconds = 60;
                 c.servers[0].0.lag = Some(61);
             },
+            "lag",
             "FailMasterPromotionOnLagMinutes",
         ),
     ];
-    for (change, expected) in vetoes {
+    for (change, rule, expected) in vetoes {
         let mut case = Case::of(vec![replica(1, 5, 5)]);
         assert_eq!(name(case.choose().chosen), "db1");
         change(&mut case);
         let choice = case.choose();
         assert_eq!(choice.chosen, None, "{expected}");
         assert!(case.reason(1).contains(expected), "{expected}: {}", case.reason(1));
+        assert_eq!(choice.considered[0].rule, rule);
     }
 }
 
@@ -248,7 +252,7 @@ fn purged_transactions_keep_a_replica_from_following() {
 fn readiness_forecasts_on_the_picture_alone() {
     let snapshot =
         Snapshot::new([source(5), replica(1, 5, 5), replica(2, 4, 4)], Default::default(), Default::default());
-    let considered = readiness(&snapshot, &InstanceKey::new("db0", 3306), &ChoiceSettings::default());
+    let considered = readiness(&snapshot, &InstanceKey::new("db0", 3306), &ChoiceSettings::default()).considered;
     assert_eq!(considered.len(), 2);
     assert!(considered.iter().all(|c| c.reason.contains("cannot be reached")), "never checked: {considered:?}");
 }

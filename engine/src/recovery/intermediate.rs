@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use app::InstanceKey;
 use app::finding::AnalysisCode;
 use app::plan::Step;
+use app::recovery::Considered;
 use app::topology::{Instance, PromotionRule, Snapshot};
 use chrono::{DateTime, Utc};
 
 use super::machine::Machine;
 use super::state::{Next, Phase, positioning_of};
-use crate::candidate::can_follow;
+use crate::candidate::{Veto, can_follow};
 use crate::plan::{StepList, Threads, move_replica};
 
 impl Machine {
@@ -95,18 +96,18 @@ impl Machine {
     }
 
     /// Why a sibling takes no replicas (`spec/recovery.md` 5.2).
-    fn sibling_veto(&self, sibling: &Instance) -> Option<String> {
+    fn sibling_veto(&self, sibling: &Instance) -> Option<Veto> {
         let filtered = self.failed_last.as_ref().is_some_and(|l| l.replication.has_filters);
         if !sibling.can_feed_replicas() {
-            Some("it does not log what it applies".to_owned())
+            Some(Veto::new("no-log-replica-updates", "it does not log what it applies"))
         } else if !sibling.replication.is_running() {
-            Some("it does not replicate".to_owned())
+            Some(Veto::new("not-replicating", "it does not replicate"))
         } else if self.rule_of(&sibling.key) == PromotionRule::MustNot {
-            Some("its promotion rule is must_not".to_owned())
+            Some(Veto::new("must-not", "its promotion rule is must_not"))
         } else if self.settings.choice.ignoring(&sibling.key).is_some() {
-            Some("it matches PromotionIgnoreHostnameFilters".to_owned())
+            Some(Veto::new("promotion-ignored", "it matches PromotionIgnoreHostnameFilters"))
         } else if sibling.replication.has_filters != filtered {
-            Some("its replication filters are not those of the dead server".to_owned())
+            Some(Veto::new("replication-filters", "its replication filters are not those of the dead server"))
         } else {
             None
         }
@@ -130,20 +131,19 @@ impl Machine {
     fn explain_places(&mut self, places: &BTreeMap<InstanceKey, InstanceKey>) {
         let chosen = most_used(places.values());
         let mut considered = vec![];
-        for (n, source) in self.new_sources().iter().enumerate() {
+        for source in self.new_sources() {
             let takes = places.values().filter(|p| **p == source.key).count();
-            let reason = match (takes, n) {
-                (0, _) => "could take them, but comes after the chosen one".to_owned(),
-                (takes, _) => format!("takes {takes} replicas"),
+            let (rule, reason) = match takes {
+                0 => ("ranked-by-place", "could take them, but comes after the chosen one".to_owned()),
+                takes => ("takes-replicas", format!("takes {takes} replicas")),
             };
             let is_chosen = chosen.as_ref() == Some(&source.key);
-            considered.push(app::recovery::Considered { key: source.key.clone(), chosen: is_chosen, reason });
+            considered.push(Considered { key: source.key.clone(), chosen: is_chosen, rule: rule.to_owned(), reason });
         }
         let orphans: Vec<InstanceKey> = self.orphans().cloned().collect();
         for sibling in self.alive_replicas().filter(|s| !orphans.contains(&s.key)) {
-            if let (Some(reason), false) = (self.sibling_veto(sibling), considered.iter().any(|c| c.key == sibling.key))
-            {
-                considered.push(app::recovery::Considered { key: sibling.key.clone(), chosen: false, reason });
+            if let (Some(veto), false) = (self.sibling_veto(sibling), considered.iter().any(|c| c.key == sibling.key)) {
+                considered.push(veto.on(&sibling.key));
             }
         }
         self.considered = considered;

@@ -25,15 +25,22 @@
 //! | `errant=SET` | errant transactions |
 //! | `group=ROLE` | ONLINE member of group `g`: `primary`, `secondary` |
 //! | `semisync=CLIENTS/WAIT`, `fallen` | source side on and active with so many clients; fallen back to asynchronous |
+//! | `has=N`, `got=N` | has executed, and, if it is a replica, received, transactions 1 to N of the first server; got says what it received |
+//! | `acks` | semi-sync, replica side on |
+//! | `dc=NAME`, `must_not`, `prefer` | data centre, promotion rules |
 //! | `channel=SOURCE`, `channel=SOURCE:STATE` | a second channel `other`, receiver running or in the state given |
 #![allow(dead_code, clippy::expect_used, clippy::panic)]
 
 use app::topology::{
-    Annotations, Downtime, GroupMembership, Instance, Maintenance, Replication, Snapshot, ThreadState,
+    Annotations, Candidate, Downtime, GroupMembership, Instance, Maintenance, PromotionRule, Replication, Snapshot,
+    ThreadState,
 };
 use app::{BinlogCoordinates, InstanceKey};
 use chrono::{DateTime, TimeDelta, Utc};
 use engine::attribution::{AttributionRules, attribute};
+
+/// `server_uuid` of the first server.
+const FIRST: &str = "00000000-0000-0000-0000-000000000001";
 
 /// Second of the tests' clock.
 pub fn at(second: i64) -> DateTime<Utc> {
@@ -239,6 +246,16 @@ fn server_token(instance: &mut Instance, token: &str, value: &str) -> bool {
             instance.semi_sync.source_wait_for = wait.parse().expect("wait");
         }
         "fallen" => instance.semi_sync.source_active = false,
+        "acks" => instance.semi_sync.replica_enabled = true,
+        "dc" => instance.data_center = value.to_owned(),
+        "has" => {
+            instance.executed_gtid = format!("{FIRST}:1-{value}");
+            if instance.is_replica() {
+                instance.replication.retrieved_gtid.clone_from(&instance.executed_gtid);
+                instance.replication.source_uuid = FIRST.to_owned();
+            }
+        }
+        "got" => instance.replication.retrieved_gtid = format!("{FIRST}:1-{value}"),
         _ => return false,
     }
     true
@@ -249,6 +266,10 @@ fn annotation_token(instance: &Instance, token: &str, annotations: &mut Annotati
     match token {
         "downtime" => {
             annotations.downtime.insert(instance.key.clone(), Downtime { owner, reason, begin: at(0), end: at(200) });
+        }
+        "must_not" | "prefer" => {
+            let rule: PromotionRule = token.parse().expect("a rule");
+            annotations.candidates.insert(instance.key.clone(), Candidate { rule, last_suggested: now() });
         }
         "maintenance" => {
             let held = Maintenance { id: 1, owner, reason, begin: at(0), end: at(200) };

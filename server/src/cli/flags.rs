@@ -46,6 +46,7 @@ const FLAGS: &[Spec] = &[
     text("hostname", "virtual host name, or host name of an agent"),
     text("i", "instance, host[:port], or several separated by comma or blank"),
     switch("ignore-raft-setup", "run a command although the configuration sets up raft"),
+    switch("json", "print JSON, with commands of which help says so"),
     switch("noop", "dry run: nothing is changed on any server"),
     text("owner", "who asks; the operating system's user without it"),
     text("pattern", "regular expression on host:port, or text to search for"),
@@ -114,6 +115,8 @@ pub struct Arguments {
     pub quiet: bool,
     /// `-noop`.
     pub noop: bool,
+    /// `-json`.
+    pub json: bool,
     /// `-version`.
     pub version: bool,
     /// `-grab-election`.
@@ -208,6 +211,7 @@ impl Arguments {
             "verbose" => self.verbose = on,
             "debug" => self.debug = on,
             "quiet" => self.quiet = on,
+            "json" => self.json = on,
             "noop" => self.noop = on,
             "version" => self.version = on,
             "grab-election" => self.grab_election = on,
@@ -347,7 +351,7 @@ mod tests {
         sorted.sort_unstable();
         sorted.dedup();
         assert_eq!(names, sorted);
-        assert_eq!(names.len(), 31);
+        assert_eq!(names.len(), 32);
         let usage = usage();
         assert!(usage.contains("  -c string\n    \tcommand"));
         assert!(usage.contains("  -debug\n    \tlog level DEBUG\n"));

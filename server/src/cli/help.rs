@@ -84,6 +84,7 @@ fn flags(name: &str) -> &'static str {
         "ack-all-recoveries" => "\n  orchestrator -c ack-all-recoveries -reason TEXT",
         "ack-cluster-recoveries" => "\n  orchestrator -c ack-cluster-recoveries -alias cluster -reason TEXT",
         "ack-instance-recoveries" => "\n  orchestrator -c ack-instance-recoveries -i failed.instance -reason TEXT",
+        "cluster-readiness" => "\n  orchestrator -c cluster-readiness [-alias cluster | -i instance] [-json]",
         "find" => "\n  orchestrator -c find -pattern REGEX",
         "search" => "\n  orchestrator -c search -pattern TEXT",
         "topology" | "topology-tabulated" | "topology-tags" => {

@@ -158,6 +158,10 @@ async fn command(arguments: Arguments, around: Surroundings, loaded: Loaded) -> 
         "dump-config" => return Ending::printed(format!("{}\n", loaded.config.to_json_line(Secrets::Reveal))),
         _ => {}
     }
+    if arguments.json && !table::PRINT_JSON.contains(&name) {
+        let some = table::PRINT_JSON.join(", ");
+        return Ending::fatal(format!("-json: {name} prints no JSON; commands that do: {some}"));
+    }
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }

@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 
 use super::bench::{Bench, Outcome};
-use super::commands::{change, moves, node, pools, read, recover, upkeep};
+use super::commands::{change, moves, node, pools, read, readiness, recover, upkeep};
 
 /// What runs a command.
 pub type Runner = fn(Bench) -> BoxFuture<'static, Outcome>;
@@ -67,6 +67,9 @@ macro_rules! early {
         Command { name: $name, help: $help, form: Form::Early }
     };
 }
+
+/// Commands that print JSON with `-json`.
+pub const PRINT_JSON: &[&str] = &["cluster-readiness"];
 
 /// All commands, in groups.
 pub fn groups() -> Vec<Group> {
@@ -332,6 +335,11 @@ fn recovery() -> Vec<Command> {
             recover::takeover_auto
         ),
         read!("replication-analysis", "List what is wrong", read::replication_analysis),
+        read!(
+            "cluster-readiness",
+            "Show what would happen if a source of a cluster died now, and why nothing happened",
+            readiness::cluster_readiness
+        ),
         change!("ack-all-recoveries", "Acknowledge all recoveries", recover::acknowledge_all),
         change!("ack-cluster-recoveries", "Acknowledge the recoveries of a cluster", recover::acknowledge_cluster),
         change!("ack-instance-recoveries", "Acknowledge the recoveries of an instance", recover::acknowledge_instance),
@@ -392,7 +400,9 @@ mod tests {
         let names = names();
         let unique: BTreeSet<&str> = names.iter().copied().collect();
         assert_eq!(unique.len(), names.len());
-        assert_eq!(names.len(), 127 + 1, "127 and help");
+        let ours = ["cluster-readiness"];
+        assert_eq!(names.len(), 127 + 1 + ours.len(), "127, help and ours");
+        assert!(ours.iter().all(|name| unique.contains(name)));
         assert!(find("relocate").is_some_and(|c| matches!(c.form, Form::Operate(_))));
         assert!(find("nosuch").is_none());
     }

@@ -6,6 +6,7 @@
 
 mod drive;
 mod fence;
+mod readiness;
 mod registry;
 mod request;
 mod watch;
@@ -18,6 +19,7 @@ use app::finding::{AnalysisCode, Finding};
 use chrono::{DateTime, Utc};
 use engine::analysis::{AnalysisSettings, Unmoved};
 
+pub use readiness::Watcher;
 pub use registry::Registry;
 pub use request::{RecoverError, RecoveryRequest};
 pub use watch::watch;

@@ -197,6 +197,8 @@ impl RecoveryService {
         if let Some(tracked) = self.tracked().get_mut(&finding.key).filter(|t| t.told != hold) {
             tracing::warn!(instance = %finding.key, cluster = %finding.cluster_alias, code = %finding.code, "not recovered: {hold}");
             tracked.told = hold;
+            // Why it is held back is shown beside the finding.
+            self.parts.events.publish(EventBody::Finding { finding: Box::new(finding.clone()) });
         }
     }
 

@@ -33,6 +33,13 @@ pub enum DetectionFilter {
     Id(i64),
     /// Those of a cluster by its alias, literally.
     Alias(String),
+    /// Those of a cluster by its name or, because the name changes with the primary, by its alias.
+    Cluster {
+        /// Name.
+        name: String,
+        /// Alias.
+        alias: String,
+    },
 }
 
 /// A detection as stored.
@@ -147,6 +154,9 @@ impl Store {
             DetectionFilter::All => ("1 = 1", vec![]),
             DetectionFilter::Id(id) => ("detection_id = ?", vec![Value::Int(*id)]),
             DetectionFilter::Alias(alias) => ("cluster_alias = ?", vec![Value::from(alias)]),
+            DetectionFilter::Cluster { name, alias } => {
+                ("(cluster_name = ? or cluster_alias = ?)", vec![Value::from(name), Value::from(alias)])
+            }
         };
         let sql = format!(
             "select detection_id, hostname, port, analysis, cluster_name, cluster_alias, count_affected_slaves, slave_hosts, \

@@ -11,6 +11,7 @@ delete /servers/{key}/downtime
 get /audit
 get /clusters
 get /clusters/{name}
+get /clusters/{name}/readiness
 get /events
 get /findings
 get /operations/{id}

@@ -119,6 +119,29 @@ async fn reads_print_what_is_known_and_change_nothing() {
 }
 
 #[tokio::test]
+async fn readiness_is_told_as_text_and_as_json() {
+    let desk = Desk::new().await;
+    let before = desk.world().await;
+    let said = desk.line("-c cluster-readiness -alias orders");
+    assert_eq!((said.err.as_str(), said.code), ("", 0));
+    for expected in [
+        "Cluster orders (db1.example:3306) at ",
+        "db1.example:3306 (primary), if it died now: held back\n  db2.example:3306 would be promoted, but not by itself: ",
+        "    not-opted-in: the cluster matches no entry of RecoverMasterClusterFilters\n",
+        "    + db2.example:3306 (best): ",
+        "db2.example:3306 (intermediate source), if it died now: held back\n",
+        "\nNothing happened lately\n",
+    ] {
+        assert!(said.out.contains(expected), "{expected:?} in {}", said.out);
+    }
+    assert!(!said.out.contains("just-started"), "a command has no start to hold off after: {}", said.out);
+    let said = desk.line("-c cluster-readiness -i db4 -json");
+    let told: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+    assert_eq!(told["forecasts"][0]["successor"]["Hostname"], "db2.example");
+    assert_eq!(desk.world().await, before);
+}
+
+#[tokio::test]
 async fn with_nothing_known_there_is_nothing_to_tell() {
     let desk = Desk::empty();
     for (line, expected) in [("clusters", "\n"), ("clusters-alias", ""), ("all-instances", ""), ("bulk-instances", "")]

@@ -32,6 +32,8 @@ const BAD: &[(&[&str], &[&str])] = &[
     // Clusters
     (&["topology", "-i", "nobody"], &["nothing known is called \"nobody\""]),
     (&["topology", "-alias", "nothing"], &["nothing known is called \"nothing\"", "clusters-alias"]),
+    (&["cluster-readiness", "-alias", "nothing"], &["nothing known is called \"nothing\""]),
+    (&["clusters", "-json"], &["-json: clusters prints no JSON", "cluster-readiness"]),
     (&["topology-tabulated", "-alias", "nothing"], &["nothing known is called \"nothing\""]),
     (&["topology-tags", "-i", "nobody"], &["nothing known is called \"nobody\""]),
     (&["topology", "-i", "db1", "-pattern", "1"], &["-pattern", "not built"]),

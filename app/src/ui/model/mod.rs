@@ -8,6 +8,7 @@ pub mod fleet;
 pub mod move_targets;
 pub mod plan;
 pub mod reaction;
+pub mod readiness;
 pub mod recovery;
 pub mod route;
 pub mod search;

@@ -22,6 +22,8 @@ pub enum Route {
         server: Option<InstanceKey>,
         /// The part of the tree on the screen (`Camera::text`); empty for all of it.
         view: String,
+        /// Beside the tree stands what would happen if a source died now.
+        readiness: bool,
     },
     /// Recoveries, newest first.
     Recoveries {
@@ -66,12 +68,17 @@ impl Route {
 
     /// A cluster with nothing selected.
     pub fn cluster(name: impl Into<String>) -> Self {
-        Self::Cluster { name: name.into(), server: None, view: String::new() }
+        Self::Cluster { name: name.into(), server: None, view: String::new(), readiness: false }
     }
 
     /// A cluster with a server selected.
     pub fn server(cluster: impl Into<String>, server: InstanceKey) -> Self {
-        Self::Cluster { name: cluster.into(), server: Some(server), view: String::new() }
+        Self::Cluster { name: cluster.into(), server: Some(server), view: String::new(), readiness: false }
+    }
+
+    /// What would happen if a source of a cluster, or this server of it, died now.
+    pub fn readiness(cluster: impl Into<String>, server: Option<InstanceKey>) -> Self {
+        Self::Cluster { name: cluster.into(), server, view: String::new(), readiness: true }
     }
 
     /// All recoveries.
@@ -102,6 +109,7 @@ impl Route {
             name: name.to_owned(),
             server: server.or_else(|| InstanceKey::parse(&query.get("server"), 3306).ok()),
             view: query.get("view"),
+            readiness: query.get("panel") == "readiness",
         };
         let recoveries = |cluster: &str, page: u32| Self::Recoveries { cluster: cluster.to_owned(), page };
         let recovery = |id: &str| Self::Recovery { id: id.to_owned() };
@@ -141,10 +149,11 @@ impl Route {
         let mut out = Address::new();
         match self {
             Self::Clusters { filter, state } => out.path(&["clusters"]).query("filter", filter).query("state", state),
-            Self::Cluster { name, server, view } => out
+            Self::Cluster { name, server, view, readiness } => out
                 .path(&["cluster", name])
                 .query("server", &server.as_ref().map(ToString::to_string).unwrap_or_default())
-                .query("view", view),
+                .query("view", view)
+                .query("panel", if *readiness { "readiness" } else { "" }),
             Self::Recoveries { cluster, page } => out.path(&["recoveries"]).query("cluster", cluster).page(*page),
             Self::Recovery { id } => out.path(&["recovery", id]),
             Self::Audit { server, page } => out.path(&["audit"]).query("server", server).page(*page),
@@ -269,6 +278,7 @@ mod tests {
             ("/web/cluster/db1:3306", Route::cluster("db1:3306")),
             ("/web/cluster/alias/orders", Route::cluster("orders")),
             ("/web/cluster/instance/db1/3306", Route::server("db1:3306", db1.clone())),
+            ("/web/cluster/orders?server=db1:3306&panel=readiness", Route::readiness("orders", Some(db1.clone()))),
             ("/web/cluster/orders?server=db1:3306", Route::server("orders", db1)),
             ("/web/audit-recovery/uid/1:ab", Route::Recovery { id: "1:ab".to_owned() }),
             ("/web/audit-recovery/id/7", Route::Recovery { id: "7".to_owned() }),
@@ -294,9 +304,9 @@ mod tests {
         let server = prop::option::of(("[a-z/.]{1,8}", 1..u16::MAX).prop_map(|(h, p)| InstanceKey::new(h, p)));
         prop_oneof![
             (text, text).prop_map(|(filter, state)| Route::Clusters { filter, state }),
-            ("[^/].{0,12}", server, text)
-                .prop_filter("old forms have their own meaning", |(n, _, _)| n != "alias" && n != "instance")
-                .prop_map(|(name, server, view)| Route::Cluster { name, server, view }),
+            ("[^/].{0,12}", server, text, any::<bool>())
+                .prop_filter("old forms have their own meaning", |(n, ..)| n != "alias" && n != "instance")
+                .prop_map(|(name, server, view, readiness)| Route::Cluster { name, server, view, readiness }),
             (text, 0..9u32).prop_map(|(cluster, page)| Route::Recoveries { cluster, page }),
             ".{1,12}".prop_map(|id| Route::Recovery { id }),
             (text, 0..9u32).prop_map(|(server, page)| Route::Audit { server, page }),

@@ -29,7 +29,9 @@ pub fn ClusterPage() -> impl IntoView {
     let tone = Signal::derive(move || ui.cluster.summary.with(|s| s.as_ref().map_or(Tone::Unknown, Tone::of_cluster)));
     // That the service does not answer is said across the whole page.
     let shown_error = move || ui.cluster.error.get().filter(|e| !here.get() || !matches!(e, ApiError::Unreachable(_)));
-    let selected = ui.navigator.part(|r| matches!(r, Route::Cluster { server: Some(_), .. }));
+    let selected = ui
+        .navigator
+        .part(|r| matches!(r, Route::Cluster { server: Some(_), .. } | Route::Cluster { readiness: true, .. }));
     let panel_open = move || selected.get() || ui.work.is_open();
     on_cleanup(move || {
         ui.work.dismiss();

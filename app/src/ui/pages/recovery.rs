@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::api::AcknowledgeRequest;
-use crate::recovery::{Considered, Recovery};
+use crate::recovery::Recovery;
 use crate::ui::chrome::act::act;
 use crate::ui::chrome::icon::Icon;
 use crate::ui::chrome::parts::{Ago, Badge, Loaded};
@@ -15,6 +15,7 @@ use crate::ui::model::recovery::{elapsed, headline, kind_text, progress_text};
 use crate::ui::model::route::Route;
 use crate::ui::model::tone::Tone;
 use crate::ui::panel::evidence::Evidence;
+use crate::ui::panel::readiness::considered_list;
 use crate::ui::panel::steps::StepList;
 use crate::ui::state::remote::Remote;
 use crate::ui::state::use_ui;
@@ -88,7 +89,7 @@ fn Record(recovery: Recovery) -> impl IntoView {
             </section>
             <section aria-label="Considered" class="card">
                 <h2>"Who was considered, and why not"</h2>
-                {considered(recovery.with_value(|r| r.considered.clone()))}
+                {considered_list(recovery.with_value(|r| r.considered.clone()))}
                 <h2>"What was seen"</h2>
                 <Evidence finding=recovery.with_value(|r| r.finding.clone()) />
             </section>
@@ -134,26 +135,6 @@ fn errors(recovery: StoredValue<Recovery>) -> impl IntoView {
         <ul class="errors">
             {errors.into_iter().map(|e| view! { <li class="tone-broken"><Icon name="cross" /> <span>{e}</span></li> }).collect_view()}
         </ul>
-    }
-}
-
-fn considered(considered: Vec<Considered>) -> impl IntoView {
-    let empty = considered.is_empty();
-    view! {
-        <ul class="considered">
-            {considered.into_iter().map(|c| {
-                let (tone, icon, word) = if c.chosen { ("tone-ok", "check", "chosen") } else { ("tone-unknown", "cross", "not chosen") };
-                view! {
-                    <li class=tone>
-                        <Icon name=icon />
-                        <strong>{c.key.to_string()}</strong>
-                        <span class="label">{word}</span>
-                        <p>{c.reason}</p>
-                    </li>
-                }
-            }).collect_view()}
-        </ul>
-        {empty.then(|| view! { <p class="quiet">"Nobody yet."</p> })}
     }
 }
 

@@ -37,6 +37,10 @@ pub fn ClusterPanel() -> impl IntoView {
     let summary = move |read: fn(&crate::api::ClusterSummary) -> String| {
         ui.cluster.summary.with(|s| s.as_ref().map(read).unwrap_or_default())
     };
+    let readiness = move || match ui.navigator.route() {
+        Route::Cluster { name, .. } => Route::readiness(name, None).address(),
+        _ => String::new(),
+    };
     let on_off = |on: bool| if on { "on" } else { "off" }.to_owned();
     let recoveries = move || ui.cluster_recoveries().into_iter().take(5).collect::<Vec<_>>();
     let all = move || {
@@ -46,7 +50,8 @@ pub fn ClusterPanel() -> impl IntoView {
     view! {
         <h2>"What is wrong"</h2>
         <Show when=none><p><Badge tone=Tone::Ok text=Signal::stored("nothing is found".to_owned()) /></p></Show>
-        <For each=move || ui.cluster.findings.with(|f| by_weight(f)) key=|f| format!("{f:?}") children=|finding| view! { <FindingCard finding=finding /> } />
+        <For each=move || ui.cluster.findings.with(|all| by_weight(all).into_iter().map(|f| f.key).collect::<Vec<_>>())
+            key=Clone::clone children=|key| view! { <FindingCard key=key /> } />
         <ul class="plain-list">
             <For each=move || troubled.get() key=Clone::clone children=move |(key, tone, words)| view! {
                 <li class=tone.class()>
@@ -55,6 +60,7 @@ pub fn ClusterPanel() -> impl IntoView {
                 </li>
             } />
         </ul>
+        <p><a href=readiness>"Would it fail over, and why not?"</a></p>
         <h2>"This cluster"</h2>
         <dl class="facts">
             <dt>"primary"</dt>
@@ -85,6 +91,7 @@ pub fn ClusterPanel() -> impl IntoView {
             <dt><kbd>"←"</kbd><kbd>"↑"</kbd><kbd>"↓"</kbd><kbd>"→"</kbd></dt><dd>"walk the tree"</dd>
             <dt><kbd>"Enter"</kbd></dt><dd>"details of a server"</dd>
             <Show when=move || ui.may_operate()><dt><kbd>"m"</kbd></dt><dd>"move it: arrows choose, Enter shows the plan"</dd></Show>
+            <dt><kbd>"r"</kbd></dt><dd>"what if it died now?"</dd>
             <dt><kbd>"f"</kbd> <kbd>"+"</kbd> <kbd>"−"</kbd></dt><dd>"fit, larger, smaller"</dd>
         </dl>
         </section>

@@ -1,4 +1,5 @@
-//! What stands beside the tree: the plan at work, else the selected server, else the cluster.
+//! What stands beside the tree: the plan at work, else readiness where it is asked for, else the selected server, else
+//! the cluster.
 
 pub mod actions;
 pub mod cluster_panel;
@@ -8,6 +9,7 @@ pub mod evidence;
 pub mod forget;
 pub mod lag_line;
 pub mod plan_panel;
+pub mod readiness;
 pub mod server_panel;
 pub mod steps;
 pub mod strip;
@@ -20,6 +22,7 @@ use crate::ui::state::work::Stage;
 use cluster_panel::ClusterPanel;
 use confirm::ConfirmPanel;
 use plan_panel::PlanPanel;
+use readiness::ReadinessPanel;
 use server_panel::ServerPanel;
 
 /// Which panel is shown.
@@ -27,6 +30,7 @@ use server_panel::ServerPanel;
 enum Shown {
     Plan,
     Confirm,
+    Readiness(Option<crate::InstanceKey>),
     Server(crate::InstanceKey),
     Cluster,
 }
@@ -37,6 +41,7 @@ pub fn SidePanel() -> impl IntoView {
     let ui = use_ui();
     let shown = Memo::new(move |_| {
         let selected = || match ui.navigator.route() {
+            Route::Cluster { server, readiness: true, .. } => Shown::Readiness(server),
             Route::Cluster { server: Some(key), .. } => Shown::Server(key),
             _ => Shown::Cluster,
         };
@@ -49,6 +54,7 @@ pub fn SidePanel() -> impl IntoView {
     move || match shown.get() {
         Shown::Plan => view! { <PlanPanel /> }.into_any(),
         Shown::Confirm => view! { <ConfirmPanel /> }.into_any(),
+        Shown::Readiness(server) => view! { <ReadinessPanel server=server /> }.into_any(),
         Shown::Server(key) => view! { <ServerPanel key=key /> }.into_any(),
         Shown::Cluster => view! { <ClusterPanel /> }.into_any(),
     }

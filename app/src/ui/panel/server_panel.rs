@@ -7,7 +7,6 @@ use super::evidence::FindingCard;
 use super::lag_line::LagLine;
 use crate::InstanceKey;
 use crate::api::ServerView;
-use crate::finding::Finding;
 use crate::ui::chrome::icon::Icon;
 use crate::ui::chrome::parts::Badge;
 use crate::ui::model::age::{left_text, moment_text};
@@ -22,7 +21,7 @@ pub fn ServerPanel(key: InstanceKey) -> impl IntoView {
     let ui = use_ui();
     let close = move |_| {
         if let Route::Cluster { name, view, .. } = ui.navigator.route_once() {
-            ui.navigator.go(&Route::Cluster { name, server: None, view });
+            ui.navigator.go(&Route::Cluster { name, server: None, view, readiness: false });
         }
     };
     let signal = {
@@ -59,11 +58,18 @@ fn Body(key: InstanceKey, server: ArcRwSignal<ServerView>) -> impl IntoView {
         let now = ui.clock.now();
         read.with(|s| s.problems.iter().map(|p| problem_text(s, p, now)).collect::<Vec<_>>())
     });
-    let findings = {
+    let readiness = {
         let key = key.clone();
-        Memo::new(move |_| {
-            ui.cluster.findings.with(|all| all.iter().filter(|f| f.key == key).cloned().collect::<Vec<Finding>>())
-        })
+        move || match ui.navigator.route() {
+            Route::Cluster { name, .. } => Route::readiness(name, Some(key.clone())).address(),
+            _ => String::new(),
+        }
+    };
+    let (card, asked) = (key.clone(), key.clone());
+    let found = Memo::new(move |_| ui.cluster.findings.with(|all| all.iter().any(|f| f.key == asked)));
+    let feeds = {
+        let key = key.clone();
+        Memo::new(move |_| ui.cluster.rows.with(|rows| rows.iter().any(|r| r.source.as_ref() == Some(&key))))
     };
     let groups = Memo::new(move |_| read.with(|s| facts(s, ui.clock.now())));
     let audit = Route::Audit { server: key.to_string(), page: 0 }.address();
@@ -78,7 +84,8 @@ fn Body(key: InstanceKey, server: ArcRwSignal<ServerView>) -> impl IntoView {
         <ul class="problems" aria-label="Problems">
             {move || problems.get().into_iter().map(|p| view! { <li><Icon name="triangle" /><span>{p}</span></li> }).collect_view()}
         </ul>
-        <For each=move || findings.get() key=|f| format!("{f:?}") children=|finding| view! { <FindingCard finding=finding /> } />
+        {move || found.get().then(|| view! { <FindingCard key=card.clone() /> })}
+        {move || feeds.get().then(|| view! { <p><a href=readiness.clone()>"What if it died now?"</a></p> })}
         <Actions key=key server=server />
         <LagLine server=read />
         <FactGroups groups=groups />

@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use leptos::prelude::*;
 
 use super::live::Link;
+use super::remote::Remote;
 use crate::InstanceKey;
 use crate::api::{ClusterSettings, ClusterSummary, ClusterView, ServerView};
 use crate::finding::Finding;
+use crate::readiness::HeldBack;
 use crate::recovery::Recovery;
 use crate::topology::Snapshot;
 use crate::ui::infra::api::{self, ApiError, path};
 use crate::ui::infra::clock::Clock;
 use crate::ui::model::move_targets;
+use crate::ui::model::readiness::Shown;
 use crate::ui::model::recovery::upsert;
 use crate::ui::model::shape::Row;
 use crate::ui::model::sparkline::{Sample, keep};
@@ -31,8 +35,12 @@ pub struct OpenCluster {
     pub servers: RwSignal<BTreeMap<InstanceKey, ServerSignal>>,
     /// What is wrong.
     pub findings: RwSignal<Vec<Finding>>,
+    /// Why nothing acts on it.
+    pub held: RwSignal<Vec<HeldBack>>,
     /// Latest recoveries, newest first.
     pub recoveries: RwSignal<Vec<Recovery>>,
+    /// What would happen if a source died now; read while it is shown.
+    pub readiness: Remote<Shown>,
     /// Settings to judge by.
     pub settings: RwSignal<ClusterSettings>,
     /// Why the latest reading failed.
@@ -54,7 +62,9 @@ impl OpenCluster {
             summary: RwSignal::new(None),
             servers,
             findings: RwSignal::new(Vec::new()),
+            held: RwSignal::new(Vec::new()),
             recoveries: RwSignal::new(Vec::new()),
+            readiness: Remote::new(),
             settings: RwSignal::new(ClusterSettings::default()),
             error: RwSignal::new(None),
             rows,
@@ -74,7 +84,9 @@ impl OpenCluster {
         self.servers.set(BTreeMap::new());
         self.lags.set_value(BTreeMap::new());
         self.findings.set(Vec::new());
+        self.held.set(Vec::new());
         self.recoveries.set(Vec::new());
+        self.readiness.clear();
         self.error.set(None);
     }
 
@@ -110,6 +122,18 @@ impl OpenCluster {
         }
     }
 
+    /// Reads what would happen if a source died now.
+    pub async fn read_readiness(self, link: Link) {
+        // The name may have changed with a failover; the cluster as it was read knows it.
+        let Some(name) = self.name_once().or_else(|| self.asked.get_untracked()) else { return };
+        self.readiness.read(link, &path(&["clusters", &name, "readiness"])).await;
+    }
+
+    /// What is known of readiness was told longer ago than this.
+    pub fn readiness_is_older(self, now: DateTime<Utc>, age: TimeDelta) -> bool {
+        self.readiness.value.with_untracked(|told| told.as_ref().is_none_or(|told| now - told.at > age))
+    }
+
     /// Reads one server of the cluster.
     pub async fn read_server(self, link: Link, clock: Clock, key: InstanceKey) {
         let answer = api::get::<ServerView>(&path(&["servers", &key.to_string()])).await;
@@ -135,9 +159,10 @@ impl OpenCluster {
     }
 
     fn apply(self, view: ClusterView) {
-        let ClusterView { summary, servers, findings, recoveries, settings, .. } = view;
+        let ClusterView { summary, servers, findings, held, recoveries, settings, .. } = view;
         set_if_changed(self.summary, Some(summary));
         set_if_changed(self.findings, findings);
+        set_if_changed(self.held, held);
         set_if_changed(self.recoveries, recoveries);
         set_if_changed(self.settings, settings);
         set_if_changed(self.error, None);

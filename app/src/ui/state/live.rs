@@ -19,6 +19,8 @@ use crate::ui::model::told::Told;
 const GATHER: Duration = Duration::from_millis(120);
 /// Ages are refreshed this often even if nothing happens: that a server was looked at again is no event.
 const REFRESH: Duration = Duration::from_secs(5);
+/// Readiness is about the whole cluster: single servers that change ask for it anew no more often than this.
+const READINESS_PACE: TimeDelta = TimeDelta::seconds(1);
 /// One call may fail; calls that fail for so long are no accident.
 const PATIENCE: TimeDelta = TimeDelta::seconds(3);
 /// Heard nothing for this long: stale.
@@ -179,6 +181,11 @@ async fn read(ui: Ui) {
     let link = ui.link;
     if wanted.cluster || wanted.all {
         ui.cluster.read(link, ui.clock).await;
+    }
+    let readiness = matches!(ui.navigator.route_once(), Route::Cluster { readiness: true, .. });
+    let aged = !wanted.servers.is_empty() && ui.cluster.readiness_is_older(ui.clock.now_once(), READINESS_PACE);
+    if readiness && (wanted.cluster || wanted.all || wanted.node || wanted.recoveries || aged) {
+        ui.cluster.read_readiness(link).await;
     }
     for key in wanted.servers {
         ui.cluster.read_server(link, ui.clock, key).await;

@@ -139,10 +139,10 @@ impl Drawing {
                 if self.turn.try_get_value() != Some(turn) {
                     return;
                 }
-                if let Route::Cluster { name, server, .. } = ui.navigator.route_once() {
+                if let Route::Cluster { name, server, readiness, .. } = ui.navigator.route_once() {
                     let view =
                         if self.touched.get_untracked() { self.camera.get_untracked().text() } else { String::new() };
-                    ui.navigator.replace(&Route::Cluster { name, server, view });
+                    ui.navigator.replace(&Route::Cluster { name, server, view, readiness });
                 }
             },
             std::time::Duration::from_millis(500),

@@ -168,7 +168,7 @@ impl Gestures {
             self.ui.moving.let_go(self.ui);
         } else if let Route::Cluster { name, view, .. } = self.ui.navigator.route_once() {
             self.ui.work.dismiss_if_done();
-            self.ui.navigator.go(&Route::Cluster { name, server: Some(key), view });
+            self.ui.navigator.go(&Route::Cluster { name, server: Some(key), view, readiness: false });
         }
     }
 

@@ -1,4 +1,4 @@
-//! The keyboard on the tree: arrows walk, Enter opens, `m` moves.
+//! The keyboard on the tree: arrows walk, Enter opens, `m` moves, `r` tells what if it died.
 
 use leptos::ev;
 use leptos::prelude::*;
@@ -63,6 +63,12 @@ fn while_walking(ui: Ui, drawing: Drawing, key: &str) -> bool {
             drawing.fit(ui);
             return true;
         }
+        "r" => {
+            if let Route::Cluster { name, view, .. } = ui.navigator.route_once() {
+                ui.navigator.go(&Route::Cluster { name, server: here(drawing), view, readiness: true });
+            }
+            return true;
+        }
         "+" | "=" => {
             drawing.zoom(ui, 1.25);
             return true;
@@ -104,7 +110,7 @@ fn focus(ui: Ui, drawing: Drawing, key: InstanceKey) {
 
 fn select(ui: Ui, key: Option<InstanceKey>) -> bool {
     if let Route::Cluster { name, view, .. } = ui.navigator.route_once() {
-        ui.navigator.go(&Route::Cluster { name, server: key, view });
+        ui.navigator.go(&Route::Cluster { name, server: key, view, readiness: false });
     }
     true
 }

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use app::api::{ClusterSummary, ClusterView, ErrorBody};
-use app::finding::Finding;
+use app::readiness::{HeldFinding, Readiness};
 use axum::Json;
 use axum::extract::State;
 
 use super::Rooms;
 use super::body::Named;
-use super::views::{Scene, says_something};
+use super::views::Scene;
 use crate::api::error::{ApiError, ApiResult};
 use crate::auth::Viewer;
 use crate::lookup::{Hint, Reach, cluster_by_hint};
+use crate::readiness;
+use crate::recovery::Watcher;
 use crate::services::Services;
 
 /// All clusters.
@@ -41,18 +43,36 @@ pub async fn show_cluster(
     found.map(Json).ok_or_else(|| ApiError::not_found("Cluster", text))
 }
 
-/// What analysis finds now, worst first.
-#[utoipa::path(get, path = "/findings", responses((status = 200, body = Vec<Finding>)))]
-pub async fn list_findings(_: Viewer, State(services): Rooms) -> Json<Vec<Finding>> {
-    let mut findings = services.recovery.findings();
-    findings.retain(says_something);
-    findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
-    Json(findings)
+/// Why a cluster would, or would not, fail over: for each of its sources what would happen if it died now, for what is
+/// wrong now why nothing acts on it, and what happened lately.
+#[utoipa::path(
+    get,
+    path = "/clusters/{name}/readiness",
+    params(("name" = String, Path, description = "name, alias, or host:port of a member")),
+    responses((status = 200, body = Readiness), (status = 404, body = ErrorBody)),
+)]
+pub async fn show_readiness(
+    _: Viewer,
+    State(services): Rooms,
+    Named(text): Named<String>,
+) -> ApiResult<Json<Readiness>> {
+    match cluster_by_hint(&services.fleet.snapshot(), &services.config.current(), &text, Reach::Exact) {
+        Hint::Cluster(name) => Ok(Json(readiness::of_cluster(&services, &name, Watcher::Service).await)),
+        Hint::Unknown => Err(ApiError::not_found("Cluster", text)),
+    }
+}
+
+/// What analysis finds now, worst first, and why nothing acts on it.
+#[utoipa::path(get, path = "/findings", responses((status = 200, body = Vec<HeldFinding>)))]
+pub async fn list_findings(_: Viewer, State(services): Rooms) -> Json<Vec<HeldFinding>> {
+    let mut problems = services.recovery.problems();
+    problems.sort_by_key(|p| std::cmp::Reverse(p.finding.severity));
+    Json(problems)
 }
 
 /// Hands everything that a view is made from to `look`.
 pub(super) fn with_scene<T>(services: &Arc<Services>, look: impl FnOnce(&Scene<'_>) -> T) -> T {
     let (snapshot, config) = (services.fleet.snapshot(), services.config.current());
-    let (findings, recoveries) = (services.recovery.findings(), services.recovery.registry().list());
+    let (findings, recoveries) = (services.recovery.problems(), services.recovery.registry().list());
     look(&Scene { snapshot: &snapshot, config: &config, findings: &findings, recoveries: &recoveries })
 }

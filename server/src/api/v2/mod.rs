@@ -39,6 +39,7 @@ fn documented() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(node::list_audit))
         .routes(routes!(clusters::list_clusters))
         .routes(routes!(clusters::show_cluster))
+        .routes(routes!(clusters::show_readiness))
         .routes(routes!(clusters::list_findings))
         .routes(routes!(servers::list_servers, servers::discover_server))
         .routes(routes!(servers::show_server, servers::forget_server))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use app::api::{ClusterSettings, ClusterSummary, ClusterView, ServerView};
 use app::finding::{AnalysisCode, Finding, Severity};
+use app::readiness::{HeldBack, HeldFinding};
 use app::recovery::Recovery;
 use app::topology::status::{problems, status_text};
 use app::topology::{Instance, Snapshot};
@@ -23,8 +24,8 @@ pub struct Scene<'a> {
     pub snapshot: &'a Snapshot,
     /// Configuration.
     pub config: &'a Config,
-    /// Findings.
-    pub findings: &'a [Finding],
+    /// Findings, and why nothing acts on them.
+    pub findings: &'a [HeldFinding],
     /// Recoveries, newest first.
     pub recoveries: &'a [Arc<Recovery>],
 }
@@ -67,7 +68,7 @@ impl Scene<'_> {
                 *counts.entry(problem.as_str().to_owned()).or_default() += 1;
             }
         }
-        let worst = self.findings_of(name).max_by_key(|finding| (finding.severity, finding.actionable));
+        let worst = self.findings_of(name).map(|p| &p.finding).max_by_key(|f| (f.severity, f.actionable));
         let recovering = self.recoveries.iter().any(|r| r.is_running() && is_of(r, name, &alias));
         ClusterSummary {
             name: name.to_owned(),
@@ -93,7 +94,8 @@ impl Scene<'_> {
         ClusterView {
             summary,
             servers: self.snapshot.cluster(name).map(|i| self.server(i)).collect(),
-            findings: self.findings_of(name).cloned().collect(),
+            findings: self.findings_of(name).map(|p| p.finding.clone()).collect(),
+            held: self.findings_of(name).map(held_back).collect(),
             recoveries: self.recoveries.iter().filter(of_cluster).take(LATEST).map(|r| (**r).clone()).collect(),
             at: self.snapshot.at,
             settings: ClusterSettings {
@@ -106,13 +108,18 @@ impl Scene<'_> {
     }
 
     /// Findings of a cluster that say something.
-    fn findings_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Finding> {
-        self.findings.iter().filter(move |f| f.cluster == name && says_something(f))
+    fn findings_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a HeldFinding> {
+        self.findings.iter().filter(move |p| p.finding.cluster == name && says_something(&p.finding))
     }
 }
 
+fn held_back(problem: &HeldFinding) -> HeldBack {
+    let HeldFinding { finding, since, held } = problem;
+    HeldBack { key: finding.key.clone(), since: *since, held: held.clone() }
+}
+
 /// A problem, or a warning about the structure.
-pub fn says_something(finding: &Finding) -> bool {
+fn says_something(finding: &Finding) -> bool {
     finding.code != AnalysisCode::NoProblem || !finding.structure.is_empty()
 }
 
@@ -214,7 +221,9 @@ mod tests {
         recoveries: &[Arc<Recovery>],
     ) -> ClusterView {
         let snapshot = Snapshot::new(servers, annotations, AT);
-        Scene { snapshot: &snapshot, config: &Config::default(), findings, recoveries }.cluster("c")
+        let told = |finding: &Finding| HeldFinding { finding: finding.clone(), since: None, held: vec![] };
+        let findings: Vec<HeldFinding> = findings.iter().map(told).collect();
+        Scene { snapshot: &snapshot, config: &Config::default(), findings: &findings, recoveries }.cluster("c")
     }
 
     #[test]

@@ -5,5 +5,6 @@ pub mod moves;
 pub mod node;
 pub mod pools;
 pub mod read;
+pub mod readiness;
 pub mod recover;
 pub mod upkeep;

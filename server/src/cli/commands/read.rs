@@ -271,7 +271,10 @@ pub async fn unresolved_hosts(bench: Bench) -> Outcome {
 }
 
 /// The one cluster meant; without a name, the only one there is.
-fn one_cluster(bench: &Bench) -> Result<String, Failure> {
+///
+/// # Errors
+/// When there is no such cluster, or there are several and none is named.
+pub fn one_cluster(bench: &Bench) -> Result<String, Failure> {
     let name = bench.cluster()?;
     if !name.is_empty() {
         return Ok(name);
