@@ -195,7 +195,9 @@ async fn on_backend(
         version: help::VERSION.to_owned(),
         backend: backend.to_string(),
     };
-    let beat = (!arguments.skip_registration).then(|| tokio::spawn(show_up(store.clone(), report)));
+    // A recovery whose process gives no sign of life would be taken up by the service.
+    let may_recover = matches!(form, Some(Form::Change(_) | Form::Operate(_)));
+    let beat = (may_recover || !arguments.skip_registration).then(|| tokio::spawn(show_up(store.clone(), report)));
     let assembled = services::assemble(live, store, node).await.map_err(|error| early(&error))?;
     let result = if let Some(Form::Read(_)) = form {
         // Without a writer: a read must leave the rows alone that a running service keeps.
@@ -248,10 +250,12 @@ async fn until(limit: Duration, done: impl Fn() -> bool) {
 
 /// Keeps this process in the backend's table of nodes while it runs.
 async fn show_up(store: Store, report: NodeReport) {
+    let mut told = false;
     loop {
-        if let Err(error) = store.beat(&report).await {
+        if let Err(error) = store.beat(&report).await
+            && !std::mem::replace(&mut told, true)
+        {
             tracing::warn!(%error, "this command is not registered in the backend");
-            return;
         }
         tokio::time::sleep(BEAT).await;
     }

@@ -160,8 +160,9 @@ impl RecoveryService {
     async fn drive(self: Arc<Self>, course: Course) {
         let Course { recovery, mut machine, mut decision, actor, guard } = course;
         tracing::warn!(instance = %recovery.finding.key, actor = %actor.name, "recovery begins");
-        let record = Mutex::new(recovery);
-        loop {
+        let (uid, record) = (recovery.uid.clone(), Mutex::new(recovery));
+        // What another process has claimed is that one's to go on with, and to end.
+        while !self.registry.is_lost(&uid) {
             decision = match decision {
                 Decision::Run { steps } => {
                     self.note(&record, |r| {
@@ -170,6 +171,9 @@ impl RecoveryService {
                         r.considered = machine.considered().to_vec();
                     });
                     self.save(&record, Some(&machine)).await;
+                    if self.registry.is_lost(&uid) {
+                        break;
+                    }
                     let outcomes = self.run(&steps, &record).await;
                     machine.advance(outcomes, Utc::now())
                 }
