@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use app::rules::{RuleSettings, can_relocate};
 use app::topology::{Annotations, Instance, Snapshot};
 use chrono::Utc;
-use engine::analysis::{AnalysisSettings, analyse};
+use engine::analysis::{AnalysisSettings, Incremental, analyse};
 use engine::attribution::{AttributionRules, attribute};
 use orchestrator::events::EventBus;
 use orchestrator::fleet::{Fleet, Observation, Outcome};
@@ -52,6 +52,8 @@ pub fn run(args: &mut Args) -> Result<()> {
     println!("{} findings with each tenth source dead", analyse(&dead, &settings, now).len());
     figures.repeat("analysis, each tenth source dead", runs, || analyse(&dead, &settings, now));
 
+    goes_on(&dead, runs, &mut figures);
+
     let server = trees::key(size.saturating_sub(1), size);
     let targets: Vec<_> = known.instances.keys().take(TARGETS).cloned().collect();
     let judge = || {
@@ -63,6 +65,34 @@ pub fn run(args: &mut Args) -> Result<()> {
     picture(&named, runs, &mut figures)?;
     figures.print(&format!("decisions, {count} servers in {clusters} clusters"));
     Ok(())
+}
+
+/// Analysis that goes on from the last pass: one server was read again, or all were.
+fn goes_on(before: &Snapshot, runs: usize, figures: &mut Figures) {
+    let (mut analysis, settings) = (Incremental::default(), AnalysisSettings::default());
+    let mut look = |name: &'static str, snapshot: &Snapshot| {
+        let began = Instant::now();
+        let findings = analysis.analyse(snapshot, &settings, snapshot.at);
+        figures.add(name, began.elapsed());
+        findings.len()
+    };
+    look("analysis that goes on, the first pass", before);
+    for run in 0..runs {
+        let mut again = before.clone();
+        let servers = Arc::make_mut(&mut again.instances);
+        if let Some(server) = servers.values_mut().nth(run * 7) {
+            Arc::make_mut(server).binlog.position += 1;
+        }
+        look("analysis that goes on, one server read again", &again);
+        look("analysis that goes on, one server read again", before);
+        look("analysis that goes on, nothing changed", before);
+        let mut anew = before.clone();
+        for server in Arc::make_mut(&mut anew.instances).values_mut() {
+            Arc::make_mut(server).binlog.position += 1;
+        }
+        look("analysis that goes on, all read again", &anew);
+        look("analysis that goes on, all read again", before);
+    }
 }
 
 /// Each tenth cluster's source cannot be reached, and its replicas have lost it.

@@ -1,7 +1,9 @@
-//! Whether a finding is acted upon now, and why not: opt-in, downtime, switch, grace, anti-flapping.
+//! Whether a finding is acted upon now, and why not: opt-in, downtime, switch, hold-off, anti-flapping, storms, grace.
 //!
 //! "Why did it not fail over?" is the question users ask most, so every way of not acting is a value with its
 //! reason, and the same function answers the page, the API and the recovery loop (`spec/recovery.md` 3.1 to 3.3).
+
+mod storm;
 
 use app::InstanceKey;
 use app::finding::{AnalysisCode, Finding};
@@ -9,15 +11,40 @@ use app::recovery::RecoveryKind;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use storm::{Budget, clusters_failing};
+
 /// Settings that decide whether to act.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// `RecoveryPeriodBlockSeconds`: a finished recovery blocks another one of its cluster for this long.
     pub block_period: TimeDelta,
-    /// How long a problem must last before it is acted upon.
+    /// How long a problem must last before it is acted upon, in clusters without a time of their own.
     pub grace: TimeDelta,
     /// Nothing is done before this time: the picture is not complete yet after a start.
     pub hold_off_until: DateTime<Utc>,
+    /// Nothing is done before this time: this node has just become the leader.
+    pub leader_hold_off_until: DateTime<Utc>,
+    /// Recoveries that may begin by themselves anywhere.
+    pub budget: Budget,
+    /// The same for failed servers of one data centre.
+    pub data_center_budget: Budget,
+    /// When more clusters than this fail at once, a person has to decide; 0 is any number.
+    pub storm_clusters: usize,
+}
+
+impl Default for Policy {
+    /// Acts at once, and however often, but for the block period of an hour.
+    fn default() -> Self {
+        Self {
+            block_period: TimeDelta::hours(1),
+            grace: TimeDelta::zero(),
+            hold_off_until: DateTime::<Utc>::MIN_UTC,
+            leader_hold_off_until: DateTime::<Utc>::MIN_UTC,
+            budget: Budget::UNLIMITED,
+            data_center_budget: Budget::UNLIMITED,
+            storm_clusters: 0,
+        }
+    }
 }
 
 /// A recovery that matters for the decision: one at work, or one that ended lately.
@@ -25,6 +52,12 @@ pub struct Policy {
 pub struct Recent {
     /// Number, for people.
     pub uid: String,
+    /// Kind.
+    pub kind: RecoveryKind,
+    /// It began by itself: nobody asked for it.
+    pub automatic: bool,
+    /// Data centre of the failed server; empty when unknown.
+    pub data_center: String,
     /// Cluster name when it began.
     pub cluster: String,
     /// Cluster alias when it began.
@@ -63,6 +96,27 @@ pub enum Hold {
         /// From then on it acts.
         until: DateTime<Utc>,
     },
+    /// This node became the leader a moment ago.
+    JustLeading {
+        /// From then on it acts.
+        until: DateTime<Utc>,
+    },
+    /// So many clusters fail at once that a person has to look first.
+    ManyClusters {
+        /// How many fail.
+        clusters: usize,
+        /// How many may.
+        limit: usize,
+    },
+    /// As many recoveries as may begin by themselves in a while have begun.
+    Budget {
+        /// The data centre whose budget is spent; `None` for that of all.
+        data_center: Option<String>,
+        /// How many may.
+        count: usize,
+        /// The next one may begin then.
+        until: DateTime<Utc>,
+    },
     /// The problem has not lasted long enough.
     Grace {
         /// From then on it acts.
@@ -94,6 +148,23 @@ impl Hold {
             Self::JustStarted { until } => {
                 format!("the service has just started and acts from {}", until.format("%H:%M:%S"))
             }
+            Self::JustLeading { until } => {
+                format!("this node has just become the leader and acts from {}", until.format("%H:%M:%S"))
+            }
+            Self::ManyClusters { clusters, limit } => format!(
+                "{clusters} clusters fail at once, more than RecoveryStormClusters ({limit}): a person has to decide; recover them \
+                 one by one"
+            ),
+            Self::Budget { data_center, count, until } => {
+                let (whose, key) = match data_center {
+                    Some(name) => (format!(" in data centre {name}"), "RecoveryBudgetPerDataCenterCount"),
+                    None => (String::new(), "RecoveryBudgetCount"),
+                };
+                format!(
+                    "{count} recoveries began by themselves{whose} lately ({key}); acknowledge them, or wait until {}",
+                    until.format("%Y-%m-%d %H:%M:%S")
+                )
+            }
             Self::Grace { until } => format!("grace time: acts from {}", until.format("%H:%M:%S")),
             Self::InProgress { uid } => format!("recovery {uid} of this cluster is at work"),
             Self::Blocked { uid, until } => format!(
@@ -121,7 +192,11 @@ pub struct Situation<'a> {
     pub intermediate_opt_in: bool,
     /// Recoveries at work or ended lately, of any cluster.
     pub recent: &'a [Recent],
-    /// A person asked for it: opt-in, downtime, switch, grace and blocks do not apply; a recovery at work does.
+    /// The cluster's own grace time, where it has one; else [`Policy::grace`].
+    pub grace: Option<TimeDelta>,
+    /// How many clusters fail at once ([`clusters_failing`]).
+    pub clusters_failing: usize,
+    /// A person asked for it: only a recovery at work stands in the way.
     pub forced: bool,
 }
 
@@ -173,10 +248,17 @@ pub fn decide(finding: &Finding, policy: &Policy, situation: &Situation<'_>) -> 
     if situation.now < policy.hold_off_until {
         return Err(Hold::JustStarted { until: policy.hold_off_until });
     }
-    if let Some(block) = blocking(finding, policy, situation) {
+    if situation.now < policy.leader_hold_off_until {
+        return Err(Hold::JustLeading { until: policy.leader_hold_off_until });
+    }
+    if let Some(block) = blocking(finding, kind, policy, situation) {
         return Err(block);
     }
-    let grace_until = situation.since + policy.grace;
+    if let Some(hold) = storm::storm(finding, policy, situation) {
+        return Err(hold);
+    }
+    let grace = situation.grace.unwrap_or(policy.grace);
+    let grace_until = situation.since.checked_add_signed(grace).unwrap_or(DateTime::<Utc>::MAX_UTC);
     if situation.now < grace_until {
         return Err(Hold::Grace { until: grace_until });
     }
@@ -185,16 +267,27 @@ pub fn decide(finding: &Finding, policy: &Policy, situation: &Situation<'_>) -> 
 
 /// Anti-flapping (`spec/recovery.md` 3.3.3): a recovery of the cluster within the block period, or one that promoted
 /// the server that failed now. A takeover that people asked for acknowledges itself and so never blocks.
-fn blocking(finding: &Finding, policy: &Policy, situation: &Situation<'_>) -> Option<Hold> {
+///
+/// What only repairs a server in its place (semi-sync, read-only) names that server as its own successor in the original, and
+/// so blocks its failover; here it blocks nothing but its own repetition.
+fn blocking(finding: &Finding, kind: RecoveryKind, policy: &Policy, situation: &Situation<'_>) -> Option<Hold> {
+    let until = |r: &Recent| r.started.checked_add_signed(policy.block_period).unwrap_or(DateTime::<Utc>::MAX_UTC);
     situation
         .recent
         .iter()
         .filter(|r| !r.acknowledged && !r.running)
         .filter(|r| r.successor.as_ref() == Some(&finding.key) || same_cluster(r, finding))
-        .map(|r| (r, r.started + policy.block_period))
+        .filter(|r| replaces(r.kind) || (r.kind == kind && r.failed == finding.key))
+        .map(|r| (r, until(r)))
         .filter(|(_, until)| *until > situation.now)
         .max_by_key(|(_, until)| *until)
         .map(|(r, until)| Hold::Blocked { uid: r.uid.clone(), until })
+}
+
+/// Another server takes the place of the failed one. Kinds that are not named here repair a server in its place.
+fn replaces(kind: RecoveryKind) -> bool {
+    use RecoveryKind as K;
+    matches!(kind, K::Source | K::CoSource | K::IntermediateSource | K::GroupMember | K::Takeover)
 }
 
 /// A cluster's name changes with its primary, so the alias counts too where there is one.
@@ -209,11 +302,11 @@ mod tests {
 
     use super::*;
 
-    fn at(seconds: i64) -> DateTime<Utc> {
+    pub(super) fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(seconds, 0).expect("in range")
     }
 
-    fn finding() -> Finding {
+    pub(super) fn finding() -> Finding {
         Finding {
             key: InstanceKey::new("db1", 3306),
             source: InstanceKey::default(),
@@ -232,11 +325,11 @@ mod tests {
         }
     }
 
-    fn policy() -> Policy {
-        Policy { block_period: TimeDelta::seconds(3600), grace: TimeDelta::zero(), hold_off_until: at(0) }
+    pub(super) fn policy() -> Policy {
+        Policy { block_period: TimeDelta::seconds(3600), ..Policy::default() }
     }
 
-    fn situation(recent: &[Recent]) -> Situation<'_> {
+    pub(super) fn situation(recent: &[Recent]) -> Situation<'_> {
         Situation {
             now: at(10_000),
             since: at(9_999),
@@ -245,13 +338,18 @@ mod tests {
             source_opt_in: true,
             intermediate_opt_in: false,
             recent,
+            grace: None,
+            clusters_failing: 1,
             forced: false,
         }
     }
 
-    fn recent(started: i64) -> Recent {
+    pub(super) fn recent(started: i64) -> Recent {
         Recent {
             uid: "1:ab".into(),
+            kind: RecoveryKind::Source,
+            automatic: true,
+            data_center: String::new(),
             cluster: "db0:3306".into(),
             cluster_alias: "orders".into(),
             failed: InstanceKey::new("db0", 3306),
@@ -282,8 +380,32 @@ mod tests {
         assert!(hold.reason().contains("RecoverMasterClusterFilters"), "{}", hold.reason());
         let early = Policy { hold_off_until: at(10_001), ..policy() };
         assert_eq!(decide(&finding(), &early, &situation(&[])), Err(Hold::JustStarted { until: at(10_001) }));
+        let elected = Policy { leader_hold_off_until: at(10_001), ..policy() };
+        assert_eq!(decide(&finding(), &elected, &situation(&[])), Err(Hold::JustLeading { until: at(10_001) }));
         let patient = Policy { grace: TimeDelta::seconds(15), ..policy() };
         assert_eq!(decide(&finding(), &patient, &situation(&[])), Err(Hold::Grace { until: at(10_014) }));
+    }
+
+    #[test]
+    fn a_clusters_own_grace_time_counts_in_place_of_the_general_one() {
+        let own = |seconds| Situation { grace: Some(TimeDelta::seconds(seconds)), ..situation(&[]) };
+        let patient = Policy { grace: TimeDelta::seconds(15), ..policy() };
+        assert!(decide(&finding(), &patient, &own(0)).is_ok());
+        assert_eq!(decide(&finding(), &policy(), &own(60)), Err(Hold::Grace { until: at(10_059) }));
+        // A time without end is one, and no panic.
+        let never = Situation { grace: Some(TimeDelta::MAX), ..situation(&[]) };
+        assert!(matches!(decide(&finding(), &policy(), &never), Err(Hold::Grace { .. })));
+    }
+
+    #[test]
+    fn anything_that_moved_servers_blocks_the_whole_cluster() {
+        for kind in [RecoveryKind::CoSource, RecoveryKind::IntermediateSource, RecoveryKind::GroupMember] {
+            let lately = [Recent { kind, ..recent(8_000) }];
+            assert!(
+                matches!(decide(&finding(), &policy(), &situation(&lately)), Err(Hold::Blocked { .. })),
+                "{kind:?}"
+            );
+        }
     }
 
     #[test]

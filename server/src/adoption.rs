@@ -11,29 +11,15 @@ use app::recovery::Recovery;
 use chrono::Utc;
 
 use crate::services::Services;
-use crate::store::{Membership, RecoveryStanding, Store, StoreError, UnfinishedRecovery};
+use crate::store::{Membership, RecoveryStanding, StoreError};
 
 /// So many of the newest recoveries are looked at.
 const RECOVERIES_COMPARED: u32 = 50;
-
-/// How a command line calls itself among the processes.
-const COMMAND_LINE: &str = "CLIMode";
 
 /// Remembers what was heard already, so that each word is acted on once.
 #[derive(Debug, Default)]
 pub struct Adoption {
     heard: Mutex<BTreeMap<InstanceKey, Membership>>,
-}
-
-/// What to do about a recovery that the backend knows.
-#[derive(Debug, PartialEq, Eq)]
-enum Concern {
-    /// What is in memory is as good.
-    Nothing,
-    /// Read it.
-    Read,
-    /// Another process runs it: read how far it is, or go on with it when that process is gone.
-    Foreign,
 }
 
 impl Adoption {
@@ -86,43 +72,17 @@ fn follow(services: &Services, key: InstanceKey) {
     });
 }
 
-/// Recoveries that nobody runs any more. One that a command line runs at this moment is not among them; one of a
-/// service is, because there is one service, which is this one.
-///
-/// # Errors
-/// [`StoreError`] when the backend does not answer.
-pub async fn abandoned(store: &Store) -> Result<Vec<UnfinishedRecovery>, StoreError> {
-    let live = store.live_nodes().await?;
-    let commands: Vec<_> = live.iter().filter(|node| node.mode == COMMAND_LINE).map(|node| &node.node.token).collect();
-    let mut unfinished = store.load_unfinished_recoveries().await?;
-    unfinished.retain(|u| !commands.contains(&&u.recovery.node_token));
-    Ok(unfinished)
-}
-
-/// Recoveries that a command line ran or runs, and acknowledgements that it gave.
+/// Recoveries that others began, and acknowledgements that they gave.
 async fn adopt_recoveries(services: &Services) -> Result<(), StoreError> {
     let standings = services.store.recovery_standings(RECOVERIES_COMPARED).await?;
     let registry = services.recovery.registry();
-    let mine = &services.node.token;
-    let mut foreign = Vec::new();
     for standing in standings {
         let held = registry.find(&standing.uid);
-        match concern(&standing, held.as_deref(), mine) {
-            Concern::Nothing => {}
-            Concern::Read => read(services, &standing.uid).await?,
-            Concern::Foreign => foreign.push(standing),
+        if lacks(&standing, held.as_deref()) {
+            read(services, &standing.uid).await?;
         }
     }
-    if foreign.is_empty() {
-        return Ok(());
-    }
-    let live = services.store.live_nodes().await?;
-    let (alive, dead): (Vec<_>, Vec<_>) =
-        foreign.into_iter().partition(|standing| live.iter().any(|node| node.node == standing.node));
-    for standing in alive {
-        read(services, &standing.uid).await?;
-    }
-    if dead.is_empty() { Ok(()) } else { take_up(services, dead).await }
+    Ok(())
 }
 
 /// Reads a recovery into memory. One that cannot be read must not keep the others from being read.
@@ -136,21 +96,6 @@ async fn read(services: &Services, uid: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Goes on with recoveries whose process is gone.
-async fn take_up(services: &Services, dead: Vec<RecoveryStanding>) -> Result<(), StoreError> {
-    let mut unfinished = services.store.load_unfinished_recoveries().await?;
-    let (me, now) = (services.node.identity(), Utc::now());
-    let mut claimed = Vec::new();
-    for standing in dead {
-        if services.store.claim_recovery(&standing.uid, &standing.node, &me, now).await? {
-            claimed.push(standing.uid);
-        }
-    }
-    unfinished.retain(|u| claimed.contains(&u.recovery.uid));
-    services.recovery.take_up(unfinished);
-    Ok(())
-}
-
 /// The words of others that were not heard before. What is recorded replaces what was heard.
 fn news(heard: &mut BTreeMap<InstanceKey, Membership>, recorded: Vec<Membership>, mine: &str) -> Vec<Membership> {
     let recorded: BTreeMap<_, _> = recorded.into_iter().map(|word| (word.key.clone(), word)).collect();
@@ -160,17 +105,13 @@ fn news(heard: &mut BTreeMap<InstanceKey, Membership>, recorded: Vec<Membership>
     news
 }
 
-/// What memory lacks of a recovery. What this process runs, it knows best.
-fn concern(standing: &RecoveryStanding, held: Option<&Recovery>, mine: &str) -> Concern {
-    let Some(held) = held else { return Concern::Read };
-    if held.is_running() {
-        if held.node_token == mine {
-            return Concern::Nothing;
-        }
-        return if standing.is_running { Concern::Foreign } else { Concern::Read };
+/// Memory does not have what the backend knows of a recovery: that it was, or that it was acknowledged. One that is at work is
+/// somebody's to tell of: this process's own, or that of those who look after unfinished ones.
+fn lacks(standing: &RecoveryStanding, held: Option<&Recovery>) -> bool {
+    match held {
+        None => true,
+        Some(held) => !held.is_running() && standing.is_acknowledged && held.acknowledged.is_none(),
     }
-    let acknowledged_elsewhere = standing.is_acknowledged && held.acknowledged.is_none();
-    if acknowledged_elsewhere { Concern::Read } else { Concern::Nothing }
 }
 
 #[cfg(test)]
@@ -227,17 +168,14 @@ mod tests {
             recovery
         };
         let cases = [
-            (standing("cli", true, false), None, Concern::Read),
-            (standing("me", false, true), Some(held("me", true)), Concern::Nothing),
-            (standing("cli", true, false), Some(held("cli", true)), Concern::Foreign),
-            // Taken up by this process, which the backend is yet to learn.
-            (standing("cli", true, false), Some(held("me", true)), Concern::Nothing),
-            (standing("cli", false, false), Some(held("cli", true)), Concern::Read),
-            (standing("me", false, true), Some(held("me", false)), Concern::Read),
-            (standing("me", false, false), Some(held("me", false)), Concern::Nothing),
+            (standing("cli", true, false), None, true),
+            (standing("me", false, true), Some(held("me", true)), false),
+            (standing("cli", true, false), Some(held("cli", true)), false),
+            (standing("me", false, true), Some(held("me", false)), true),
+            (standing("me", false, false), Some(held("me", false)), false),
         ];
         for (standing, held, expected) in cases {
-            assert_eq!(concern(&standing, held.as_ref(), "me"), expected, "{standing:?}");
+            assert_eq!(lacks(&standing, held.as_ref()), expected, "{standing:?}");
         }
     }
 }

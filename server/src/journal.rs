@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use app::finding::Finding;
-use app::recovery::Recovery;
+use app::recovery::{Recovery, RecoveryKind};
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 
@@ -89,8 +89,17 @@ pub struct BackendState {
     pub accepted: u64,
 }
 
-/// Told the number under which the backend keeps a recovery: `(uid, number)`.
-pub type OnRecoveryId = Box<dyn Fn(&str, i64) + Send + Sync>;
+/// What the backend says to a recovery that is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It keeps it under this number.
+    Under(i64),
+    /// Another process has claimed it: it is that one's to go on with.
+    Elsewhere,
+}
+
+/// Told what the backend says to a recovery, by its identity.
+pub type OnRecovery = Box<dyn Fn(&str, Kept) + Send + Sync>;
 
 /// The queue's entrance.
 #[derive(Debug, Clone)]
@@ -196,7 +205,7 @@ pub async fn write_behind(
     node: NodeIdentity,
     fleet: Arc<Fleet>,
     interval: Duration,
-    on_recovery_id: OnRecoveryId,
+    on_recovery: OnRecovery,
 ) {
     let mut tick = tokio::time::interval(interval);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -213,7 +222,7 @@ pub async fn write_behind(
             queue.waiting.push_back(job);
         }
         task.busy();
-        let result = round(queue, &store, &node, &fleet, &on_recovery_id).await;
+        let result = round(queue, &store, &node, &fleet, &on_recovery).await;
         task.idle(result.as_ref().map_err(ToString::to_string).copied());
         if stopping {
             return;
@@ -230,10 +239,10 @@ async fn round(
     store: &Store,
     node: &NodeIdentity,
     fleet: &Fleet,
-    on_recovery_id: &OnRecoveryId,
+    on_recovery: &OnRecovery,
 ) -> Result<(), StoreError> {
     while let Some(job) = queue.waiting.front() {
-        match put_down(store, node, &job.entry, on_recovery_id).await {
+        match put_down(store, node, &job.entry, on_recovery).await {
             Ok(()) => {}
             Err(error) if error.is_unavailable() => {
                 queue.shared.failed(&error);
@@ -279,7 +288,7 @@ async fn put_down(
     store: &Store,
     node: &NodeIdentity,
     entry: &Entry,
-    on_recovery_id: &OnRecoveryId,
+    on_recovery: &OnRecovery,
 ) -> Result<(), StoreError> {
     match entry {
         Entry::Command { command, actor } => put_down_command(store, node, command, actor).await,
@@ -288,7 +297,7 @@ async fn put_down(
             store.register_detection(&NewDetection { finding, node: node.clone(), at: *at }).await.map(drop)
         }
         Entry::Recovery { recovery, machine } => {
-            put_down_recovery(store, recovery, machine.as_ref(), on_recovery_id).await
+            put_down_recovery(store, recovery, machine.as_ref(), on_recovery).await
         }
         Entry::Blocked { finding, blocking, at } => store.note_blocked(finding, *blocking, *at).await,
         Entry::Analysis { key, code, at } => store.record_analysis(key, *code, *at).await.map(drop),
@@ -300,18 +309,24 @@ async fn put_down_recovery(
     store: &Store,
     recovery: &Recovery,
     machine: Option<&serde_json::Value>,
-    on_recovery_id: &OnRecoveryId,
+    on_recovery: &OnRecovery,
 ) -> Result<(), StoreError> {
     let mut recovery = recovery.clone();
     if recovery.id == 0 {
         // The policy has decided already, on facts that the backend may not have: it is recorded as it is.
         recovery.id = store.record_recovery(&recovery).await?;
-        on_recovery_id(&recovery.uid, recovery.id);
+        on_recovery(&recovery.uid, Kept::Under(recovery.id));
     }
     let now = Utc::now();
-    store.save_recovery(&recovery, machine.unwrap_or(&serde_json::Value::Null), now).await?;
+    if !store.save_recovery(&recovery, machine.unwrap_or(&serde_json::Value::Null), now).await? {
+        on_recovery(&recovery.uid, Kept::Elsewhere);
+        return Ok(());
+    }
     if !recovery.is_running() {
         store.end_recovery(&recovery, now).await?;
+        if matches!(recovery.kind, RecoveryKind::Source | RecoveryKind::CoSource) {
+            store.close_detections_of(&recovery.finding.key, now).await?;
+        }
     }
     Ok(())
 }

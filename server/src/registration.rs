@@ -8,8 +8,8 @@ use crate::node::Node;
 use crate::services::Services;
 use crate::store::{NodeReport, Store};
 
-/// A process shows itself this often.
-const BEAT: Duration = Duration::from_secs(1);
+/// A process shows itself, and looks for those that do not, this often.
+pub(crate) const BEAT: Duration = Duration::from_secs(1);
 
 /// How this process came to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub fn report(node: &Node, config: &Config, mode: Mode) -> NodeReport {
     }
 }
 
-/// Shows the service until it stops.
+/// Shows a service that does not recover anything; one that does shows itself while it looks after recoveries.
 pub fn start(services: &Services) {
     let (store, node) = (services.store.clone(), std::sync::Arc::clone(&services.node));
     let config = services.config.current();
@@ -55,8 +55,11 @@ pub fn start(services: &Services) {
 
 /// Shows a command until dropped.
 pub async fn show(store: Store, report: NodeReport) {
+    let mut told = false;
     loop {
-        if let Err(error) = store.beat(&report).await {
+        if let Err(error) = store.beat(&report).await
+            && !std::mem::replace(&mut told, true)
+        {
             tracing::warn!(%error, "this command is not registered in the backend");
         }
         tokio::time::sleep(BEAT).await;

@@ -15,17 +15,21 @@ use crate::discovery::{Claim, Discovery};
 use crate::events::EventBus;
 use crate::exec::{Exec, Locks, ServerHands};
 use crate::fleet::Fleet;
-use crate::journal::{self, Journal, Queue};
+use crate::journal::{self, Journal, Kept, Queue};
 use crate::mysql::{Connector, MysqlControl, MysqlProbe, Probe};
 use crate::node::Node;
 use crate::recovery::{self, RecoveryService};
 use crate::refactor::Refactor;
+use crate::registration;
 use crate::settings;
-use crate::store::{Store, StoreError};
+use crate::store::{DetectionFilter, Store, StoreError};
 use crate::tasks::Tasks;
 
 /// Recoveries read from the backend at start: enough for pages and for the block period.
 const RECOVERIES_READ: u32 = 500;
+
+/// Detections read from the backend at start: those that are open are among the newest.
+const DETECTIONS_READ: u32 = 1_000;
 
 /// Rows of servers are written behind this often. `InstanceFlushIntervalMilliseconds` is about a buffer of the
 /// original that we do not have: rows are coalesced in memory, so a longer interval costs nothing and saves writes.
@@ -76,8 +80,6 @@ pub struct Services {
 pub struct Assembled {
     /// The rooms.
     pub services: Services,
-    /// Recoveries whose node is gone.
-    pub unfinished: Vec<crate::store::UnfinishedRecovery>,
     queue: Queue,
 }
 
@@ -129,7 +131,7 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
         node: Arc::clone(&node),
     }));
     recovery.registry().load(store.load_recoveries(0, RECOVERIES_READ).await?);
-    let unfinished = crate::adoption::abandoned(&store).await?;
+    recovery.load_detections(&store.detections(&DetectionFilter::All, 0, DETECTIONS_READ).await?);
     let services = Services {
         config,
         fleet,
@@ -148,7 +150,7 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
         probe,
         adoption,
     };
-    Ok(Assembled { services, unfinished, queue })
+    Ok(Assembled { services, queue })
 }
 
 impl Assembled {
@@ -161,12 +163,11 @@ impl Assembled {
 
     /// Starts every background loop of the service.
     pub fn run(self) -> Services {
-        let Self { services, unfinished, queue } = self;
+        let Self { services, queue } = self;
         start_writer(&services, queue);
-        crate::registration::start(&services);
         take_claims(&services);
         services.discovery.start(&services.tasks);
-        services.recovery.take_up(unfinished);
+        show_up(&services);
         let recovery = Arc::clone(&services.recovery);
         services.tasks.spawn("recovery", move |task| recovery::watch(Arc::clone(&recovery), task));
         crate::housekeeping::start(&services);
@@ -185,11 +186,23 @@ fn start_writer(services: &Services, queue: Queue) {
         let (queue, store, node, fleet) = (Arc::clone(&queue), store.clone(), node.clone(), Arc::clone(&fleet));
         let recovery = Arc::clone(&recovery);
         async move {
-            let on_id: journal::OnRecoveryId = Box::new(move |uid, id| recovery.registry().set_id(uid, id));
+            let on_recovery: journal::OnRecovery = Box::new(move |uid, kept| match kept {
+                Kept::Under(id) => recovery.registry().set_id(uid, id),
+                Kept::Elsewhere => recovery.registry().lose(uid),
+            });
             let mut queue = queue.lock().await;
-            journal::write_behind(task, &mut queue, store, node, fleet, interval, on_id).await;
+            journal::write_behind(task, &mut queue, store, node, fleet, interval, on_recovery).await;
         }
     });
+}
+
+/// Shows the other processes on the backend that this one lives, and takes up what those left that do not.
+fn show_up(services: &Services) {
+    let (recovery, store) = (Arc::clone(&services.recovery), services.store.clone());
+    let report = registration::report(&services.node, &services.config.current(), registration::Mode::Service);
+    services
+        .tasks
+        .spawn("node", move |task| recovery::keep_up(Arc::clone(&recovery), store.clone(), report.clone(), task));
 }
 
 /// What servers say of themselves becomes a fact of record.

@@ -6,12 +6,14 @@ use std::time::Duration;
 use app::InstanceKey;
 use app::rules::RuleSettings;
 use app::topology::StatusThresholds;
+use chrono::{DateTime, TimeDelta, Utc};
 use engine::analysis::AnalysisSettings;
 use engine::attribution::AttributionRules;
 use engine::candidate::ChoiceSettings;
 use engine::interpret::{Filters, NameMethod, Names};
 use engine::plan::PlanSettings;
 use engine::plan::Timeouts;
+use engine::policy::{Budget, Policy};
 use engine::recovery::RecoverySettings;
 
 use crate::config::{BackendKind, Config, HostnameResolveMethod};
@@ -57,6 +59,44 @@ pub fn analysis(config: &Config) -> AnalysisSettings {
         },
         ..AnalysisSettings::default()
     }
+}
+
+/// When and how long recoveries are held back, on a node that started and became the leader then.
+pub fn policy(config: &Config, started: DateTime<Utc>, leading_since: Option<DateTime<Utc>>) -> Policy {
+    let own = &config.extensions;
+    let hold_off = match own.recovery_hold_off_seconds {
+        // The original acts from the third poll on: before that the picture is that of the last process.
+        0 => delta(config.discovery.poll_interval().saturating_mul(3)),
+        given => span(given),
+    };
+    let after = |moment: DateTime<Utc>| moment.checked_add_signed(hold_off).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    let budget = |count: u64| Budget {
+        count: usize::try_from(count).unwrap_or(usize::MAX),
+        within: span(own.recovery_budget_seconds),
+    };
+    Policy {
+        block_period: delta(config.recovery.block_period()),
+        grace: span(own.recovery_grace_seconds),
+        hold_off_until: after(started),
+        leader_hold_off_until: leading_since.filter(|since| *since > started).map_or(started, after),
+        budget: budget(own.recovery_budget_count),
+        data_center_budget: budget(own.recovery_budget_per_data_center_count),
+        storm_clusters: usize::try_from(own.recovery_storm_clusters).unwrap_or(usize::MAX),
+    }
+}
+
+/// The grace time of a cluster that has one of its own.
+pub fn grace(config: &Config, cluster: &str, alias: &str) -> Option<TimeDelta> {
+    config.extensions.recovery_grace_by_cluster.of(cluster, alias).map(span)
+}
+
+/// So many seconds; without end where there is no such span.
+fn span(seconds: u64) -> TimeDelta {
+    i64::try_from(seconds).ok().and_then(TimeDelta::try_seconds).unwrap_or(TimeDelta::MAX)
+}
+
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
 
 /// Rules by which clusters get their names.
@@ -250,4 +290,42 @@ const NO_LIMIT: Duration = Duration::from_secs(24 * 3600);
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(second, 0).expect("in range")
+    }
+
+    #[test]
+    fn recoveries_are_held_off_after_start_and_after_becoming_the_leader() {
+        let mut config = Config::from_json("{}").expect("the defaults");
+        let alone = policy(&config, at(100), Some(at(100)));
+        assert_eq!((alone.hold_off_until, alone.leader_hold_off_until), (at(115), at(100)), "three polls, once");
+        let elected = policy(&config, at(100), Some(at(500)));
+        assert_eq!((elected.hold_off_until, elected.leader_hold_off_until), (at(115), at(515)));
+        config.extensions.recovery_hold_off_seconds = 60;
+        let patient = policy(&config, at(100), Some(at(500)));
+        assert_eq!((patient.hold_off_until, patient.leader_hold_off_until), (at(160), at(560)));
+        config.extensions.recovery_hold_off_seconds = u64::MAX;
+        assert_eq!(policy(&config, at(100), None).hold_off_until, DateTime::<Utc>::MAX_UTC);
+    }
+
+    #[test]
+    fn a_cluster_has_its_own_grace_time_and_all_share_the_budgets() {
+        let text = r#"{"RecoveryGraceSeconds": 5, "RecoveryGraceSecondsByCluster": {"orders": 0, "alias~=^batch": 300},
+                       "RecoveryBudgetCount": 7, "RecoveryBudgetSeconds": 60, "RecoveryStormClusters": 0}"#;
+        let config = Config::from_json(text).expect("valid");
+        assert_eq!(grace(&config, "db1:3306", "orders"), Some(TimeDelta::zero()));
+        assert_eq!(grace(&config, "db2:3306", "batch-eu"), Some(TimeDelta::seconds(300)));
+        assert_eq!(grace(&config, "db3:3306", "users"), None);
+        let policy = policy(&config, at(0), None);
+        assert_eq!(policy.grace, TimeDelta::seconds(5));
+        assert_eq!(policy.budget, Budget { count: 7, within: TimeDelta::minutes(1) });
+        assert_eq!(policy.data_center_budget, Budget { count: 10, within: TimeDelta::minutes(1) });
+        assert_eq!(policy.storm_clusters, 0);
+    }
 }

@@ -2,7 +2,7 @@
 //! on a healthy server is written into the live picture. What a server does by itself (replicating, applying) is not
 //! modelled here; `engine`'s simulation and the tests on real servers are for that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ pub struct PictureHands {
     fleet: Arc<Fleet>,
     acts: Mutex<Vec<(InstanceKey, Action)>>,
     broken: Mutex<BTreeMap<InstanceKey, String>>,
+    hanging: Mutex<BTreeSet<InstanceKey>>,
 }
 
 /// A recovery of a dead source that has just begun, by the process of this token.
@@ -74,7 +75,7 @@ pub fn recovery(uid: &str, failed: &InstanceKey, node_token: &str) -> Recovery {
 impl PictureHands {
     /// Hands over this picture.
     pub fn new(fleet: Arc<Fleet>) -> Self {
-        Self { fleet, acts: Mutex::default(), broken: Mutex::default() }
+        Self { fleet, acts: Mutex::default(), broken: Mutex::default(), hanging: Mutex::default() }
     }
 
     /// Everything that was done, in order.
@@ -85,6 +86,11 @@ impl PictureHands {
     /// From now on this server refuses every action of the kind whose debug text begins so (empty: all).
     pub fn refuse(&self, key: &InstanceKey, kind: &str) {
         self.broken.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), kind.to_owned());
+    }
+
+    /// From now on this server takes every action and never answers.
+    pub fn hang(&self, key: &InstanceKey) {
+        self.hanging.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
     }
 
     fn observe(&self, instance: Instance) {
@@ -116,6 +122,10 @@ impl Hands for PictureHands {
         _limit: Duration,
     ) -> BoxFuture<'a, Result<(), HandError>> {
         async move {
+            if self.hanging.lock().unwrap_or_else(PoisonError::into_inner).contains(key) {
+                self.acts.lock().unwrap_or_else(PoisonError::into_inner).push((key.clone(), action.clone()));
+                std::future::pending::<()>().await;
+            }
             let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
             if let Some(kind) = broken.filter(|kind| format!("{action:?}").starts_with(kind.as_str())) {
                 return Err(HandError::Condition { what: format!("{key} refuses {kind}") });

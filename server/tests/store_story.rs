@@ -579,10 +579,12 @@ async fn a_recovery_survives_its_process(store: &Store) {
     // It is not taken for crashed, because it can be taken up.
     let crash = Acknowledgement { at: now(), by: "orchestrator".to_owned(), comment: "crashed".to_owned() };
     assert_eq!(store.acknowledge_crashed(&crash).await.unwrap(), 0);
-    let unfinished = store.load_unfinished_recoveries().await.unwrap();
-    assert_eq!(unfinished.len(), 1);
-    assert_eq!(unfinished[0].machine, machine);
-    let found = &unfinished[0].recovery;
+    let holder = NodeIdentity { hostname: running.node.clone(), token: running.node_token.clone() };
+    assert_eq!(store.unfinished_recoveries().await.unwrap(), [(running.uid.clone(), holder)]);
+    let unfinished = store.load_unfinished_recovery(&running.uid).await.unwrap().unwrap();
+    assert_eq!(store.load_unfinished_recoveries().await.unwrap(), std::slice::from_ref(&unfinished));
+    assert_eq!(unfinished.machine, machine);
+    let found = &unfinished.recovery;
     assert_eq!(found.steps, vec![step(1, StepState::Done), step(2, StepState::Running)]);
     assert_eq!((found.id, &found.story, &found.finding), (id, &running.story, &running.finding));
     // Only one of two takes it up.
@@ -597,11 +599,15 @@ async fn a_recovery_survives_its_process(store: &Store) {
     assert_eq!(claimed, 1);
     let mut mine = store.load_recovery(&running.uid).await.unwrap().unwrap();
     assert_ne!(mine.node_token, "gone");
+    // What its first process saves late changes nothing.
+    assert!(!store.save_recovery(&running, &machine, now()).await.unwrap());
+    assert_eq!(store.load_recovery(&running.uid).await.unwrap().unwrap(), mine);
     mine.state = RecoveryState::Failed { reason: "no replica".to_owned() };
     mine.ended = Some(now());
     store.save_recovery(&mine, &serde_json::Value::Null, now()).await.unwrap();
     store.end_recovery(&mine, now()).await.unwrap();
-    assert!(store.load_unfinished_recoveries().await.unwrap().is_empty());
+    assert!(store.unfinished_recoveries().await.unwrap().is_empty());
+    assert_eq!(store.load_unfinished_recovery(&running.uid).await.unwrap(), None);
     assert_eq!(store.load_recovery(&running.uid).await.unwrap().unwrap(), mine);
     assert_eq!(store.load_recoveries(0, PAGE_SIZE).await.unwrap(), vec![mine.clone()]);
     // The same by cluster, without those that the caller has already.
@@ -649,11 +655,16 @@ async fn one_node_is_active(store: &Store) {
     for token in ["a", "b", "a"] {
         assert!(store.beat(&report(token)).await.unwrap());
     }
+    assert!(store.is_alive(&node("b")).await.unwrap());
+    assert!(!store.is_alive(&node("c")).await.unwrap(), "it never beat");
+    store.leave(&node("c")).await.unwrap();
     let available = store.available_nodes().await.unwrap();
     let tokens: Vec<&str> = available.iter().map(|n| n.node.token.as_str()).collect();
     assert_eq!(tokens, vec!["a", "b"]);
     assert!(available.iter().all(|n| n.first_seen.is_some() && n.version == "1.0"));
     assert_eq!(store.purge_nodes().await.unwrap(), 0);
+    store.leave(&node("a")).await.unwrap();
+    assert!(!store.is_alive(&node("a")).await.unwrap() && store.is_alive(&node("b")).await.unwrap());
 
     store.reelect().await.unwrap();
     assert_eq!(store.active_node().await.unwrap(), None);

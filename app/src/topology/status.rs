@@ -71,14 +71,17 @@ impl Problem {
 /// A probe hangs when it runs for longer than the slack while nothing good was heard for a poll period and the slack. (The
 /// original has three definitions, two of which take a hanging server for a good one: `spec/recovery.md` 1.3.)
 pub fn is_check_valid(check: &Check, thresholds: &StatusThresholds, now: DateTime<Utc>) -> bool {
-    let (Some(checked), Some(seen)) = (check.last_checked, check.last_seen) else { return false };
-    if checked > seen {
-        return false;
-    }
-    let Some(attempted) = check.last_attempted.filter(|attempted| *attempted > checked) else { return true };
+    check.is_valid() && hangs_from(check, thresholds).is_none_or(|from| now < from)
+}
+
+/// When the probe at work will count as one that hangs, unless it ends before; `None` without such a probe.
+pub fn hangs_from(check: &Check, thresholds: &StatusThresholds) -> Option<DateTime<Utc>> {
+    let (checked, seen) = (check.last_checked?, check.last_seen?);
+    let attempted = check.last_attempted.filter(|attempted| *attempted > checked)?;
     let slack = seconds(thresholds.reasonable_instance_check_seconds);
-    let silence = seconds(thresholds.instance_poll_seconds) + slack;
-    now < later(attempted, slack) || now < later(seen, silence)
+    let silence =
+        seconds(thresholds.instance_poll_seconds.saturating_add(thresholds.reasonable_instance_check_seconds));
+    Some(later(attempted, slack).max(later(seen, silence)))
 }
 
 /// A probe ended within the last five poll periods.

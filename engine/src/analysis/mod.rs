@@ -1,6 +1,6 @@
 //! What is wrong, and what the evidence is (`spec/recovery.md` 1, 2).
 //!
-//! Analysis is one pass over a [`Snapshot`]: replicas are grouped by source once (`row`), every server gets its facts, the first
+//! Analysis is one pass over a [`Snapshot`] ([`analyse`]), or over what changed since the last one ([`Incremental`]): replicas are grouped by source once (`row`), every server gets its facts, the first
 //! matching line of one fixed table gives the code (`codes`), and structure warnings are appended (`warnings`). There is no memory
 //! between passes except what the caller hands in ([`AnalysisSettings::unmoved`]).
 //!
@@ -12,6 +12,8 @@
 //!   receiver runs shows that its source is alive; a receiver that failed before we last reached the source shows nothing.
 
 mod codes;
+mod incremental;
+mod returned;
 mod row;
 mod testimony;
 mod unmoved;
@@ -26,7 +28,9 @@ use app::topology::{Instance, Snapshot, StatusThresholds};
 use chrono::{DateTime, Utc};
 use regex::Regex;
 
-use row::{Row, group_by_source};
+pub use incremental::Incremental;
+pub use returned::{Extra, extra_transactions};
+use row::{Link, Row, group_by_source};
 pub use unmoved::{Unmoved, UnmovedCoordinates};
 
 /// Configuration and hints that shape the result.
@@ -51,6 +55,31 @@ pub struct AnalysisSettings {
     pub locked_semi_sync_seconds: u64,
     /// Sources short of acknowledgements, and since when their binary log has not moved.
     pub unmoved: Arc<Unmoved>,
+}
+
+impl AnalysisSettings {
+    /// The same servers give the same findings, whatever waits for acknowledgements.
+    fn finds_the_same(&self, other: &Self) -> bool {
+        let Self {
+            thresholds,
+            ignore_hostnames,
+            reduce,
+            include_downtimed,
+            include_no_problem,
+            recover_non_writeable_source,
+            enforce_exact_semi_sync_replicas,
+            locked_semi_sync_seconds,
+            unmoved: _,
+        } = self;
+        *thresholds == other.thresholds
+            && ignore_hostnames.iter().map(Regex::as_str).eq(other.ignore_hostnames.iter().map(Regex::as_str))
+            && *reduce == other.reduce
+            && *include_downtimed == other.include_downtimed
+            && *include_no_problem == other.include_no_problem
+            && *recover_non_writeable_source == other.recover_non_writeable_source
+            && *enforce_exact_semi_sync_replicas == other.enforce_exact_semi_sync_replicas
+            && *locked_semi_sync_seconds == other.locked_semi_sync_seconds
+    }
 }
 
 impl Default for AnalysisSettings {
@@ -125,18 +154,30 @@ fn analyse_where(
     wanted: impl Fn(&Instance) -> bool,
 ) -> Vec<Finding> {
     let groups = group_by_source(snapshot);
-    let held = |key: &InstanceKey| snapshot.annotations.maintenance.get(key).is_some_and(|m| m.end > now);
-    let mut findings = Vec::new();
-    for (instance, replicas) in groups.iter() {
-        if !wanted(instance) || held(&instance.key) {
-            continue;
-        }
-        let row = Row::new(instance, replicas, &snapshot.annotations, settings, now);
-        if settings.reduce && row.is_uninteresting() {
-            continue;
-        }
-        findings.extend(judge(row, snapshot, settings, now));
+    let rows = groups.iter().filter(|(instance, _)| wanted(instance));
+    in_order(rows.filter_map(|(instance, replicas)| analyse_one(instance, replicas, snapshot, settings, now)).collect())
+}
+
+/// One server by its replicas' channels; `None` when there is nothing to say about it.
+fn analyse_one<'a>(
+    instance: &'a Instance,
+    replicas: impl Iterator<Item = Link<'a>>,
+    snapshot: &Snapshot,
+    settings: &AnalysisSettings,
+    now: DateTime<Utc>,
+) -> Option<Finding> {
+    if snapshot.annotations.maintenance.get(&instance.key).is_some_and(|m| m.end > now) {
+        return None;
     }
+    let row = Row::new(instance, replicas, &snapshot.annotations, settings, now);
+    if settings.reduce && row.is_uninteresting() {
+        return None;
+    }
+    judge(row, snapshot, settings, now)
+}
+
+/// Sources first, then by number of replicas; what is equal keeps its order.
+fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
     let rank = |f: &Finding| {
         let names_cluster = f.key.to_string() == f.cluster;
         (!f.facts.is_source, !names_cluster, std::cmp::Reverse(f.facts.replicas.len()))

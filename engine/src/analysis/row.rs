@@ -30,18 +30,20 @@ pub(super) struct Groups<'a> {
 /// Groups all channels by source: one sort, then one walk along both sorted lists.
 pub(super) fn group_by_source(snapshot: &Snapshot) -> Groups<'_> {
     let mut links = Vec::with_capacity(snapshot.instances.len());
-    for replica in snapshot.instances.values() {
-        let managed = &replica.replication;
-        if managed.source.is_valid() && managed.source != replica.key {
-            links.push((&managed.source, Link { replica, channel: managed, managed: true }));
-        }
-        for channel in replica.channels.iter().filter(|c| c.channel != managed.channel && c.source.is_valid()) {
-            links.push((&channel.source, Link { replica, channel, managed: false }));
-        }
-    }
+    links.extend(snapshot.instances.values().flat_map(links_of));
     // Stable, so that replicas stay in key order.
     links.sort_by_key(|(source, _)| *source);
     Groups { snapshot, links }
+}
+
+/// The channels of a replica by their sources, the managed one first.
+pub(super) fn links_of(replica: &Arc<Instance>) -> impl Iterator<Item = (&InstanceKey, Link<'_>)> {
+    let channel = &replica.replication;
+    let managed = Some((&channel.source, Link { replica, channel, managed: true }));
+    let others = replica.channels.iter().filter(|c| c.channel != replica.replication.channel);
+    let others = others.map(move |channel| (&channel.source, Link { replica, channel, managed: false }));
+    let managed = managed.filter(|(source, _)| **source != replica.key);
+    managed.into_iter().chain(others).filter(|(source, _)| source.is_valid())
 }
 
 impl<'a> Groups<'a> {

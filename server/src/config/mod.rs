@@ -7,6 +7,7 @@
 //! Each variable is declared once, in `sections/`; see [`table`].
 
 mod adjust;
+mod cluster_seconds;
 mod credentials;
 mod environment;
 mod error;
@@ -31,6 +32,7 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 use serde_json::Value;
 
+pub use cluster_seconds::ClusterSeconds;
 pub use error::{ConfigError, Problem};
 pub use listen::{EffectiveListen, ListenReason};
 pub use live::{Change, LiveConfig, ReloadOutcome, ReloadReport, TakesEffect};

@@ -21,6 +21,8 @@ pub enum Kind {
     Strings,
     /// An object whose values are texts.
     Object,
+    /// An object whose values are whole numbers, 0 or more.
+    Counts,
 }
 
 impl Kind {
@@ -35,6 +37,7 @@ impl Kind {
             Self::Number => "number",
             Self::Strings => "[string]",
             Self::Object => "{string}",
+            Self::Counts => "{uint}",
         }
     }
 }
@@ -49,6 +52,7 @@ impl fmt::Display for Kind {
             Self::Number => "a number",
             Self::Strings => "an array of strings",
             Self::Object => "an object with string values",
+            Self::Counts => "an object with whole numbers, 0 or more",
         })
     }
 }

@@ -66,13 +66,13 @@ impl RecoveryService {
     }
 
     /// Takes up recoveries whose node is gone: each goes on where it was left (`safety.md` S5).
-    pub fn take_up(self: &Arc<Self>, unfinished: Vec<UnfinishedRecovery>) {
+    /// What `from`, that node, held in the backend passes over to this one.
+    pub(super) fn take_up(self: &Arc<Self>, unfinished: Vec<UnfinishedRecovery>, from: &NodeIdentity) {
         for UnfinishedRecovery { mut recovery, machine, .. } in unfinished {
             let now = Utc::now();
             let actor = Actor { name: recovery.actor.clone(), address: String::new() };
-            let previous =
-                NodeIdentity { hostname: recovery.node.clone(), token: std::mem::take(&mut recovery.node_token) };
-            let before = format!("{} ({})", previous.hostname, previous.token);
+            let before = format!("{} ({})", from.hostname, from.token);
+            let previous = from.clone();
             recovery.node.clone_from(&self.parts.node.hostname);
             recovery.node_token.clone_from(&self.parts.node.token);
             let machine: Machine = match serde_json::from_value(machine) {
@@ -183,8 +183,9 @@ impl RecoveryService {
     async fn drive(self: Arc<Self>, course: Course) {
         let Course { recovery, mut machine, mut decision, actor, guard } = course;
         tracing::warn!(instance = %recovery.finding.key, actor = %actor.name, "recovery begins");
-        let record = Mutex::new(recovery);
-        loop {
+        let (uid, record) = (recovery.uid.clone(), Mutex::new(recovery));
+        // What another process has claimed is that one's to go on with, and to end.
+        while !self.registry.is_lost(&uid) {
             decision = match decision {
                 Decision::Run { steps } => {
                     self.note(&record, |r| {
@@ -193,6 +194,9 @@ impl RecoveryService {
                         r.considered = machine.considered().to_vec();
                     });
                     self.save(&record, Some(&machine)).await;
+                    if self.registry.is_lost(&uid) {
+                        break;
+                    }
                     let outcomes = self.run(&steps, &record).await;
                     machine.advance(outcomes, Utc::now())
                 }

@@ -1,22 +1,91 @@
 //! Old sources that come back: made read-only before anything else (`safety.md` S2).
+//!
+//! Each server is dealt with in a task of its own, one at a time and never more than [`AT_ONCE`]: a server that hangs holds up
+//! neither the others nor the loop that watches.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use app::InstanceKey;
 use app::plan::{Action, Step};
 use app::topology::{Instance, Snapshot};
 use chrono::{DateTime, Utc};
+use engine::analysis::{Extra, extra_transactions};
 
 use super::RecoveryService;
 use super::drive::LOST_IN_RECOVERY;
 use crate::consensus::{Actor, Command};
-use crate::exec::Observer;
+use crate::exec::{Observer, StepResult};
 
-/// How long a returning server may take to become read-only before it is tried again.
-const FENCE_TIMEOUT_MS: u64 = 5_000;
+/// How long a server may take to become read-only at first. A commit that waits for an acknowledgement can hold it up, until its
+/// session is ended.
+const FIRST_TRY_MS: u64 = 1_000;
+
+/// How long it may take once all sessions are ended.
+const SECOND_TRY_MS: u64 = 5_000;
+
+/// How long ending its sessions may take.
+const KILL_MS: u64 = 2_000;
+
+/// Servers dealt with at the same time.
+const AT_ONCE: usize = 64;
+
+/// A server that could not be fenced is left alone for this long.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The tag that lists what a returned source holds and its successor does not.
+const EXTRA_TAG: &str = "extra-transactions";
+
+/// Longest value of a tag that every backend keeps whole.
+const TAG_LENGTH: usize = 128;
+
+/// Servers being dealt with, and what was told of each last.
+#[derive(Debug, Default)]
+pub(super) struct Fencing {
+    busy: Mutex<BTreeSet<InstanceKey>>,
+    told: Mutex<BTreeMap<InstanceKey, String>>,
+}
+
+/// Somebody deals with a server until this is dropped.
+struct Turn {
+    fencing: Arc<Fencing>,
+    key: InstanceKey,
+}
+
+impl Fencing {
+    /// Begins to deal with a server; `None` when somebody does already, or too many are dealt with.
+    fn begin(self: &Arc<Self>, key: &InstanceKey) -> Option<Turn> {
+        let mut busy = lock(&self.busy);
+        let free = busy.len() < AT_ONCE && busy.insert(key.clone());
+        free.then(|| Turn { fencing: Arc::clone(self), key: key.clone() })
+    }
+
+    /// Remembers what was told of a server; `false` when it is the same as last time.
+    fn is_news(&self, key: &InstanceKey, outcome: &str) -> bool {
+        lock(&self.told).insert(key.clone(), outcome.to_owned()).as_deref() != Some(outcome)
+    }
+
+    /// It is well: whatever happens next is news.
+    fn is_over(&self, key: &InstanceKey) {
+        lock(&self.told).remove(key);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        lock(&self.fencing.busy).remove(&self.key);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl RecoveryService {
     /// Makes servers read-only that a recovery left behind and that accept writes again. The mark is the downtime
-    /// `lost-in-recovery`: whoever ends it takes the server back into use on purpose.
-    pub(super) async fn fence_returned(&self, snapshot: &Snapshot, now: DateTime<Utc>) {
+    /// `lost-in-recovery`: whoever ends it takes the server back into use on purpose. Waits for nothing.
+    pub(super) fn fence_returned(self: &Arc<Self>, snapshot: &Snapshot, now: DateTime<Utc>) {
         if !self.parts.config.current().extensions.fence_returning_source || !self.parts.consensus.is_leader() {
             return;
         }
@@ -27,52 +96,111 @@ impl RecoveryService {
             if !instance.check.is_valid() || instance.check.last_seen.is_none_or(|seen| seen <= downtime.begin) {
                 continue;
             }
-            if accepts_writes(instance) && !self.registry.is_recovering(key) {
-                self.fence(key, instance).await;
-            } else if instance.replication.is_running() {
-                self.take_back(key).await;
+            let writes = accepts_writes(instance) && !self.registry.is_recovering(key);
+            if !writes && !instance.replication.is_running() {
+                continue;
             }
+            let Some(turn) = self.fencing.begin(key) else { continue };
+            let (this, instance) = (Arc::clone(self), Arc::clone(instance));
+            tokio::spawn(async move {
+                if writes {
+                    this.fence(&turn.key, &instance).await;
+                } else {
+                    this.take_back(&turn.key).await;
+                }
+            });
         }
     }
 
     async fn fence(&self, key: &InstanceKey, instance: &Instance) {
         let holder = format!("fence {key}");
         // Somebody is at work on it: the next round looks again.
-        let Ok(_guard) = self.parts.locks.take(&[key.to_string()], &holder) else { return };
-        let action = Action::SetReadOnly { on: true, super_too: true };
+        let Ok(guard) = self.parts.locks.take(&[key.to_string()], &holder) else { return };
+        let closed = self.close_off(key, instance).await;
+        drop(guard);
+        let outcome = match closed {
+            Ok(()) => {
+                let extra = self.extra_of(key).await;
+                self.tag(key, &extra).await;
+                format!("came back writeable after it had been replaced: made read-only; {extra}")
+            }
+            Err(why) => format!("came back writeable after it had been replaced; fencing failed: {why}"),
+        };
+        let fenced = self.parts.fleet.get(key).is_some_and(|seen| !accepts_writes(&seen));
+        if self.fencing.is_news(key, &outcome) {
+            self.parts.audit.record("fence", key, &instance.cluster_name, &Actor::system(), &outcome);
+        }
+        if fenced {
+            self.fencing.is_over(key);
+        } else {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Read-only first, then no sessions: those that began before may still hold open transactions. Where one of them held the
+    /// switch up, it is tried again without them.
+    async fn close_off(&self, key: &InstanceKey, instance: &Instance) -> Result<(), String> {
+        let read_only = Action::SetReadOnly { on: true, super_too: true };
+        let first = self.act(key, instance, &read_only, FIRST_TRY_MS).await;
+        let killed = self.act(key, instance, &Action::KillSessions, KILL_MS).await;
+        let last = if first.state.is_done() { first } else { self.act(key, instance, &read_only, SECOND_TRY_MS).await };
+        let _unreadable = self.read(key).await;
+        if last.state.is_done() && killed.state.is_done() {
+            return Ok(());
+        }
+        Err(format!("read-only {:?}, ending sessions {:?}", last.state, killed.state))
+    }
+
+    async fn act(&self, key: &InstanceKey, instance: &Instance, action: &Action, timeout_ms: u64) -> StepResult {
         let step = Step {
             id: 1,
             server: key.clone(),
-            statements: engine::statements::render(&action, instance, &instance.replication),
-            action,
+            statements: engine::statements::render(action, instance, &instance.replication),
+            action: action.clone(),
             before: vec![],
             needs: vec![],
             undo: vec![],
-            timeout_ms: FENCE_TIMEOUT_MS,
+            timeout_ms,
             phase: 1,
             reason: "a source that was replaced must not accept writes".to_owned(),
         };
-        let result = self.parts.exec.run_step(&step, &Quiet).await;
-        // Sessions that began before the switch may still hold open transactions: they end now.
-        let kill = Step { action: Action::KillSessions, statements: vec![], id: 2, ..step };
-        let killed = self.parts.exec.run_step(&kill, &Quiet).await;
-        let outcome = if result.state.is_done() && killed.state.is_done() {
-            "came back writeable after it had been replaced: made read-only".to_owned()
-        } else {
-            format!(
-                "came back writeable after it had been replaced; fencing failed: {:?}, {:?}",
-                result.state, killed.state
-            )
+        self.parts.exec.run_step(&step, &Quiet).await
+    }
+
+    /// What the server holds and the one in its place does not. It writes no more, and is read first, so that everything it
+    /// has more is its own.
+    async fn extra_of(&self, key: &InstanceKey) -> Extra {
+        let Some(successor) = self.registry.successor_of(key) else {
+            return Extra::Unknown("who replaced it is not on record".to_owned());
         };
-        self.parts.audit.record("fence", key, &instance.cluster_name, &Actor::system(), &outcome);
-        let _unreadable = self.read(key).await;
+        let Some(own) = self.read(key).await else { return Extra::Unknown(format!("{key} cannot be read")) };
+        match self.read(&successor).await {
+            Some(theirs) => extra_transactions(&own, &theirs),
+            None => Extra::Unknown(format!("{successor} cannot be read")),
+        }
+    }
+
+    /// Puts the extra transactions where API, commands and page show them: into a tag of the server.
+    async fn tag(&self, key: &InstanceKey, extra: &Extra) {
+        let Extra::Transactions(set) = extra else { return };
+        let cut = || format!("{}…", set.chars().take(TAG_LENGTH - 1).collect::<String>());
+        let value = if set.chars().count() <= TAG_LENGTH { set.clone() } else { cut() };
+        self.order(Command::PutTag { key: key.clone(), name: EXTRA_TAG.to_owned(), value }).await;
     }
 
     /// It replicates again, so it is lost no longer (`spec/recovery.md` 6.3).
     async fn take_back(&self, key: &InstanceKey) {
-        let command = Command::EndDowntime { key: key.clone() };
+        self.order(Command::EndDowntime { key: key.clone() }).await;
+        let tags = self.parts.fleet.annotations();
+        if tags.tags.get(key).is_some_and(|tags| tags.contains_key(EXTRA_TAG)) {
+            self.order(Command::DeleteTag { key: key.clone(), name: EXTRA_TAG.to_owned() }).await;
+        }
+    }
+
+    async fn order(&self, command: Command) {
+        let about = command.about();
         if let Err(error) = self.parts.consensus.submit(command, &Actor::system()).await {
-            tracing::warn!(instance = %key, %error, "could not end the downtime of a server that replicates again");
+            tracing::warn!(instance = %about, %error, "what was found about a returned source could not be recorded");
         }
     }
 }

@@ -4,24 +4,29 @@
 //! executor and tells the machine how they ended. Because machine and steps are stored before anything is done, a
 //! restarted or another node takes an unfinished recovery up where it was left (`safety.md` S5).
 
+mod detections;
 mod drive;
 mod fence;
 mod readiness;
 mod registry;
 mod request;
+mod throttle;
+mod unfinished;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use app::InstanceKey;
 use app::finding::{AnalysisCode, Finding};
 use chrono::{DateTime, Utc};
-use engine::analysis::{AnalysisSettings, Unmoved};
+use engine::analysis::{AnalysisSettings, Incremental, Unmoved};
 
 pub use readiness::Watcher;
 pub use registry::Registry;
 pub use request::{RecoverError, RecoveryRequest};
+pub use unfinished::keep_up;
 pub use watch::watch;
 
 use crate::audit::Audit;
@@ -33,6 +38,10 @@ use crate::exec::{Exec, Locks};
 use crate::fleet::Fleet;
 use crate::journal::Journal;
 use crate::node::Node;
+use crate::store::DetectionRow;
+use detections::Detections;
+use fence::Fencing;
+use throttle::Throttle;
 
 /// What recoveries need of the other rooms.
 #[derive(Debug, Clone)]
@@ -67,24 +76,54 @@ pub struct RecoveryService {
     findings: Mutex<BTreeMap<InstanceKey, Tracked>>,
     /// Binary log positions of sources that may be locked by semi-sync, and since when they have not moved.
     unmoved: Mutex<Arc<Unmoved>>,
+    /// What the last round found, and in what.
+    analysis: Mutex<Incremental>,
+    /// Servers with replicas whose first analysis is on record (`spec/recovery.md` 1.7).
+    sighted: Mutex<BTreeSet<InstanceKey>>,
+    /// This node has been the leader without a break since then; `None` while it is not.
+    leading_since: Mutex<Option<DateTime<Utc>>>,
+    /// Clusters that failed in the last round.
+    clusters_failing: AtomicUsize,
+    detections: Detections,
+    /// Servers that were asked for fresh evidence lately.
+    asked: Throttle,
+    fencing: Arc<Fencing>,
 }
 
-/// A finding and since when its code has been seen without a break.
+/// A finding and since when its code, or another one of the same failure, has been seen without a break.
 #[derive(Debug, Clone)]
 struct Tracked {
     finding: Finding,
     since: DateTime<Utc>,
     /// The reason for not acting that was told last, so that the log says it once.
     told: String,
-    /// A detection is open for this stretch of the problem.
-    detected: bool,
+    /// When the backend was told last that another recovery blocks it.
+    blocked_at: Option<DateTime<Utc>>,
 }
 
 impl RecoveryService {
     /// A service that has not begun to watch ([`watch`]).
     pub fn new(parts: Parts) -> Self {
         let registry = Registry::new(Arc::clone(&parts.events));
-        Self { parts, registry, findings: Mutex::default(), unmoved: Mutex::default() }
+        let leading_since = parts.consensus.is_leader().then_some(parts.node.started);
+        Self {
+            parts,
+            registry,
+            findings: Mutex::default(),
+            unmoved: Mutex::default(),
+            analysis: Mutex::default(),
+            sighted: Mutex::default(),
+            leading_since: Mutex::new(leading_since),
+            clusters_failing: AtomicUsize::new(0),
+            detections: Detections::default(),
+            asked: Throttle::default(),
+            fencing: Arc::default(),
+        }
+    }
+
+    /// Fills in what the backend remembers of detections, so that they are not told again.
+    pub fn load_detections(&self, rows: &[DetectionRow]) {
+        self.detections.load(rows);
     }
 
     /// Recoveries at work and ended lately.
@@ -117,12 +156,12 @@ impl RecoveryService {
     }
 }
 
-/// Codes that are recorded as detections: those with a recovery, and those that call for a look (`spec/recovery.md` 2.4).
-fn is_detection(code: AnalysisCode) -> bool {
+/// Findings that are recorded as detections: those with a recovery, and those that call for a look (`spec/recovery.md` 2.4).
+fn is_detection(finding: &Finding) -> bool {
     use AnalysisCode as C;
-    engine::policy::recovery_for(code).is_some()
+    finding.actionable
         || matches!(
-            code,
+            finding.code,
             C::DeadSourceAndReplicas
                 | C::UnreachableSource
                 | C::UnreachableSourceWithLaggingReplicas
@@ -132,3 +171,6 @@ fn is_detection(code: AnalysisCode) -> bool {
                 | C::DeadIntermediateSourceAndReplicas
         )
 }
+
+#[cfg(test)]
+mod tests;

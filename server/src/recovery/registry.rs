@@ -1,14 +1,15 @@
 //! Recoveries at work and ended lately, in memory, so that deciding never waits for the backend.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use app::InstanceKey;
 use app::event::EventBody;
-use app::recovery::{AcknowledgeScope, Acknowledgement, Recovery};
+use app::recovery::{AcknowledgeScope, Acknowledgement, Recovery, RecoveryKind};
 use chrono::{DateTime, Utc};
 use engine::policy::Recent;
 
+use crate::consensus::Actor;
 use crate::events::EventBus;
 
 /// Ended recoveries kept in memory for pages and decisions; older ones are read from the backend.
@@ -18,13 +19,15 @@ const KEPT: usize = 500;
 #[derive(Debug)]
 pub struct Registry {
     recoveries: Mutex<BTreeMap<String, Arc<Recovery>>>,
+    /// Recoveries that were at work here until another process claimed them.
+    lost: Mutex<BTreeSet<String>>,
     events: Arc<EventBus>,
 }
 
 impl Registry {
     /// A registry that tells every change on `events`.
     pub fn new(events: Arc<EventBus>) -> Self {
-        Self { recoveries: Mutex::default(), events }
+        Self { recoveries: Mutex::default(), lost: Mutex::default(), events }
     }
 
     /// Fills in what the backend remembers; what is here already is newer and stays.
@@ -82,6 +85,9 @@ impl Registry {
             .values()
             .map(|r| Recent {
                 uid: r.uid.clone(),
+                kind: r.kind,
+                automatic: r.actor == Actor::system().name,
+                data_center: r.finding.facts.data_center.clone(),
                 cluster: r.cluster.clone(),
                 cluster_alias: r.cluster_alias.clone(),
                 failed: r.finding.key.clone(),
@@ -115,6 +121,58 @@ impl Registry {
     /// A recovery of this server is at work.
     pub fn is_recovering(&self, key: &InstanceKey) -> bool {
         self.lock().values().any(|r| r.is_running() && r.finding.key == *key)
+    }
+
+    /// A recovery that replaced this server, or tried to, has ended since then.
+    pub(super) fn ended_since(&self, failed: &InstanceKey, since: DateTime<Utc>) -> bool {
+        let replaces = |kind| matches!(kind, RecoveryKind::Source | RecoveryKind::CoSource);
+        let held = self.lock();
+        held.values().any(|r| replaces(r.kind) && r.finding.key == *failed && r.ended.is_some_and(|end| end >= since))
+    }
+
+    /// The server that has the place of this one now: who replaced it, or who replaced that one later, and so on.
+    pub(super) fn successor_of(&self, replaced: &InstanceKey) -> Option<InstanceKey> {
+        // Newest first, so each look finds the last time that a server was replaced.
+        let ended: Vec<_> = self.list().into_iter().filter(|r| r.is_successful() && r.successor.is_some()).collect();
+        let mut found: Option<&Recovery> = None;
+        loop {
+            let at = found.and_then(|r| r.successor.as_ref()).unwrap_or(replaced);
+            let since = found.map(|r| r.started);
+            let later = |r: &&Arc<Recovery>| {
+                r.finding.key == *at && r.successor.as_ref() != Some(at) && since.is_none_or(|since| r.started > since)
+            };
+            match ended.iter().find(later) {
+                Some(next) => found = Some(next),
+                None => return found.and_then(|r| r.successor.clone()),
+            }
+        }
+    }
+
+    /// Another process has claimed a recovery that is at work here.
+    pub(crate) fn lose(&self, uid: &str) {
+        if self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.to_owned()) {
+            tracing::error!(uid, "another process has taken this recovery over; it is let go of here");
+        }
+    }
+
+    /// A recovery that was lost has been claimed back.
+    pub(super) fn regain(&self, uid: &str) {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+
+    /// The recovery is another process's now: not one more step of it may be run here.
+    pub(super) fn is_lost(&self, uid: &str) -> bool {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).contains(uid)
+    }
+
+    /// A recovery is at work here.
+    pub(super) fn is_at_work(&self, token: &str) -> bool {
+        self.lock().values().any(|r| r.is_running() && r.node_token == token)
+    }
+
+    /// Recoveries at work on other processes, by identity.
+    pub(super) fn running_elsewhere(&self, token: &str) -> Vec<String> {
+        self.lock().values().filter(|r| r.is_running() && r.node_token != token).map(|r| r.uid.clone()).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Recovery>>> {

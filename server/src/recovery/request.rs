@@ -136,6 +136,7 @@ impl RecoveryService {
         let command =
             Command::Acknowledge { what: what.clone(), by: actor.name.clone(), comment: comment.to_owned(), at };
         self.parts.consensus.submit(command, actor).await?;
+        self.detections.acknowledge(&what);
         Ok(self.registry.acknowledge(&what, &actor.name, comment, at))
     }
 

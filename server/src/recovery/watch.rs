@@ -1,7 +1,8 @@
 //! The loop that looks at the picture whenever it changes, and at least once a second.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use app::InstanceKey;
@@ -26,7 +27,16 @@ const GATHER: Duration = Duration::from_millis(5);
 /// While a source is out of sight and its replicas have not made up their minds, they are asked this often.
 const EMERGENCY: Duration = Duration::from_millis(100);
 
-/// Runs until the service stops: takes up unfinished recoveries, then watches.
+/// A server is asked no more often than this in an emergency, however often the picture changes.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// For so long a problem is an emergency; then the original's throttle counts (`spec/recovery.md` 0.2, emergency re-read).
+const EMERGENCY_LASTS: TimeDelta = TimeDelta::seconds(10);
+
+/// The row of a blocked recovery is refreshed this often: it is thrown away when it is not.
+const BLOCKED_AGAIN: TimeDelta = TimeDelta::milliseconds(900);
+
+/// Runs until the service stops.
 pub async fn watch(service: Arc<RecoveryService>, task: Task) {
     let mut events = service.parts.events.subscribe();
     let mut urgent = false;
@@ -65,21 +75,60 @@ impl RecoveryService {
     pub(super) async fn round(self: &Arc<Self>) -> bool {
         let now = Utc::now();
         let snapshot = self.parts.fleet.snapshot();
-        let findings = engine::analysis::analyse(&snapshot, &self.analysis_settings(), now);
-        Arc::make_mut(&mut self.unmoved.lock().unwrap_or_else(PoisonError::into_inner)).observe(&findings, now);
+        let findings = lock(&self.analysis).analyse(&snapshot, &self.analysis_settings(), now);
+        Arc::make_mut(&mut lock(&self.unmoved)).observe(&findings, now);
+        self.sight(&findings, &snapshot, now);
         self.track(findings, now);
-        self.fence_returned(&snapshot, now).await;
-        if !self.parts.consensus.is_leader() {
+        self.fence_returned(&snapshot, now);
+        if !self.leads(now) {
             return false;
         }
         let mut urgent = false;
         let tracked: Vec<Tracked> = self.tracked().values().cloned().collect();
+        self.count_failing(&tracked, now);
         for problem in tracked {
-            urgent |= self.look_closer(&problem.finding, &snapshot);
+            urgent |= self.look_closer(&problem, &snapshot, now);
             self.detect(&problem, now);
             self.consider(&problem, &snapshot, now).await;
         }
         urgent
+    }
+
+    /// This node acts; since when is remembered.
+    fn leads(&self, now: DateTime<Utc>) -> bool {
+        let leads = self.parts.consensus.is_leader();
+        let mut since = lock(&self.leading_since);
+        *since = if leads { Some(since.unwrap_or(now)) } else { None };
+        leads
+    }
+
+    /// How many clusters fail at once.
+    fn count_failing(&self, tracked: &[Tracked], now: DateTime<Utc>) {
+        let config = self.parts.config.current();
+        let counts = |f: &Finding| {
+            let recovery = &config.recovery;
+            [&recovery.recover_primary_filters, &recovery.recover_intermediate_source_filters]
+                .iter()
+                .any(|filters| filters.matches(&f.cluster, &f.cluster_alias))
+        };
+        let findings = tracked.iter().map(|t| &t.finding);
+        let failing = policy::clusters_failing(findings, &self.registry.recent(), now, counts);
+        self.clusters_failing.store(failing, Ordering::Relaxed);
+    }
+
+    /// Records the first analysis of every server with replicas: without it the first trouble would be no change.
+    fn sight(&self, findings: &[Finding], snapshot: &Snapshot, now: DateTime<Utc>) {
+        let mut sighted = lock(&self.sighted);
+        let fresh: BTreeSet<InstanceKey> =
+            lock(&self.analysis).sources().filter(|key| !sighted.contains(*key)).cloned().collect();
+        for key in &fresh {
+            let code = findings.iter().find(|f| f.key == *key).map_or(AnalysisCode::NoProblem, |f| f.code);
+            drop(self.parts.journal.push(Entry::Analysis { key: key.clone(), code, at: now }));
+        }
+        sighted.extend(fresh);
+        if sighted.len() > snapshot.instances.len() {
+            sighted.retain(|key| snapshot.get(key).is_some());
+        }
     }
 
     /// Keeps the findings, tells what changed, and remembers since when each has been so.
@@ -115,7 +164,13 @@ impl RecoveryService {
                     }
                     _ => {
                         told.push(finding.clone());
-                        tracked.insert(key, Tracked { finding, since: now, told: String::new(), detected: false });
+                        // A replica that comes or goes makes another code of the same failure.
+                        let kind = policy::recovery_for(finding.code);
+                        let same = tracked
+                            .get(&key)
+                            .filter(|old| kind.is_some() && policy::recovery_for(old.finding.code) == kind);
+                        let since = same.map_or(now, |old| old.since);
+                        tracked.insert(key, Tracked { finding, since, told: String::new(), blocked_at: None });
                     }
                 }
             }
@@ -130,40 +185,46 @@ impl RecoveryService {
         }
     }
 
-    /// Asks for fresh evidence where the picture leaves room for doubt (`spec/recovery.md` 2.5).
-    fn look_closer(&self, finding: &Finding, snapshot: &Snapshot) -> bool {
+    /// Asks for fresh evidence where the picture leaves room for doubt (`spec/recovery.md` 2.5), no server too often.
+    fn look_closer(&self, problem: &Tracked, snapshot: &Snapshot, now: DateTime<Utc>) -> bool {
         use AnalysisCode as C;
-        let keys: Vec<InstanceKey> = match finding.code {
+        let finding = &problem.finding;
+        let keys = match finding.code {
             C::UnreachableSource
             | C::UnreachableSourceWithLaggingReplicas
             | C::UnreachableIntermediateSource
             | C::UnreachableIntermediateSourceWithLaggingReplicas
-            | C::UnreachableCoSource => {
-                snapshot.replicas_of(&finding.key).map(|r| r.key.clone()).chain([finding.key.clone()]).collect()
-            }
+            | C::UnreachableCoSource
+            | C::DeadSourceAndReplicas => everybody_about(finding, snapshot),
             C::AllSourceReplicasNotReplicating
             | C::AllSourceReplicasNotReplicatingOrDead
-            | C::LockedSemiSyncSourceHypothesis => vec![finding.key.clone()],
-            C::FirstTierReplicaFailingToConnect => vec![finding.source.clone()],
+            | C::LockedSemiSyncSourceHypothesis => BTreeSet::from([finding.key.clone()]),
+            C::FirstTierReplicaFailingToConnect => BTreeSet::from([finding.source.clone()]),
             _ => return false,
         };
-        for key in &keys {
-            self.parts.discovery.probe_soon(key);
-        }
-        matches!(
+        let may_change_soon = matches!(
             finding.code,
             C::UnreachableSource | C::UnreachableIntermediateSource | C::FirstTierReplicaFailingToConnect
-        ) && self.tracked().get(&finding.key).is_some_and(|t| Utc::now() - t.since < TimeDelta::seconds(10))
+        );
+        let urgent = may_change_soon && now.signed_duration_since(problem.since) < EMERGENCY_LASTS;
+        let (pause, at) = (if urgent { BREATH } else { TICK }, Instant::now());
+        for key in keys.iter().filter(|key| self.asked.may(key, pause, at)) {
+            self.parts.discovery.probe_soon(key);
+        }
+        urgent
     }
 
-    /// Records a detection once for each stretch of a problem.
+    /// Tells of a problem, and records it, once in its time (`spec/recovery.md` 3.3.1).
     fn detect(&self, problem: &Tracked, now: DateTime<Utc>) {
         let finding = &problem.finding;
-        if problem.detected || !is_detection(finding.code) {
+        if !is_detection(finding) {
             return;
         }
-        if let Some(tracked) = self.tracked().get_mut(&finding.key) {
-            tracked.detected = true;
+        let life = self.parts.config.current().detection.block_period();
+        let life = TimeDelta::from_std(life.max(TICK)).unwrap_or(TimeDelta::MAX);
+        let recovered = |since| self.registry.ended_since(&finding.key, since);
+        if !self.detections.open(finding, now, life, recovered) {
+            return;
         }
         tracing::warn!(
             instance = %finding.key, cluster = %finding.cluster_alias, code = %finding.code, "detected: {}", finding.description
@@ -181,39 +242,50 @@ impl RecoveryService {
         let situation = self.situation(finding, problem.since, &recent, now);
         let hold = match policy::decide(finding, &self.policy(), &situation) {
             Ok(kind) => match self.begin(finding.clone(), kind, None, &Actor::system(), snapshot, false).await {
-                Ok(_) => return,
+                Ok(_) => return self.tell_held(finding, String::new()),
                 Err(error) => error.to_string(),
             },
-            Err(Hold::InProgress { .. }) => return,
+            // The log has told of that recovery itself.
+            Err(hold @ Hold::InProgress { .. }) => return self.tell_held(finding, hold.reason()),
             Err(hold) => {
                 if let Hold::Blocked { uid, .. } = &hold {
-                    let blocking = self.registry.find(uid).map(|r| r.id).unwrap_or_default();
-                    let entry = Entry::Blocked { finding: Box::new(finding.clone()), blocking, at: now };
-                    drop(self.parts.journal.push(entry));
+                    self.note_blocked(problem, uid, now);
                 }
                 hold.reason()
             }
         };
-        if let Some(tracked) = self.tracked().get_mut(&finding.key).filter(|t| t.told != hold) {
+        let news = self.held_because(&finding.key).as_ref() != Some(&hold);
+        if news {
             tracing::warn!(instance = %finding.key, cluster = %finding.cluster_alias, code = %finding.code, "not recovered: {hold}");
-            tracked.told = hold;
-            // Why it is held back is shown beside the finding.
-            self.parts.events.publish(EventBody::Finding { finding: Box::new(finding.clone()) });
+            self.tell_held(finding, hold);
         }
+    }
+
+    fn tell_held(&self, finding: &Finding, reason: String) {
+        if let Some(tracked) = self.tracked().get_mut(&finding.key) {
+            tracked.told = reason;
+        }
+        // Why it is held back is shown beside the finding.
+        self.parts.events.publish(EventBody::Finding { finding: Box::new(finding.clone()) });
+    }
+
+    /// The row of a blocked recovery is kept for as long as it is refreshed.
+    fn note_blocked(&self, problem: &Tracked, uid: &str, now: DateTime<Utc>) {
+        if problem.blocked_at.is_some_and(|at| now.signed_duration_since(at) < BLOCKED_AGAIN) {
+            return;
+        }
+        if let Some(tracked) = self.tracked().get_mut(&problem.finding.key) {
+            tracked.blocked_at = Some(now);
+        }
+        let blocking = self.registry.find(uid).map(|r| r.id).unwrap_or_default();
+        let entry = Entry::Blocked { finding: Box::new(problem.finding.clone()), blocking, at: now };
+        drop(self.parts.journal.push(entry));
     }
 
     /// When and how long to hold back, by configuration.
     pub(super) fn policy(&self) -> Policy {
-        let config = self.parts.config.current();
-        // The original acts from the third poll on: before that the picture is that of the last process.
-        let settle = TimeDelta::from_std(config.discovery.poll_interval() * 3).unwrap_or(TimeDelta::MAX);
-        Policy {
-            block_period: TimeDelta::from_std(config.recovery.block_period()).unwrap_or(TimeDelta::MAX),
-            grace: TimeDelta::seconds(
-                i64::try_from(config.extensions.recovery_grace_seconds).unwrap_or(i64::MAX / 1000),
-            ),
-            hold_off_until: self.parts.node.started + settle,
-        }
+        let leading_since = *lock(&self.leading_since);
+        crate::settings::policy(&self.parts.config.current(), self.parts.node.started, leading_since)
     }
 
     /// The situation of a finding that nobody forced.
@@ -236,7 +308,23 @@ impl RecoveryService {
             source_opt_in: opted(&config.recovery.recover_primary_filters),
             intermediate_opt_in: opted(&config.recovery.recover_intermediate_source_filters),
             recent,
+            grace: crate::settings::grace(&config, &finding.cluster, &finding.cluster_alias),
+            clusters_failing: self.clusters_failing.load(Ordering::Relaxed),
             forced: false,
         }
     }
+}
+
+/// The server, all who told something about it, and the replicas of binlog servers among them.
+fn everybody_about(finding: &Finding, snapshot: &Snapshot) -> BTreeSet<InstanceKey> {
+    let replicas: BTreeSet<&InstanceKey> =
+        finding.facts.replicas.iter().chain(finding.evidence.iter().map(|e| &e.told_by)).collect();
+    let relays = replicas.iter().filter(|key| snapshot.get(key).is_some_and(|i| i.is_binlog_server()));
+    let below = relays.flat_map(|key| snapshot.replicas_of(key)).map(|i| &i.key);
+    let all = replicas.iter().copied().chain(below).chain([&finding.key]);
+    all.filter(|key| key.is_valid()).cloned().collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,6 +8,9 @@ use super::{Store, StoreResult};
 
 /// A row that was not refreshed for this long is up for take-over, and its process counts as gone.
 pub(super) const STALE_SECONDS: u32 = 5;
+/// A process that has not beaten for this long has lost its recoveries to whoever claims them first. It learns so itself
+/// at its next beat, should it live after all.
+const GONE_SECONDS: u32 = 3;
 /// A process that beat within this time is available.
 const AVAILABLE_SECONDS: u32 = 2;
 
@@ -126,6 +129,28 @@ impl Store {
              last_seen_active from node_health where last_seen_active >= {since} order by hostname, token"
         );
         Ok(self.rows(Statement::new(sql)).await?.iter().map(node_of).collect())
+    }
+
+    /// The process beat lately: nobody may take its recoveries.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn is_alive(&self, node: &NodeIdentity) -> StoreResult<bool> {
+        let since = self.dialect().seconds_ago(GONE_SECONDS);
+        let sql = format!(
+            "select count(*) as beats from node_health where hostname = ? and token = ? and last_seen_active >= {since}"
+        );
+        let statement = Statement::new(sql).bind(&node.hostname).bind(&node.token);
+        Ok(self.row(statement).await?.is_some_and(|row| row.int("beats") > 0))
+    }
+
+    /// Takes back the sign of life of a process that stops.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn leave(&self, node: &NodeIdentity) -> StoreResult<()> {
+        let sql = "delete from node_health where hostname = ? and token = ?";
+        self.run(Statement::new(sql).bind(&node.hostname).bind(&node.token)).await.map(drop)
     }
 
     /// Deletes the rows of processes that ceased to beat; returns how many.

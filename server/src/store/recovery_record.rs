@@ -36,7 +36,8 @@ pub struct RecoveryStanding {
 }
 
 impl Store {
-    /// Saves a recovery with its steps and the state of its machine, in one transaction.
+    /// Saves a recovery with its steps and the state of its machine, in one transaction. One that another process has claimed
+    /// meanwhile is that one's to save: it stays as it is, and the answer is `false`.
     ///
     /// # Errors
     /// What the backend says; then the earlier state stands.
@@ -45,7 +46,7 @@ impl Store {
         recovery: &Recovery,
         machine: &serde_json::Value,
         now: DateTime<Utc>,
-    ) -> StoreResult<()> {
+    ) -> StoreResult<bool> {
         let mut bare = recovery.clone();
         let steps = std::mem::take(&mut bare.steps);
         let json = to_json("orchestrator_recovery.recovery", &bare)?;
@@ -72,11 +73,17 @@ impl Store {
             .bind(recovery.started)
             .bind(now);
         let mut tx = self.begin().await?;
+        let sql = format!("select node_token from orchestrator_recovery where uid = ?{}", self.dialect().for_update());
+        let held = tx.rows(Statement::new(sql).bind(&recovery.uid)).await?;
+        if held.first().is_some_and(|row| row.text("node_token") != self.fit_ascii(&recovery.node_token, 128)) {
+            return Ok(false);
+        }
         tx.run(statement).await?;
         for step in &steps {
             self.save_step_in(&mut tx, &recovery.uid, step).await?;
         }
-        tx.commit().await
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Saves one step of a recovery: before it is run, and again with its outcome.
@@ -96,6 +103,32 @@ impl Store {
         tx.run(Statement::new(sql).bind(uid).bind(step.step.id).bind(json)).await.map(|_| ())
     }
 
+    /// Recoveries that are not finished, oldest first: identity, and the process that has it.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn unfinished_recoveries(&self) -> StoreResult<Vec<(String, NodeIdentity)>> {
+        let sql = "select uid, node_hostname, node_token from orchestrator_recovery where state = 'running' \
+                   order by started_at, uid";
+        let held = |row: &Row| {
+            (row.text("uid"), NodeIdentity { hostname: row.text("node_hostname"), token: row.text("node_token") })
+        };
+        Ok(self.rows(Statement::new(sql)).await?.iter().map(held).collect())
+    }
+
+    /// One unfinished recovery with the state of its machine; `None` when it has ended.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when the record cannot be read, or what the backend says.
+    pub async fn load_unfinished_recovery(&self, uid: &str) -> StoreResult<Option<UnfinishedRecovery>> {
+        let sql = "select uid, recovery, machine, node_hostname, node_token, updated_at from orchestrator_recovery \
+                   where uid = ? and state = 'running'";
+        match self.row(Statement::new(sql).bind(uid)).await? {
+            Some(row) => self.unfinished_of(&row).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Recoveries that are not finished, oldest first. A record that cannot be read is left out with an error in the
     /// log: it must not keep the others from being finished.
     ///
@@ -105,12 +138,8 @@ impl Store {
         let sql = "select uid, recovery, machine, node_hostname, node_token, updated_at from orchestrator_recovery where state = 'running' order by started_at, uid";
         let mut unfinished = Vec::new();
         for row in self.rows(Statement::new(sql)).await? {
-            match self.assemble(&row).await {
-                Ok(recovery) => unfinished.push(UnfinishedRecovery {
-                    recovery,
-                    machine: serde_json::from_str(&row.text("machine")).unwrap_or_default(),
-                    updated_at: row.time_or_epoch("updated_at"),
-                }),
+            match self.unfinished_of(&row).await {
+                Ok(found) => unfinished.push(found),
                 Err(error @ StoreError::Corrupt { .. }) => {
                     tracing::error!(uid = row.text("uid"), %error, "an unfinished recovery cannot be read");
                 }
@@ -135,6 +164,30 @@ impl Store {
             node: NodeIdentity { hostname: row.text("node_hostname"), token: row.text("node_token") },
         };
         Ok(self.rows(Statement::new(sql).bind(limit)).await?.iter().map(standing).collect())
+    }
+
+    async fn unfinished_of(&self, row: &Row) -> StoreResult<UnfinishedRecovery> {
+        Ok(UnfinishedRecovery {
+            recovery: self.assemble(row).await?,
+            machine: serde_json::from_str(&row.text("machine")).unwrap_or_default(),
+            updated_at: row.time_or_epoch("updated_at"),
+        })
+    }
+
+    /// Closes a recovery whose record cannot be read, so that nobody tries to go on with it.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn abandon_recovery(&self, uid: &str, now: DateTime<Utc>) -> StoreResult<()> {
+        let sql = "update orchestrator_recovery set state = 'failed', updated_at = ? where uid = ?";
+        self.run(Statement::new(sql).bind(now).bind(uid)).await.map(drop)
+    }
+
+    /// Makes a record unreadable, for tests of what is done with such a one.
+    #[cfg(test)]
+    pub(crate) async fn spoil_recovery(&self, uid: &str) -> StoreResult<()> {
+        let sql = "update orchestrator_recovery set recovery = '{}' where uid = ?";
+        self.run(Statement::new(sql).bind(uid)).await.map(drop)
     }
 
     /// One recovery in full, with its number and acknowledgement; `None` when it is unknown or of the original.

@@ -11,6 +11,6 @@ section! {
         "RecoverLockedSemiSyncMaster" => recover_locked_source: bool = false, Live, Later;
         /// Seconds the suspicion must last before a source counts as locked by semi-sync. 0 =
         /// `ReasonableReplicationLagSeconds`.
-        "ReasonableLockedSemiSyncMasterSeconds" => reasonable_locked_source_seconds: u64 = 0, Live, Later;
+        "ReasonableLockedSemiSyncMasterSeconds" => reasonable_locked_source_seconds: u64 = 0, Live, InEffect;
     }
 }

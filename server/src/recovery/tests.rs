@@ -1,0 +1,330 @@
+//! The rounds of the loop over a picture: fencing, unfinished recoveries, rows of the backend.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use app::InstanceKey;
+use app::finding::{AnalysisCode, Facts, Finding, Severity};
+use app::plan::Action;
+use app::recovery::{Recovery, RecoveryKind, RecoveryState};
+use app::topology::{Downtime, Instance, Replication, ThreadState};
+use chrono::{TimeDelta, Utc};
+
+use super::drive::LOST_IN_RECOVERY;
+use super::{Parts, RecoveryService};
+use crate::config::{Config, LiveConfig};
+use crate::consensus::{Actor, Command};
+use crate::exec::Exec;
+use crate::fleet::{Observation, Outcome};
+use crate::node::Node;
+use crate::services::{self, Services};
+use crate::store::{DetectionFilter, NodeReport, Store};
+use crate::testing::PictureHands;
+
+const OLD: &str = "aaaaaaaa-0000-0000-0000-000000000001";
+
+/// A service over a picture, on a backend that others may share.
+struct Desk {
+    services: Services,
+    hands: Arc<PictureHands>,
+    recovery: Arc<RecoveryService>,
+}
+
+impl Desk {
+    async fn new(store: &Store, config: &str) -> Self {
+        let config = Config::from_json(config).expect("a good configuration");
+        let assembled = services::assemble(Arc::new(LiveConfig::fixed(config)), store.clone(), Node::new("node")).await;
+        let services = assembled.expect("the backend can be read").write_behind();
+        let hands = Arc::new(PictureHands::new(Arc::clone(&services.fleet)));
+        let recovery = Arc::new(RecoveryService::new(Parts {
+            config: Arc::clone(&services.config),
+            fleet: Arc::clone(&services.fleet),
+            discovery: Arc::clone(&services.discovery),
+            consensus: Arc::clone(&services.consensus),
+            exec: Exec::new(hands.clone()),
+            locks: services.locks.clone(),
+            audit: services.audit.clone(),
+            events: Arc::clone(&services.events),
+            journal: services.journal.clone(),
+            node: Arc::clone(&services.node),
+        }));
+        Self { services, hands, recovery }
+    }
+
+    async fn alone() -> Self {
+        let store = Store::in_memory().await.expect("a store");
+        Self::new(&store, r#"{"BackendDB": "sqlite", "SQLite3DataFile": ":memory:"}"#).await
+    }
+
+    fn see(&self, instance: Instance) {
+        let (probed, now) = (instance.key.clone(), Utc::now());
+        let outcome = Outcome::Seen(Box::new(instance));
+        self.services.fleet.observe(Observation { probed, started: now, ended: now, outcome });
+    }
+
+    fn miss(&self, name: &str) {
+        let now = Utc::now();
+        let outcome = Outcome::Failed { error: "connection refused".to_owned() };
+        self.services.fleet.observe(Observation { probed: key(name), started: now, ended: now, outcome });
+    }
+
+    /// The server was left behind by a recovery a minute ago.
+    async fn leave_behind(&self, name: &str) {
+        let begin = Utc::now() - TimeDelta::minutes(1);
+        let end = begin + TimeDelta::days(365);
+        let downtime = Downtime { owner: "orchestrator".into(), reason: LOST_IN_RECOVERY.into(), begin, end };
+        let command = Command::BeginDowntime { key: key(name), downtime };
+        self.services.consensus.submit(command, &Actor::system()).await.expect("accepted");
+    }
+
+    fn is_fenced(&self, name: &str) -> bool {
+        let seen = self.services.fleet.get(&key(name)).expect("known");
+        seen.read_only && seen.super_read_only == Some(true)
+    }
+
+    async fn within(&self, what: &str, limit: Duration, check: impl AsyncFn() -> bool) {
+        let began = Instant::now();
+        while !check().await {
+            assert!(began.elapsed() < limit, "{what}: not within {limit:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+fn key(name: &str) -> InstanceKey {
+    InstanceKey::new(name, 3306)
+}
+
+fn server(name: &str, executed: &str) -> Instance {
+    Instance {
+        version: "8.4.3".to_owned(),
+        super_read_only: Some(false),
+        executed_gtid: executed.to_owned(),
+        gtid_mode: "ON".to_owned(),
+        ..Instance::unseen(key(name))
+    }
+}
+
+fn replica(name: &str, source: &str) -> Instance {
+    let replication = Replication {
+        source: key(source),
+        receiver: ThreadState::Running,
+        applier: ThreadState::Running,
+        auto_position: true,
+        ..Default::default()
+    };
+    Instance { replication, read_only: true, super_read_only: Some(true), ..server(name, "") }
+}
+
+fn record(node: &Node, failed: &str, successor: Option<&str>) -> Recovery {
+    let now = Utc::now();
+    let finding = Finding {
+        key: key(failed),
+        source: InstanceKey::default(),
+        cluster: format!("{failed}:3306"),
+        cluster_alias: format!("{failed}:3306"),
+        cluster_domain: String::new(),
+        code: AnalysisCode::DeadSource,
+        description: String::new(),
+        structure: vec![],
+        severity: Severity::Broken,
+        actionable: true,
+        downtime_end: None,
+        replicas_downtimed: false,
+        facts: Facts::default(),
+        evidence: vec![],
+    };
+    Recovery {
+        id: 0,
+        uid: node.new_uid(now),
+        kind: RecoveryKind::Source,
+        cluster: finding.cluster.clone(),
+        cluster_alias: finding.cluster_alias.clone(),
+        finding,
+        actor: Actor::system().name,
+        state: if successor.is_some() { RecoveryState::Succeeded } else { RecoveryState::Running },
+        successor: successor.map(key),
+        successor_alias: String::new(),
+        lost_replicas: vec![],
+        participants: vec![],
+        errors: vec![],
+        considered: vec![],
+        steps: vec![],
+        story: vec![],
+        started: now,
+        ended: successor.map(|_| now),
+        node: node.hostname.clone(),
+        node_token: node.token.clone(),
+        acknowledged: None,
+        detection_id: 0,
+    }
+}
+
+#[tokio::test]
+async fn a_returning_source_is_fenced_while_the_fence_of_another_hangs() {
+    let desk = Desk::alone().await;
+    for name in ["hung", "db1"] {
+        desk.see(server(name, ""));
+        desk.leave_behind(name).await;
+    }
+    desk.hands.hang(&key("hung"));
+    let began = Instant::now();
+    desk.recovery.round().await;
+    assert!(began.elapsed() < Duration::from_millis(500), "the loop waited: {:?}", began.elapsed());
+    desk.within("db1 is fenced", Duration::from_secs(1), async || desk.is_fenced("db1")).await;
+    assert!(!desk.is_fenced("hung"));
+    // Rounds go on, and nobody begins anew with the server that somebody is busy with.
+    for _ in 0..5 {
+        desk.recovery.round().await;
+    }
+    let tries = desk.hands.acts().iter().filter(|(at, _)| *at == key("hung")).count();
+    assert_eq!(tries, 1, "{:?}", desk.hands.acts());
+}
+
+#[tokio::test]
+async fn what_a_returned_source_wrote_alone_is_listed() {
+    let desk = Desk::alone().await;
+    desk.see(server("db1", &format!("{OLD}:1-105")));
+    desk.see(server("db3", &format!("{OLD}:1-100,bbbbbbbb-0000-0000-0000-000000000003:1-9")));
+    desk.leave_behind("db1").await;
+    // db2 took the place of db1, and db3 that of db2.
+    let node = &desk.services.node;
+    desk.recovery.registry().put(record(node, "db1", Some("db2")));
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    desk.recovery.registry().put(record(node, "db2", Some("db3")));
+    desk.recovery.round().await;
+    let extra = format!("{OLD}:101-105");
+    let tagged = async || {
+        let tags = desk.services.fleet.annotations().tags.get(&key("db1")).cloned().unwrap_or_default();
+        tags.get("extra-transactions") == Some(&extra)
+    };
+    desk.within("the tag", Duration::from_secs(1), tagged).await;
+    let audited = async || {
+        let rows = desk.services.audit.page(Some(&key("db1")), 0).await.expect("readable");
+        rows.iter().any(|row| row.kind == "fence" && row.message.contains(&extra))
+    };
+    desk.within("the audit", Duration::from_secs(1), audited).await;
+    assert!(desk.is_fenced("db1"));
+    let first = desk.hands.acts().first().cloned();
+    assert_eq!(first, Some((key("db1"), Action::SetReadOnly { on: true, super_too: true })));
+}
+
+#[tokio::test]
+async fn a_recovery_of_a_process_that_lives_is_left_to_it_and_that_of_a_dead_one_is_claimed_once() {
+    let store = Store::in_memory().await.expect("a store");
+    let config = r#"{"BackendDB": "sqlite", "SQLite3DataFile": ":memory:"}"#;
+    let (first, heir) = (Desk::new(&store, config).await, Desk::new(&store, config).await);
+    let report = |desk: &Desk| NodeReport { node: desk.services.node.identity(), ..NodeReport::default() };
+    let running = record(&first.services.node, "db1", None);
+    let uid = running.uid.clone();
+    first.recovery.registry().put(running.clone());
+    store.record_recovery(&running).await.expect("recorded");
+    store.save_recovery(&running, &serde_json::json!("no machine"), Utc::now()).await.expect("saved");
+    store.beat(&report(&first)).await.expect("beat");
+
+    heir.recovery.look_after_unfinished(&store).await.expect("readable");
+    let seen = heir.recovery.registry().find(&uid).expect("it holds its cluster here too");
+    assert!(seen.is_running());
+    assert_eq!(seen.node_token, first.services.node.token);
+
+    store.leave(&report(&first).node).await.expect("left");
+    heir.recovery.look_after_unfinished(&store).await.expect("readable");
+    let taken = store.load_recovery(&uid).await.expect("readable").expect("there");
+    assert_eq!(taken.node_token, heir.services.node.token);
+    // Its machine cannot be read: it is given up, and blocks nobody.
+    assert!(!heir.recovery.registry().find(&uid).expect("there").is_running());
+
+    // Should the first one live after all, it lets go, and what it saves late changes nothing.
+    assert!(!first.recovery.registry().is_lost(&uid));
+    store.save_recovery(&running, &serde_json::json!("late"), Utc::now()).await.expect("no error");
+    let held = store.load_recovery(&uid).await.expect("readable").expect("there");
+    assert_eq!(held.node_token, heir.services.node.token);
+}
+
+#[tokio::test]
+async fn a_process_learns_that_its_recovery_was_claimed() {
+    let store = Store::in_memory().await.expect("a store");
+    let config = r#"{"BackendDB": "sqlite", "SQLite3DataFile": ":memory:"}"#;
+    let desk = Desk::new(&store, config).await;
+    let running = record(&desk.services.node, "db1", None);
+    desk.recovery.registry().put(running.clone());
+    store.record_recovery(&running).await.expect("recorded");
+    store.save_recovery(&running, &serde_json::Value::Null, Utc::now()).await.expect("saved");
+    let other = Node::new("other");
+    store.beat(&NodeReport { node: other.identity(), ..NodeReport::default() }).await.expect("beat");
+    let own = desk.services.node.identity();
+    assert!(store.claim_recovery(&running.uid, &own, &other.identity(), Utc::now()).await.expect("claimed"));
+    desk.recovery.look_after_unfinished(&store).await.expect("readable");
+    assert!(desk.recovery.registry().is_lost(&running.uid));
+    assert_eq!(desk.recovery.registry().find(&running.uid).expect("there").node_token, other.token);
+    // The other one ends it.
+    let mut ended = store.load_recovery(&running.uid).await.expect("readable").expect("there");
+    ended.state = RecoveryState::Failed { reason: "no replica".to_owned() };
+    ended.ended = Some(Utc::now());
+    store.save_recovery(&ended, &serde_json::Value::Null, Utc::now()).await.expect("saved");
+    desk.recovery.look_after_unfinished(&store).await.expect("readable");
+    assert!(!desk.recovery.registry().find(&running.uid).expect("there").is_running(), "it holds the cluster no more");
+}
+
+#[tokio::test]
+async fn the_first_trouble_of_a_server_is_a_change_and_a_detection_once() {
+    let desk = Desk::alone().await;
+    desk.see(server("db1", ""));
+    desk.see(replica("db2", "db1"));
+    desk.recovery.round().await;
+    desk.miss("db1");
+    for _ in 0..3 {
+        desk.recovery.round().await;
+    }
+    let store = &desk.services.store;
+    let changed = async || store.analysis_changes().await.expect("readable").len() == 1;
+    desk.within("the change", Duration::from_secs(2), changed).await;
+    let changes = store.analysis_changes().await.expect("readable");
+    assert_eq!((changes[0].key.clone(), changes[0].analysis.as_str()), (key("db1"), "UnreachableMaster"));
+    let detections = store.detections(&DetectionFilter::All, 0, 20).await.expect("readable");
+    assert_eq!(detections.len(), 1, "{detections:?}");
+    assert_eq!(detections[0].analysis, "UnreachableMaster");
+    let held = desk.recovery.held_because(&key("db1"));
+    assert_eq!(held, None, "there is no recovery for it that anything could hold");
+}
+
+#[tokio::test]
+async fn a_storm_holds_every_cluster_and_says_so_until_a_person_decides() {
+    let store = Store::in_memory().await.expect("a store");
+    let config = r#"{"BackendDB": "sqlite", "SQLite3DataFile": ":memory:", "RecoverMasterClusterFilters": ["*"],
+                     "RecoveryStormClusters": 2, "RecoveryHoldOffSeconds": 1, "HostnameResolveMethod": "none"}"#;
+    let desk = Desk::new(&store, config).await;
+    for cluster in ["a", "b", "c"] {
+        desk.see(server(&format!("{cluster}1"), ""));
+        desk.see(replica(&format!("{cluster}2"), &format!("{cluster}1")));
+    }
+    desk.recovery.round().await;
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    for cluster in ["a", "b", "c"] {
+        desk.miss(&format!("{cluster}1"));
+        let mut lost = replica(&format!("{cluster}2"), &format!("{cluster}1"));
+        lost.replication.receiver = ThreadState::Other;
+        lost.replication.receiver_errno = 2003;
+        desk.see(lost);
+    }
+    desk.recovery.round().await;
+    assert!(desk.recovery.registry().list().is_empty(), "nothing begins by itself");
+    for cluster in ["a", "b", "c"] {
+        let held = desk.recovery.held_because(&key(&format!("{cluster}1"))).expect("it is held");
+        assert!(held.contains("RecoveryStormClusters (2)"), "{held}");
+    }
+}
+
+#[tokio::test]
+async fn an_unfinished_recovery_that_cannot_be_read_is_closed() {
+    let desk = Desk::alone().await;
+    let store = &desk.services.store;
+    let gone = Node::new("gone");
+    let record = record(&gone, "db1", None);
+    store.record_recovery(&record).await.expect("recorded");
+    store.save_recovery(&record, &serde_json::Value::Null, Utc::now()).await.expect("saved");
+    store.spoil_recovery(&record.uid).await.expect("spoilt");
+    desk.recovery.look_after_unfinished(store).await.expect("it is no error of the loop");
+    assert!(store.unfinished_recoveries().await.expect("readable").is_empty());
+    assert!(desk.recovery.registry().find(&record.uid).is_none());
+}
