@@ -138,6 +138,13 @@ pub enum Condition {
     },
     /// What it executed covers everything it retrieved.
     RelayLogApplied,
+    /// As many semi-sync replicas as this are connected to it.
+    Acknowledgers {
+        /// No fewer.
+        at_least: u64,
+        /// No more; `None` is no bound.
+        at_most: Option<u64>,
+    },
 }
 
 impl fmt::Display for Condition {
@@ -152,6 +159,10 @@ impl fmt::Display for Condition {
             Self::ReadOnly { on } => write!(f, "read_only is {}", if *on { "on" } else { "off" }),
             Self::ExecutedCovers { set } => write!(f, "has executed {set}"),
             Self::RelayLogApplied => write!(f, "has applied all it received"),
+            Self::Acknowledgers { at_least, at_most: None } => write!(f, "has {at_least} or more semi-sync replicas"),
+            Self::Acknowledgers { at_least, at_most: Some(most) } => {
+                write!(f, "has {at_least} to {most} semi-sync replicas")
+            }
         }
     }
 }

@@ -26,6 +26,8 @@ use app::topology::{Instance, Snapshot, StatusThresholds};
 use chrono::{DateTime, Utc};
 use regex::Regex;
 
+#[cfg(test)]
+pub(crate) use codes::is_actionable;
 use row::{Row, group_by_source};
 pub use unmoved::{Unmoved, UnmovedCoordinates};
 

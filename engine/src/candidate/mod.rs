@@ -1,6 +1,7 @@
 //! Who is promoted, and why not the others.
 
 mod choice;
+mod loss;
 mod settings;
 mod standing;
 
@@ -12,7 +13,7 @@ use app::topology::Snapshot;
 use app::{InstanceKey, topology::Instance};
 
 pub use choice::{Choice, Contender, Contest, can_follow, choose, rule_settings};
-pub use settings::ChoiceSettings;
+pub use settings::{ChoiceSettings, LossPolicy};
 pub use standing::{Standing, Survey, gap, missing, union};
 
 /// Who would be promoted if `source` died now, and why not the others. Nothing is frozen, so it is a forecast.
