@@ -71,12 +71,12 @@ impl Machine {
         waits && (has < wants || (self.is_exact() && has > wants))
     }
 
-    /// Replicas that may be switched: reachable, replicating in full, and not failed at before.
+    /// Replicas that may be switched: reachable, replicating in full but for what this recovery stopped, and not failed at before.
     fn switchable(&self) -> Vec<&Instance> {
         let failed_at = |key: &InstanceKey| self.participants.get(key).is_some_and(|p| p.banned.is_some());
         let able = |s: &&Instance| {
-            let below = s.replication.source == self.failed && s.replication.is_running();
-            below && s.semi_sync.available && !failed_at(&s.key)
+            let runs = s.replication.is_running() || (self.was_touched(&s.key) && self.ran_as_found(&s.key));
+            s.replication.source == self.failed && runs && s.semi_sync.available && !failed_at(&s.key)
         };
         let mut replicas: Vec<&Instance> = self.alive_replicas().filter(able).collect();
         let rule = |key: &InstanceKey| self.participants.get(key).map(|p| p.rule).unwrap_or_default();
@@ -191,6 +191,10 @@ impl Machine {
         Next::Go(self.roll_back(now, "promotion-failed", message))
     }
 
+    fn ran_as_found(&self, key: &InstanceKey) -> bool {
+        self.before(key).is_some_and(|b| b.threads() == Threads { receiver: true, applier: true })
+    }
+
     fn was_touched(&self, key: &InstanceKey) -> bool {
         self.participants.get(key).is_some_and(|p| p.touched)
     }
@@ -219,10 +223,9 @@ fn push_switch(list: &mut StepList<'_>, replica: &Instance, on: bool, phase: u32
     if replica.semi_sync.replica_enabled != on {
         list.push(replica, phase + 1, Action::SetSemiSyncReplica { on }, reason);
     }
-    if !Threads::of(&replica.replication).receiver {
-        return;
+    if Threads::of(&replica.replication).receiver {
+        list.push(replica, phase + 2, Action::StopReceiver, "the switch counts from the receiver's next start on");
     }
-    list.push(replica, phase + 2, Action::StopReceiver, "the switch counts from the receiver's next start on");
     if replica.is_mariadb() {
         list.push(replica, phase + 3, Action::Drain, "what it received is kept");
     }

@@ -4,9 +4,9 @@ use app::InstanceKey;
 use app::plan::{Action, Step};
 use app::topology::{Instance, Snapshot};
 use chrono::{DateTime, Utc};
+use engine::recovery::LOST_IN_RECOVERY;
 
 use super::RecoveryService;
-use super::drive::LOST_IN_RECOVERY;
 use crate::consensus::{Actor, Command};
 use crate::exec::Observer;
 

@@ -89,6 +89,7 @@ impl Registry {
                 running: r.is_running(),
                 started: r.started,
                 acknowledged: r.acknowledged.is_some(),
+                kind: r.kind,
             })
             .collect()
     }

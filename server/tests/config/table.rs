@@ -9,7 +9,16 @@ use serde_json::Value;
 const SPECIFIED: &str = include_str!("data/keys.tsv");
 
 /// Variables of our own, which the specification does not know.
-const OWN: &[&str] = &["FenceReturningSource", "RecoveryGraceSeconds", "TrustedProxies"];
+const OWN: &[&str] = &[
+    "AcceptDataLoss",
+    "AcceptDataLossByCluster",
+    "FenceReturningSource",
+    "KeepCoSourceRing",
+    "RecoveryGraceSeconds",
+    "TakeoverSessionPolicy",
+    "TakeoverSessionWaitSeconds",
+    "TrustedProxies",
+];
 
 /// Where the specification says "partly", or describes a defect that ours does not have.
 const OWN_RELOAD: &[(&str, Reload)] = &[
@@ -101,6 +110,9 @@ fn every_variable_can_be_set_and_read_back_by_its_name() {
         let value = match key.kind.name() {
             "bool" => "true",
             "int" | "uint" | "number" => "77",
+            _ if key.name == "AcceptDataLoss" => r#""always""#,
+            _ if key.name == "AcceptDataLossByCluster" => r#"{"alias=orders": "30"}"#,
+            _ if key.name == "TakeoverSessionPolicy" => r#""wait""#,
             "{string}" => r#"{"a": "b"}"#,
             "[string]" if key.name == "TrustedProxies" => r#"["10.0.0.0/8"]"#,
             "[string]" => r#"["x"]"#,
