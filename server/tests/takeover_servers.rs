@@ -103,3 +103,48 @@ async fn a_takeover_that_cannot_be_is_refused_and_changes_nothing(#[values("mari
         assert!(service.server(*port).replication.is_running());
     }
 }
+
+/// Begins a statement that writes for a long time, in a session of its own.
+fn begin_long_statement(sandbox: &Sandbox, port: u16) {
+    sandbox.sql(port, "CREATE TABLE app.slow (id INT PRIMARY KEY); INSERT INTO app.slow VALUES (1)");
+    let event = "SET GLOBAL event_scheduler = ON; CREATE EVENT app.slow ON SCHEDULE AT CURRENT_TIMESTAMP DO \
+                 UPDATE app.slow SET id = id + 1 WHERE SLEEP(60) = 0";
+    sandbox.sql(port, event);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_in_the_way_is_waited_for_and_then_the_takeover_is_put_back(
+    #[values("mariadb", "mysql")] flavor: &'static str,
+) {
+    let sandbox = tree(flavor, 2);
+    let [source, designated, other] = sandbox.ports[..] else { panic!("three servers") };
+    let keys = serde_json::json!({"TakeoverSessionPolicy": "wait", "TakeoverSessionWaitSeconds": 1});
+    let service = Service::start_with(keys).await;
+    service.discover(source, 3).await;
+    begin_long_statement(&sandbox, source);
+    let running = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'UPDATE app.slow%'";
+    eventually("the statement runs", Duration::from_secs(10), || async {
+        (sandbox.sql(source, running).trim() == "1").then_some(())
+    })
+    .await;
+    service.discover(source, 3).await;
+
+    let cluster = service.server(source).cluster_name.clone();
+    let request = RecoveryRequest::Takeover { cluster, designated: Some(key(designated)), auto: true };
+    let began = std::time::Instant::now();
+    let refused = service.services.recovery.run_to_end(&request, &actor()).await.expect("it begins");
+    assert!(!refused.is_successful(), "{:#?}", refused.story);
+    assert!(format!("{:?}", refused.state).contains("TakeoverSessionPolicy"), "{:?}", refused.state);
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert_eq!(sandbox.sql(source, running).trim(), "1", "nobody was disturbed");
+    assert!(is_writeable(&sandbox, source) && !is_writeable(&sandbox, designated));
+    for port in [designated, other] {
+        let replica = service.server(port);
+        assert!(replica.replication.source == key(source) && replica.replication.is_running(), "{replica:?}");
+    }
+    eventually("it acknowledged itself", Duration::from_secs(5), || async {
+        service.services.recovery.registry().find(&refused.uid).and_then(|r| r.acknowledged.clone())
+    })
+    .await;
+}

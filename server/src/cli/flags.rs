@@ -342,7 +342,7 @@ mod tests {
         sorted.sort_unstable();
         sorted.dedup();
         assert_eq!(names, sorted);
-        assert_eq!(names.len(), 31);
+        assert_eq!(names.len(), 32);
         let usage = usage();
         assert!(usage.contains("  -c string\n    \tcommand"));
         assert!(usage.contains("  -debug\n    \tlog level DEBUG\n"));

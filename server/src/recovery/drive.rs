@@ -248,7 +248,9 @@ impl RecoveryService {
         for key in &report.fence {
             self.put_aside(key).await;
         }
-        self.submit(Command::EndDowntime { key: report.successor.clone() }).await;
+        if !kind.repairs_source() {
+            self.submit(Command::EndDowntime { key: report.successor.clone() }).await;
+        }
         let renamed = report.successor.to_string();
         if kind.replaces_source() && cluster != renamed {
             self.submit(Command::RenameCluster { from: cluster.clone(), to: renamed }).await;
