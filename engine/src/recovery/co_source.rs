@@ -7,6 +7,7 @@
 
 use app::InstanceKey;
 use app::recovery::RecoveryKind;
+use app::topology::Instance;
 use chrono::{DateTime, Utc};
 
 use super::machine::Machine;
@@ -47,8 +48,9 @@ impl Machine {
         None
     }
 
-    /// The server takes over and goes on naming the dead co-source as its source.
-    pub(super) fn keeps_ring(&self, key: &InstanceKey) -> bool {
-        self.settings.keep_ring && self.other_co_source().as_ref() == Some(key)
+    /// The server takes over and goes on naming the dead co-source as its source, as it does now.
+    pub(super) fn keeps_ring(&self, server: &Instance) -> bool {
+        let is_other = self.other_co_source().as_ref() == Some(&server.key);
+        self.settings.keep_ring && is_other && server.replication.source == self.failed
     }
 }

@@ -54,8 +54,8 @@ impl Machine {
     /// answer. One that acknowledges writes is needed before.
     fn is_postponed(&self, replica: &Instance) -> bool {
         let limit = self.settings.postpone_delay_seconds;
-        let slow = replica.check.latency_ns > SLOW_TO_ANSWER_NS && !replica.semi_sync.replica_enabled;
-        limit > 0 && (replica.replication.delay > limit || slow)
+        let late = replica.replication.delay > limit || replica.check.latency_ns > SLOW_TO_ANSWER_NS;
+        limit > 0 && late && !replica.semi_sync.replica_enabled
     }
 
     /// Steps that make a replica follow `source`, as far as it does not yet.
@@ -128,7 +128,7 @@ impl Machine {
             self.push_leave_to_hooks(&mut list, &server);
             return list.finish();
         }
-        let keeps_ring = self.keeps_ring(&key);
+        let keeps_ring = self.keeps_ring(&server);
         if keeps_ring {
             if self.starts(&key) && !server.replication.is_running() {
                 list.push(&server, 2, Action::StartReplication, "it goes on replicating from its co-source");
@@ -173,10 +173,10 @@ impl Machine {
         }
     }
 
-    /// A co-source that was repointed would close a ring of three if the promoted one went on with the dead one.
+    /// It must not go on with a server that follows it: one that it caught up from, or the other co-source, by way of the dead one.
     fn detaches_promoted(&self, server: &Instance) -> bool {
-        let closes_ring = self.other_co_source().is_some_and(|other| other != server.key);
         let source = &server.replication.source;
+        let closes_ring = *source != self.failed || self.other_co_source().is_some_and(|other| other != server.key);
         server.is_replica() && !source.is_detached() && (self.settings.detach_promoted || closes_ring)
     }
 
@@ -221,7 +221,7 @@ impl Machine {
     }
 
     pub(super) fn is_primary_now(&self, key: &InstanceKey) -> bool {
-        self.alive(key).is_some_and(|s| !s.read_only && (!s.is_replica() || self.keeps_ring(key)))
+        self.alive(key).is_some_and(|s| !s.read_only && (!s.is_replica() || self.keeps_ring(s)))
     }
 
     pub(super) fn judge_promote(&mut self, now: DateTime<Utc>) -> Next {

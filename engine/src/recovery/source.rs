@@ -118,8 +118,8 @@ impl Machine {
                 self.attempts = 0;
                 Next::Go(Phase::FollowFenced)
             }
-            Some(false) if self.attempts == 0 => {
-                self.attempts = 1;
+            Some(false) if self.attempts < 2 => {
+                self.attempts += 1;
                 Next::Go(Phase::Fence)
             }
             Some(false) => {

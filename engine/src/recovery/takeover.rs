@@ -172,13 +172,11 @@ impl Machine {
         let mut list = self.list();
         let Some(old) = self.alive(&self.failed) else { return vec![] };
         let waits = self.waits_for_sessions();
-        if self.attempts > 0 && !waits {
-            list.push(
-                old,
-                1,
-                Action::KillSessions,
-                "a statement or commit in progress keeps it from becoming read-only",
-            );
+        if self.attempts == 1 {
+            // By itself: a session that must not be ended (MySQL, `SYSTEM_USER`) is no reason not to try again.
+            let reason = "a statement or commit in progress keeps it from becoming read-only";
+            list.push(old, 1, Action::KillSessions, reason);
+            return list.finish();
         }
         if !old.read_only || old.super_read_only == Some(false) {
             let action = Action::SetReadOnly { on: true, super_too: true };
@@ -207,12 +205,12 @@ impl Machine {
             return Next::Go(Phase::AwaitDesignated);
         }
         let bound = self.settings.timeouts.session_wait_ms;
-        if self.attempts == 0 && !self.waits_for_sessions() && self.is_alive(&self.failed) {
-            self.attempts = 1;
-            self.tell(
-                now,
-                format!("{} did not become read-only within {bound} ms: its sessions end first", self.failed),
-            );
+        if self.attempts < 2 && !self.waits_for_sessions() && self.is_alive(&self.failed) {
+            self.attempts += 1;
+            if self.attempts == 1 {
+                let message = format!("{} did not become read-only within {bound} ms: its sessions end", self.failed);
+                self.tell(now, message);
+            }
             return Next::Go(Phase::StopWrites);
         }
         let message = match self.waits_for_sessions() {

@@ -143,6 +143,13 @@ fn a_promotion_that_is_left_to_hooks_changes_neither_read_only_nor_the_source() 
     assert!(left.all[1].replication.threads_stopped());
     assert!(report_.story.iter().any(|l| l.message.contains("ApplyMySQLPromotionAfterMasterFailover")));
 
+    // One that caught up from a sibling must not go on with it: that one follows it now.
+    settings.designated = Some(key(1));
+    let (mut ring, mut machine, decision) = begin(vec![source(), replica(1, 5, 5), replica(2, 5, 9)], &settings);
+    let _ = report(finish(&mut ring, &mut machine, decision));
+    assert_eq!(ring.all[2].replication.source, key(1));
+    assert!(ring.all[1].replication.source.is_detached(), "{:?}", ring.all[1].replication.source);
+
     settings.detach_promoted = true;
     let (mut detached, mut machine, decision) = begin(servers(), &settings);
     let _ = report(finish(&mut detached, &mut machine, decision));
@@ -153,6 +160,7 @@ fn a_promotion_that_is_left_to_hooks_changes_neither_read_only_nor_the_source() 
 fn delayed_and_slow_replicas_follow_once_the_new_primary_takes_writes() {
     let mut delayed = replica(2, 5, 5);
     delayed.replication.delay = 3_600;
+    delayed.semi_sync.replica_enabled = false;
     let mut slow = replica(3, 5, 5);
     slow.check.latency_ns = 600_000_000;
     slow.semi_sync.replica_enabled = false;
