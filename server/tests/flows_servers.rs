@@ -72,6 +72,28 @@ async fn when_a_co_source_dies_the_other_one_takes_over(#[values("mariadb", "mys
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn when_a_passive_co_source_dies_the_active_one_goes_on_taking_writes(
+    #[values("mariadb", "mysql")] flavor: &'static str,
+) {
+    let sandbox = tree(flavor, 1);
+    let [active, passive] = sandbox.ports[..] else { panic!("two servers") };
+    close_ring(&sandbox);
+    sandbox.sql(active, "CREATE TABLE app.written_here (id INT PRIMARY KEY)");
+    let service = Service::start().await;
+    service.discover(active, 2).await;
+    service.settled().await;
+
+    sandbox.kill(passive);
+    let recovery = ended(&service, RecoveryKind::CoSource).await;
+    assert!(recovery.is_successful(), "{:#?}", recovery.story);
+    assert_eq!(recovery.successor, Some(key(active)));
+    assert!(is_writeable(&sandbox, active));
+    assert!(!service.server(active).is_replica(), "the ring is broken");
+    sandbox.sql(active, "INSERT INTO app.written_here VALUES (1)");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_source_made_read_only_takes_writes_again_and_can_still_be_replaced(
     #[values("mariadb", "mysql")] flavor: &'static str,
 ) {
