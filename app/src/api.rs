@@ -546,6 +546,9 @@ pub struct RecoverRequest {
     /// The designated successor, if any.
     #[serde(default)]
     pub designated: Option<InstanceKey>,
+    /// Transactions whose loss is accepted, as a refused recovery named them in its reason.
+    #[serde(default)]
+    pub accept_loss_of: Option<String>,
 }
 
 /// Body of an acknowledgement.

@@ -217,6 +217,13 @@ pub enum Condition {
         /// Expected.
         on: bool,
     },
+    /// As many semi-sync replicas as this are connected to it.
+    Acknowledgers {
+        /// No fewer.
+        at_least: u64,
+        /// No more; `None` is no bound.
+        at_most: Option<u64>,
+    },
 }
 
 impl fmt::Display for Condition {
@@ -232,6 +239,10 @@ impl fmt::Display for Condition {
             Self::ExecutedCovers { set } => write!(f, "has executed {set}"),
             Self::RelayLogApplied => write!(f, "has applied all it received"),
             Self::UsesGtid { on } => write!(f, "replicates by {}", if *on { "GTID" } else { "file and position" }),
+            Self::Acknowledgers { at_least, at_most: None } => write!(f, "has {at_least} or more semi-sync replicas"),
+            Self::Acknowledgers { at_least, at_most: Some(most) } => {
+                write!(f, "has {at_least} to {most} semi-sync replicas")
+            }
         }
     }
 }

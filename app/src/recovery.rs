@@ -7,7 +7,7 @@ use crate::InstanceKey;
 use crate::finding::Finding;
 use crate::plan::{Step, StepState};
 
-/// The four kinds of recovery (`spec/api.md` 3.6, `Type`).
+/// Kinds of recovery (`spec/api.md` 3.6, `Type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum RecoveryKind {
@@ -26,6 +26,24 @@ pub enum RecoveryKind {
     /// A planned takeover: nothing is dead.
     #[serde(rename = "PlannedTakeover")]
     Takeover,
+    /// A source that waits for more or fewer semi-sync acknowledgements than its replicas give: replicas are switched.
+    #[serde(rename = "SemiSyncRecovery")]
+    SemiSync,
+    /// A source that is read-only without being told to: it is made writable.
+    #[serde(rename = "NonWriteableMasterRecovery")]
+    ReadOnlySource,
+}
+
+impl RecoveryKind {
+    /// Somebody else becomes the cluster's primary.
+    pub fn replaces_source(self) -> bool {
+        matches!(self, Self::Source | Self::CoSource | Self::Takeover)
+    }
+
+    /// The source stays and is put right; such a recovery never stands in the way of a failover (`spec/recovery.md` 10, 1).
+    pub fn repairs_source(self) -> bool {
+        matches!(self, Self::SemiSync | Self::ReadOnlySource)
+    }
 }
 
 /// Where a recovery stands.

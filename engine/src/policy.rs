@@ -87,6 +87,11 @@ pub enum Hold {
         /// The configuration key that would.
         key: String,
     },
+    /// The configuration asks for no recovery of this kind of problem.
+    NotConfigured {
+        /// The keys of which one would.
+        keys: String,
+    },
     /// Recoveries are switched off for the whole group.
     SwitchedOff,
     /// This node must not act.
@@ -143,6 +148,7 @@ impl Hold {
             Self::NotActionable => "there is no recovery for this kind of problem".to_owned(),
             Self::Downtime => "the server or all of its replicas are in downtime".to_owned(),
             Self::NotOptedIn { key } => format!("the cluster matches no entry of {key}"),
+            Self::NotConfigured { keys } => format!("not asked for: {keys} is off"),
             Self::SwitchedOff => "recoveries are switched off globally (enable-global-recoveries)".to_owned(),
             Self::NotLeader => "another node is the leader and acts".to_owned(),
             Self::JustStarted { until } => {
@@ -175,6 +181,17 @@ impl Hold {
     }
 }
 
+/// Switches of the recoveries that put a source right; they stand in place of the cluster filters (`spec/recovery.md` 3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Repairs {
+    /// `RecoverLockedSemiSyncMaster`.
+    pub locked_semi_sync: bool,
+    /// `EnforceExactSemiSyncReplicas`.
+    pub exact_semi_sync: bool,
+    /// `RecoverNonWriteableMaster`.
+    pub read_only_source: bool,
+}
+
 /// The situation a finding is judged in.
 #[derive(Debug, Clone)]
 pub struct Situation<'a> {
@@ -190,6 +207,8 @@ pub struct Situation<'a> {
     pub source_opt_in: bool,
     /// The cluster opted in to recovery of dead intermediate sources.
     pub intermediate_opt_in: bool,
+    /// Which repairs of a source are asked for.
+    pub repairs: Repairs,
     /// Recoveries at work or ended lately, of any cluster.
     pub recent: &'a [Recent],
     /// The cluster's own grace time, where it has one; else [`Policy::grace`].
@@ -205,6 +224,10 @@ pub fn recovery_for(code: AnalysisCode) -> Option<RecoveryKind> {
     use AnalysisCode as C;
     match code {
         C::DeadSource | C::DeadSourceAndSomeReplicas => Some(RecoveryKind::Source),
+        C::DeadCoSource | C::DeadCoSourceAndSomeReplicas => Some(RecoveryKind::CoSource),
+        C::DeadGroupMemberWithReplicas => Some(RecoveryKind::GroupMember),
+        C::LockedSemiSyncSource | C::SourceWithTooManySemiSyncReplicas => Some(RecoveryKind::SemiSync),
+        C::NoWriteableSource => Some(RecoveryKind::ReadOnlySource),
         C::DeadIntermediateSource
         | C::DeadIntermediateSourceAndSomeReplicas
         | C::DeadIntermediateSourceWithSingleReplicaFailingToConnect
@@ -222,23 +245,16 @@ pub fn decide(finding: &Finding, policy: &Policy, situation: &Situation<'_>) -> 
     if let Some(running) = situation.recent.iter().find(|r| r.running && same_cluster(r, finding)) {
         return Err(Hold::InProgress { uid: running.uid.clone() });
     }
+    not_configured(finding.code, situation.repairs)?;
     if situation.forced {
-        return Ok(kind);
+        // Those that repair a source are held back even then, as in the original.
+        let block = blocking(finding, kind, policy, situation).filter(|_| kind.repairs_source());
+        return block.map_or(Ok(kind), Err);
     }
     if finding.is_skippable() {
         return Err(Hold::Downtime);
     }
-    let (opted_in, key) = match kind {
-        RecoveryKind::Source | RecoveryKind::CoSource | RecoveryKind::Takeover => {
-            (situation.source_opt_in, "RecoverMasterClusterFilters")
-        }
-        RecoveryKind::IntermediateSource | RecoveryKind::GroupMember => {
-            (situation.intermediate_opt_in, "RecoverIntermediateMasterClusterFilters")
-        }
-    };
-    if !opted_in {
-        return Err(Hold::NotOptedIn { key: key.to_owned() });
-    }
+    opted_in(kind, situation)?;
     if !situation.recoveries_enabled {
         return Err(Hold::SwitchedOff);
     }
@@ -263,6 +279,34 @@ pub fn decide(finding: &Finding, policy: &Policy, situation: &Situation<'_>) -> 
         return Err(Hold::Grace { until: grace_until });
     }
     Ok(kind)
+}
+
+/// The switch of a repair is on. Without it nothing is even registered, so that it cannot block a failover (`spec/recovery.md` 10, 2).
+fn not_configured(code: AnalysisCode, repairs: Repairs) -> Result<(), Hold> {
+    let (on, keys) = match code {
+        AnalysisCode::LockedSemiSyncSource => (
+            repairs.locked_semi_sync || repairs.exact_semi_sync,
+            "RecoverLockedSemiSyncMaster or EnforceExactSemiSyncReplicas",
+        ),
+        AnalysisCode::SourceWithTooManySemiSyncReplicas => (repairs.exact_semi_sync, "EnforceExactSemiSyncReplicas"),
+        AnalysisCode::NoWriteableSource => (repairs.read_only_source, "RecoverNonWriteableMaster"),
+        _ => return Ok(()),
+    };
+    if on { Ok(()) } else { Err(Hold::NotConfigured { keys: keys.to_owned() }) }
+}
+
+/// The cluster asked for recoveries of this kind. Those that repair a source have switches of their own.
+fn opted_in(kind: RecoveryKind, situation: &Situation<'_>) -> Result<(), Hold> {
+    let (opted_in, key) = match kind {
+        RecoveryKind::Source | RecoveryKind::CoSource | RecoveryKind::Takeover => {
+            (situation.source_opt_in, "RecoverMasterClusterFilters")
+        }
+        RecoveryKind::IntermediateSource | RecoveryKind::GroupMember => {
+            (situation.intermediate_opt_in, "RecoverIntermediateMasterClusterFilters")
+        }
+        RecoveryKind::SemiSync | RecoveryKind::ReadOnlySource => return Ok(()),
+    };
+    if opted_in { Ok(()) } else { Err(Hold::NotOptedIn { key: key.to_owned() }) }
 }
 
 /// Anti-flapping (`spec/recovery.md` 3.3.3): a recovery of the cluster within the block period, or one that promoted
@@ -337,6 +381,7 @@ mod tests {
             recoveries_enabled: true,
             source_opt_in: true,
             intermediate_opt_in: false,
+            repairs: Repairs::default(),
             recent,
             grace: None,
             clusters_failing: 1,
@@ -429,5 +474,39 @@ mod tests {
         let lately = [recent(8_000)];
         let forced = Situation { forced: true, recoveries_enabled: false, ..situation(&lately) };
         assert_eq!(decide(&finding(), &policy(), &forced), Ok(RecoveryKind::Source));
+    }
+
+    #[test]
+    fn a_repair_of_the_source_never_blocks_its_failover() {
+        for kind in [RecoveryKind::SemiSync, RecoveryKind::ReadOnlySource] {
+            let itself = Recent { kind, failed: finding().key, successor: Some(finding().key), ..recent(9_000) };
+            let lately = [Recent { cluster: "db1:3306".into(), ..itself }];
+            assert_eq!(decide(&finding(), &policy(), &situation(&lately)), Ok(RecoveryKind::Source));
+        }
+    }
+
+    #[test]
+    fn a_repair_needs_its_switch_and_blocks_itself_whoever_asks() {
+        let locked = Finding { code: AnalysisCode::LockedSemiSyncSource, ..finding() };
+        let hold = decide(&locked, &policy(), &situation(&[])).expect_err("no switch is on");
+        assert!(hold.reason().contains("RecoverLockedSemiSyncMaster"), "{}", hold.reason());
+        let forced = Situation { forced: true, ..situation(&[]) };
+        assert!(decide(&locked, &policy(), &forced).is_err(), "a switch that is off is off");
+        let repairs = Repairs { locked_semi_sync: true, ..Repairs::default() };
+        let unfiltered = Situation { repairs, source_opt_in: false, ..situation(&[]) };
+        assert_eq!(decide(&locked, &policy(), &unfiltered), Ok(RecoveryKind::SemiSync), "filters do not count");
+        let lately = [Recent { kind: RecoveryKind::SemiSync, ..recent(9_000) }];
+        let again = Situation { repairs, forced: true, ..situation(&lately) };
+        assert!(matches!(decide(&locked, &policy(), &again), Err(Hold::Blocked { .. })));
+    }
+
+    #[test]
+    fn every_actionable_code_has_a_recovery() {
+        let without: Vec<AnalysisCode> = AnalysisCode::ALL
+            .iter()
+            .copied()
+            .filter(|code| crate::analysis::is_actionable(*code) != recovery_for(*code).is_some())
+            .collect();
+        assert_eq!(without, [], "analysis and recovery disagree");
     }
 }

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use app::InstanceKey;
 use app::finding::{AnalysisCode, Finding, Testimony};
 use app::readiness::{Forecast, Protection, Readiness, SourcePlace, Verdict};
+use app::recovery::RecoveryKind;
 use chrono::{DateTime, TimeDelta, Utc};
 use engine::analysis::AnalysisSettings;
-use engine::policy::{Policy, Recent, Situation};
+use engine::policy::{Policy, Recent, Repairs, Situation};
 use engine::readiness::{Scene, readiness};
 use engine::recovery::RecoverySettings;
 use rstest::rstest;
@@ -36,7 +37,7 @@ impl Stage {
             servers: servers.to_vec(),
             analysis: AnalysisSettings::default(),
             recovery: RecoverySettings::default(),
-            policy: Policy { block_period: TimeDelta::seconds(3600), grace: TimeDelta::zero(), hold_off_until: at(0) },
+            policy: Policy { block_period: TimeDelta::seconds(3600), ..Policy::default() },
             recent: vec![],
             source_opt_in: true,
             intermediate_opt_in: true,
@@ -55,7 +56,10 @@ impl Stage {
             recoveries_enabled: self.recoveries_enabled,
             source_opt_in: self.source_opt_in,
             intermediate_opt_in: self.intermediate_opt_in,
+            repairs: Repairs::default(),
             recent: &self.recent,
+            grace: None,
+            clusters_failing: 1,
             forced: false,
         };
         readiness(&Scene {
@@ -87,6 +91,9 @@ const HEALTHY: &[&str] = &["s has=10 dc=ams", "a < s has=10 dc=ams", "b < s has=
 fn recent(uid: &str, running: bool) -> Recent {
     Recent {
         uid: uid.into(),
+        kind: RecoveryKind::Source,
+        automatic: true,
+        data_center: String::new(),
         cluster: "s:3306".into(),
         cluster_alias: String::new(),
         failed: key("z"),

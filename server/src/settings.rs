@@ -110,14 +110,18 @@ pub fn plan(config: &Config) -> PlanSettings {
         rules: rules(config),
         max_concurrent: config.discovery.concurrent_replica_operations(),
         use_super_read_only: config.discovery.use_super_read_only,
-        choice: recovery(config).choice,
+        // Regrouping loses nothing, so it does not matter what a cluster accepts.
+        choice: recovery(config, "", "").choice,
         ..PlanSettings::default()
     }
 }
 
-/// Settings of recoveries, forced ones and designated servers aside.
-pub fn recovery(config: &Config) -> RecoverySettings {
+/// Settings of recoveries of a cluster, forced ones and designated servers aside.
+pub fn recovery(config: &Config, cluster: &str, alias: &str) -> RecoverySettings {
     let lag_minutes = config.recovery.fail_promotion_on_lag_minutes;
+    let own = &config.extensions;
+    let loss = own.accept_data_loss_by_cluster.of(cluster, alias).unwrap_or(own.accept_data_loss);
+    let maintenance_lag = u64::try_from(config.candidates.reasonable_maintenance_lag_seconds).unwrap_or_default();
     RecoverySettings {
         choice: ChoiceSettings {
             ignore_hosts: config.candidates.promotion_ignore_hostname_filters.texts().to_vec(),
@@ -127,15 +131,30 @@ pub fn recovery(config: &Config) -> RecoverySettings {
             fail_if_applier_behind: config.recovery.fail_promotion_if_applier_behind,
             lower_version_allowed: config.discovery.lower_replica_version_allowed,
             verify_filters: config.discovery.verify_replication_filters,
-            maintenance_lag_seconds: u64::try_from(config.candidates.reasonable_maintenance_lag_seconds)
-                .unwrap_or_default(),
-            accept_data_loss: false,
+            maintenance_lag_seconds: maintenance_lag,
+            loss: loss.policy(),
+            accept_loss_of: String::new(),
         },
-        timeouts: Timeouts { drain_ms: millis(config.discovery.bulk_wait_timeout()), ..Timeouts::default() },
+        timeouts: Timeouts {
+            drain_ms: millis(config.discovery.bulk_wait_timeout()),
+            catch_up_ms: maintenance_lag.max(1).saturating_mul(1_000),
+            session_wait_ms: own.takeover_session_wait_seconds.saturating_mul(1_000).max(MIN_SESSION_WAIT_MS),
+            ..Timeouts::default()
+        },
         detach_lost: config.recovery.detach_lost_replicas,
+        apply_promotion: config.recovery.apply_promotion_after_failover,
+        detach_promoted: config.recovery.detach_promoted_from_old_source,
+        postpone_delay_seconds: config.recovery.postpone_replica_recovery_on_lag_minutes.saturating_mul(60),
+        must_promote_other: config.recovery.must_promote_other_co_source,
+        keep_ring: own.keep_co_source_ring,
+        exact_semi_sync: config.semi_sync.enforce_exact_replicas,
+        sessions: own.takeover_session_policy.policy(),
         ..RecoverySettings::default()
     }
 }
+
+/// A server needs this long to become read-only even when nothing holds it up.
+const MIN_SESSION_WAIT_MS: u64 = 250;
 
 /// Where the backend database is.
 pub fn backend(config: &Config) -> BackendSettings {

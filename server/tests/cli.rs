@@ -307,7 +307,7 @@ fn a_fresh_backend_is_made_and_is_empty() {
 #[case::topic("help relocate", 0, "relocate:\n", "")]
 #[case::topic_of_command("-c relocate help", 0, "relocate:\n", "")]
 #[case::unknown_topic("help nosuch", 0, "nosuch:\n\n", "")]
-#[case::flags("-h", 0, "", "Usage of orchestrator:\n  -alias string\n")]
+#[case::flags("-h", 0, "", "Usage of orchestrator:\n  -accept-loss-of string\n")]
 #[case::unknown_flag("-nosuch", 2, "", "flag provided but not defined: -nosuch\nUsage of orchestrator:\n")]
 #[case::flag_without_value("-c", 2, "", "flag needs an argument: -c\n")]
 #[case::bad_switch("-debug=maybe", 2, "", "invalid boolean value \"maybe\" for -debug: parse error\n")]

@@ -103,3 +103,75 @@ async fn a_takeover_that_cannot_be_is_refused_and_changes_nothing(#[values("mari
         assert!(service.server(*port).replication.is_running());
     }
 }
+
+/// A statement that holds a lock for a minute, in a session of its own; the process ends with the session.
+fn long_statement(sandbox: &Sandbox, port: u16) -> std::process::Child {
+    sandbox.sql(port, "CREATE TABLE app.slow (id INT PRIMARY KEY); INSERT INTO app.slow VALUES (1)");
+    let statement = "UPDATE app.slow SET id = id + 1 WHERE SLEEP(60) = 0";
+    std::process::Command::new(support::project_dir().join("scripts/sandbox"))
+        .args(["sql", "--dir", &sandbox.dir().display().to_string(), "--port", &port.to_string(), statement])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("a session")
+}
+
+/// Sessions at work on that statement.
+fn at_work(sandbox: &Sandbox, port: u16) -> String {
+    let count = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'UPDATE app.slow%'";
+    sandbox.sql(port, count).trim().to_owned()
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_in_the_way_ends_or_the_takeover_is_put_back(
+    #[values("mariadb", "mysql")] flavor: &'static str,
+    #[values("wait", "kill")] policy: &'static str,
+) {
+    let sandbox = tree(flavor, 2);
+    let [source, designated, other] = sandbox.ports[..] else { panic!("three servers") };
+    let keys = serde_json::json!({"TakeoverSessionPolicy": policy, "TakeoverSessionWaitSeconds": 1});
+    let service = Service::start_with(keys).await;
+    if flavor == "mysql" {
+        // The sandbox's sessions are root's, which only an account like root may end.
+        sandbox.sql(source, "GRANT SYSTEM_USER ON *.* TO orchestrator@'%'");
+    }
+    let mut session = long_statement(&sandbox, source);
+    eventually("the statement runs", Duration::from_secs(10), || async {
+        (at_work(&sandbox, source) == "1").then_some(())
+    })
+    .await;
+    service.discover(source, 3).await;
+
+    let cluster = service.server(source).cluster_name.clone();
+    let request = RecoveryRequest::Takeover { cluster, designated: Some(key(designated)), auto: true };
+    let began = std::time::Instant::now();
+    let ended = service.services.recovery.run_to_end(&request, &actor()).await.expect("it begins");
+    println!("{flavor}, {policy}: over after {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    let (primary, replica) = match policy {
+        "kill" => {
+            assert!(ended.is_successful(), "{:#?}", ended.story);
+            (designated, source)
+        }
+        _ => {
+            assert!(format!("{:?}", ended.state).contains("TakeoverSessionPolicy"), "{:#?}", ended.story);
+            assert_eq!(at_work(&sandbox, source), "1", "nobody was disturbed");
+            (source, designated)
+        }
+    };
+    assert!(is_writeable(&sandbox, primary) && !is_writeable(&sandbox, replica));
+    for port in [replica, other] {
+        let (service, primary) = (&service, key(primary));
+        eventually("it replicates from the primary", Duration::from_secs(10), || async {
+            let replica = service.server(port);
+            (replica.replication.source == primary && replica.replication.is_running()).then_some(())
+        })
+        .await;
+    }
+    eventually("it acknowledged itself", Duration::from_secs(5), || async {
+        service.services.recovery.registry().find(&ended.uid).and_then(|r| r.acknowledged.clone())
+    })
+    .await;
+    drop(sandbox);
+    session.wait().expect("the session ends with its server");
+}

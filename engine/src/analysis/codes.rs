@@ -190,7 +190,7 @@ pub(super) fn code(row: &Row, settings: &AnalysisSettings, now: DateTime<Utc>) -
 }
 
 /// A recovery exists (`spec/recovery.md` 2.4).
-pub(super) fn is_actionable(code: C) -> bool {
+pub(crate) fn is_actionable(code: C) -> bool {
     matches!(
         code,
         C::DeadSource

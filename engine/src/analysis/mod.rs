@@ -28,6 +28,8 @@ use app::topology::{Instance, Snapshot, StatusThresholds};
 use chrono::{DateTime, Utc};
 use regex::Regex;
 
+#[cfg(test)]
+pub(crate) use codes::is_actionable;
 pub use incremental::Incremental;
 pub use returned::{Extra, extra_transactions};
 use row::{Link, Row, group_by_source};

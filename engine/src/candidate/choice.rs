@@ -4,7 +4,7 @@
 //! is does not rank it: whoever is promoted has everything, because a preferred but less advanced server first
 //! catches up from the most advanced one (`safety.md`). It only costs time, and so breaks ties.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 
 use app::InstanceKey;
@@ -14,8 +14,9 @@ use app::rules::{RuleSettings, can_replicate_from, gtid_positioning};
 use app::topology::status::StatusThresholds;
 use app::topology::{Instance, PromotionRule};
 
-use super::standing::{Standing, Survey, gap, missing, union};
-use super::{ChoiceSettings, Veto, standing};
+use super::loss::{acceptance, risk};
+use super::standing::{Standing, Survey, gap, missing};
+use super::{ChoiceSettings, LossPolicy, Veto};
 
 /// One replica that is looked at.
 #[derive(Debug, Clone)]
@@ -64,14 +65,16 @@ pub struct Choice {
     pub at_risk: String,
     /// Why promoting anybody would risk acknowledged writes; empty when it would not.
     pub risk: String,
+    /// By what the risk was accepted, or why it was not; empty without a risk.
+    pub verdict: String,
 }
 
 /// A contender that passed all vetoes.
-struct Fit<'a> {
-    contender: &'a Contender<'a>,
+pub(super) struct Fit<'a> {
+    pub(super) contender: &'a Contender<'a>,
     catch_up_from: Option<InstanceKey>,
     /// Why it cannot have all that any server holds.
-    lacking: Option<String>,
+    pub(super) lacking: Option<String>,
     /// Reachable replicas that could not follow it.
     cannot_follow: usize,
     rank: Rank,
@@ -93,6 +96,8 @@ struct Rank {
     version: (u32, u32),
     format: usize,
     lag: i64,
+    /// Of preferred servers that are equally good the last in order wins, as users of the original have arranged for.
+    preferred: Option<Reverse<InstanceKey>>,
     key: InstanceKey,
 }
 
@@ -100,24 +105,18 @@ struct Rank {
 pub fn choose(contest: &Contest<'_>) -> Choice {
     let reachable = contest.contenders.iter().filter(|c| c.out.is_none()).map(|c| c.server);
     let survey = Survey::of(reachable, contest.source);
-    let mut rejected: BTreeMap<InstanceKey, Veto> = BTreeMap::new();
-    let mut fit: Vec<Fit<'_>> = vec![];
-    for contender in &contest.contenders {
-        match judge(contest, &survey, contender) {
-            Ok(candidate) => fit.push(candidate),
-            Err(veto) => {
-                rejected.insert(contender.server.key.clone(), veto);
-            }
-        }
+    let (mut fit, mut rejected) = judge_all(contest, &survey, false);
+    let may_lose = contest.settings.loss != LossPolicy::Never || !contest.settings.accept_loss_of.is_empty();
+    if fit.is_empty() && contest.drained && may_lose {
+        // Last resort: somebody whose relay log will be thrown away, where that was accepted.
+        (fit, rejected) = judge_all(contest, &survey, true);
     }
     fit.sort_by(|a, b| a.rank.cmp(&b.rank));
-    let (risk, at_risk) = if contest.source_alive {
-        (String::new(), String::new())
-    } else {
-        risk(contest, &survey).or_else(|| risk_of_best(contest, &survey, &fit)).unwrap_or_default()
-    };
-    let refuses = !risk.is_empty() && !contest.settings.accept_data_loss;
-    let mut choice = Choice { at_risk, risk, ..Default::default() };
+    let (risk, at_risk) = if contest.source_alive { Default::default() } else { risk(contest, &survey, fit.first()) };
+    let accepted = if risk.is_empty() { Ok(String::new()) } else { acceptance(contest, fit.first(), &at_risk) };
+    let refuses = accepted.is_err();
+    let verdict = accepted.unwrap_or_else(|why| why);
+    let mut choice = Choice { at_risk, risk, verdict, ..Default::default() };
     for (n, candidate) in fit.iter().enumerate() {
         let chosen = n == 0 && !refuses;
         let (rule, reason) = match (n, refuses) {
@@ -135,6 +134,25 @@ pub fn choose(contest: &Contest<'_>) -> Choice {
     }
     choice.considered.extend(rejected.into_iter().map(|(key, veto)| veto.on(&key)));
     choice
+}
+
+/// Those that passed all vetoes, and the others with their reasons. `undrained`: also those whose relay log holds what they
+/// will never apply.
+fn judge_all<'a>(
+    contest: &'a Contest<'_>,
+    survey: &Survey,
+    undrained: bool,
+) -> (Vec<Fit<'a>>, BTreeMap<InstanceKey, Veto>) {
+    let (mut fit, mut rejected) = (vec![], BTreeMap::new());
+    for contender in &contest.contenders {
+        match judge(contest, survey, contender, undrained) {
+            Ok(candidate) => fit.push(candidate),
+            Err(veto) => {
+                rejected.insert(contender.server.key.clone(), veto);
+            }
+        }
+    }
+    (fit, rejected)
 }
 
 /// Whether `replica` could follow `source` once that has executed `position`.
@@ -172,7 +190,12 @@ pub fn rule_settings(settings: &ChoiceSettings) -> RuleSettings {
     }
 }
 
-fn judge<'a>(contest: &Contest<'_>, survey: &Survey, contender: &'a Contender<'a>) -> Result<Fit<'a>, Veto> {
+fn judge<'a>(
+    contest: &Contest<'_>,
+    survey: &Survey,
+    contender: &'a Contender<'a>,
+    undrained: bool,
+) -> Result<Fit<'a>, Veto> {
     let server = contender.server;
     if let Some(reason) = &contender.out {
         return Err(Veto::new("unreachable", reason.clone()));
@@ -190,10 +213,15 @@ fn judge<'a>(contest: &Contest<'_>, survey: &Survey, contender: &'a Contender<'a
         return Err(Veto::new("set-aside", reason.clone()));
     }
     veto(contest, contender, standing)?;
+    if contest.drained && !undrained {
+        applier_veto(server, standing)?;
+    }
     let (catch_up_from, lacking, lacks) = match way_to_all(contest, survey, server, standing) {
         _ if contest.source_alive => (None, None, 0),
         Ok(giver) => (giver, None, 0),
-        Err(reason) if contest.drained && !standing.is_drained() => return Err(Veto::new("not-drained", reason)),
+        Err(reason) if contest.drained && !undrained && !standing.is_drained() => {
+            return Err(Veto::new("not-drained", reason));
+        }
         Err(reason) => (None, Some(reason), survey.union.as_ref().map_or(0, |all| gap(all, &standing.executed))),
     };
     let others: Vec<&Instance> =
@@ -250,8 +278,13 @@ fn veto(contest: &Contest<'_>, contender: &Contender<'_>, standing: &Standing) -
         );
         return Err(Veto::new("applier-behind", reason));
     }
-    if contest.drained && !standing.is_drained() && server.replication.applier_errno != 0 {
-        let channel = &server.replication;
+    Ok(())
+}
+
+/// What it received it will not apply.
+fn applier_veto(server: &Instance, standing: &Standing) -> Result<(), Veto> {
+    let channel = &server.replication;
+    if !standing.is_drained() && channel.applier_errno != 0 {
         let reason = format!("its applier stopped with error {}: {}", channel.applier_errno, channel.applier_error);
         return Err(Veto::new("applier-broken", reason));
     }
@@ -340,54 +373,10 @@ fn rank(
         errant: !standing.errant.is_empty(),
         version: server.major_version(),
         format: ["STATEMENT", "MIXED", "ROW"].iter().position(|f| *f == server.binlog_format).unwrap_or(3),
-        lag: contender.lag.unwrap_or(0),
+        // How far a server was behind changes from poll to poll: it does not decide between those that people prefer.
+        lag: if tier < 2 { 0 } else { contender.lag.unwrap_or(0) },
+        preferred: (tier < 2).then(|| Reverse(server.key.clone())),
         key: server.key.clone(),
-    }
-}
-
-/// What is known to be committed, or may be acknowledged, and is on no reachable server: the risk in words, and the
-/// transactions.
-fn risk(contest: &Contest<'_>, survey: &Survey) -> Option<(String, String)> {
-    let all = survey.union.as_ref()?;
-    let unreachable = contest.contenders.iter().filter(|c| c.out.is_some()).map(|c| c.server);
-    let beyond = standing::Survey::of(unreachable.clone(), contest.source).union;
-    let source = contest.source.and_then(|s| GtidPosition::executed_by(s).ok());
-    let known = union(source.iter().chain(beyond.iter()));
-    if let Some(known) = known.filter(|known| gap(known, all) > 0) {
-        let lost = missing(&known, all);
-        return Some((
-            format!("no reachable server holds {lost}, which the source or an unreachable replica had"),
-            lost,
-        ));
-    }
-    let source = contest.source.filter(|s| s.semi_sync.source_enabled && s.semi_sync.source_active)?;
-    let acknowledges = |c: &&Contender<'_>| c.server.semi_sync.replica_enabled;
-    let mut ackers = contest.contenders.iter().filter(acknowledges).peekable();
-    if ackers.peek().is_none() || ackers.any(|c| c.out.is_none() || c.frozen) {
-        return None;
-    }
-    let after = all.to_string().replace('\n', "");
-    let risk = format!(
-        "none of the replicas that acknowledge writes of {} can be reached, so acknowledged writes after {after} may be lost",
-        source.key
-    );
-    Some((risk, format!("everything after {after}")))
-}
-
-/// What even the best that may be promoted will never have, or, when there is none, what is received and applied nowhere.
-fn risk_of_best(contest: &Contest<'_>, survey: &Survey, fit: &[Fit<'_>]) -> Option<(String, String)> {
-    let all = survey.union.as_ref().filter(|_| contest.drained)?;
-    match fit.first() {
-        Some(best) => {
-            let why = best.lacking.as_ref()?;
-            let own = survey.standings.get(&best.contender.server.key)?;
-            Some((format!("{}: {why}", best.contender.server.key), missing(all, &own.executed)))
-        }
-        None => {
-            let executed = union(survey.standings.values().map(|s| &s.executed))?;
-            let stuck = missing(all, &executed);
-            (gap(all, &executed) > 0).then(|| (format!("{stuck} was received, and is applied nowhere"), stuck))
-        }
     }
 }
 
@@ -448,7 +437,8 @@ fn compare(candidate: &Fit<'_>, best: &Fit<'_>) -> (&'static str, String) {
     } else if own.lag != top.lag {
         ("ranked-by-lag", format!("it lagged more than {name}"))
     } else {
-        ("ranked-by-name", format!("it is as good as {name}, which comes first by name"))
+        let order = if top.preferred.is_some() { "last" } else { "first" };
+        ("ranked-by-name", format!("it is as good as {name}, which comes {order} by name"))
     };
     (rule, format!("could be promoted, but {why}"))
 }

@@ -1,6 +1,7 @@
 //! Who is promoted, and why not the others.
 
 mod choice;
+mod loss;
 mod settings;
 mod standing;
 mod veto;
@@ -12,7 +13,7 @@ use app::topology::Snapshot;
 use app::{InstanceKey, topology::Instance};
 
 pub use choice::{Choice, Contender, Contest, can_follow, choose, rule_settings};
-pub use settings::ChoiceSettings;
+pub use settings::{ChoiceSettings, LossPolicy};
 pub use standing::{Standing, Survey, gap, missing, union};
 pub use veto::Veto;
 

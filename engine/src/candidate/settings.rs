@@ -25,8 +25,26 @@ pub struct ChoiceSettings {
     pub verify_filters: bool,
     /// `ReasonableMaintenanceReplicationLagSeconds`.
     pub maintenance_lag_seconds: u64,
-    /// Promote although writes are known that no reachable server holds. A person's decision, never a default.
-    pub accept_data_loss: bool,
+    /// `AcceptDataLoss` of the cluster: promote although writes are known that no reachable server holds.
+    pub loss: LossPolicy,
+    /// Transactions whose loss a person accepted by name; empty when none.
+    pub accept_loss_of: String,
+}
+
+/// Whether a promotion may lose writes that are known to exist and that no reachable server holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(tag = "loss", rename_all = "snake_case")]
+pub enum LossPolicy {
+    /// Nobody is promoted then: the only default that breaks no promise.
+    #[default]
+    Never,
+    /// If the promoted server is known to have been no further behind than this when it last heard from the source.
+    Within {
+        /// Seconds.
+        seconds: u64,
+    },
+    /// Always, as the original does.
+    Always,
 }
 
 impl Default for ChoiceSettings {
@@ -40,7 +58,8 @@ impl Default for ChoiceSettings {
             lower_version_allowed: false,
             verify_filters: false,
             maintenance_lag_seconds: 20,
-            accept_data_loss: false,
+            loss: LossPolicy::Never,
+            accept_loss_of: String::new(),
         }
     }
 }

@@ -128,7 +128,7 @@ fn standing<'a>(
 }
 
 /// Executed, and neither received on this channel, nor known of the source, nor written on the source, nor held by a
-/// second replica.
+/// second replica. What a co-source writes is as good as what its source writes.
 fn mysql_errant<'a>(
     server: &Instance,
     source: Option<&Instance>,
@@ -153,13 +153,14 @@ fn mysql_errant<'a>(
         .map(|s| s.server_uuid.as_str())
         .into_iter()
         .chain([server.replication.source_uuid.as_str()])
+        .chain(server.is_co_source.then_some(server.server_uuid.as_str()))
         .filter_map(|uuid| uuid.parse().ok())
         .collect();
     executed.subtract(received).subtract(known).subtract(&elsewhere).without_sources(&of_source)
 }
 
 /// A domain whose last transaction was written on this very server, and which the source is not known to have, was
-/// written to by hand: there only what was received counts.
+/// written to by hand: there only what was received counts. A co-source may write.
 fn mariadb_held(
     server: &Instance,
     executed: &MariadbGtidPos,
@@ -171,7 +172,7 @@ fn mariadb_held(
     for gtid in executed.position().entries() {
         let mut one = MariadbGtidPos::default();
         one.add(gtid);
-        let own = u64::from(gtid.server) == server.server_id;
+        let own = u64::from(gtid.server) == server.server_id && !server.is_co_source;
         if own && !known.covers(&one) && !known.is_empty() && !received.covers(&one) {
             errant.add(gtid);
         } else {
@@ -279,6 +280,21 @@ mod tests {
         let source = mariadb_replica(1, "0-1-100", "");
         let former = mariadb_replica(2, "0-2-90", "");
         assert!(Survey::of([&former], Some(&source)).standings[&former.key].errant.is_empty());
+    }
+
+    #[test]
+    fn what_a_co_source_wrote_counts() {
+        let source = Instance { is_co_source: true, ..mariadb_replica(1, "0-2-100", "") };
+        let other = Instance { is_co_source: true, ..mariadb_replica(2, "0-2-105", "") };
+        let survey = Survey::of([&other], Some(&source));
+        assert_eq!(survey.standings[&other.key].held.to_string(), "0-2-105");
+        assert!(survey.has_executed_all(&other.key));
+        let mut source = mysql_replica("s", &format!("{SOURCE}:1-9,{OWN}:1-3"), "");
+        source.server_uuid = SOURCE.into();
+        let other = Instance { is_co_source: true, ..mysql_replica("a", &format!("{SOURCE}:1-9,{OWN}:1-5"), "") };
+        let survey = Survey::of([&other], Some(&source));
+        let all = GtidPosition::executed_by(&other).expect("readable");
+        assert!(survey.union.is_some_and(|union| union.covers(&all)));
     }
 
     #[test]

@@ -204,7 +204,7 @@ fn writes_that_are_known_and_nowhere_are_refused_by_name_unless_accepted() {
     let choice = case.choose();
     assert_eq!(choice.chosen, None);
     assert_eq!(choice.at_risk, format!("{SOURCE}:9-12"));
-    case.settings.accept_data_loss = true;
+    case.settings.loss = LossPolicy::Always;
     assert_eq!(name(case.choose().chosen), "db1");
     // The source itself was seen further on.
     let mut case = Case::of(vec![replica(1, 8, 8)]);
@@ -234,7 +234,7 @@ fn a_holder_that_cannot_give_puts_writes_at_risk() {
     let mut case = Case::of(vec![replica(1, 8, 8), holder]);
     let choice = case.choose();
     assert_eq!((choice.chosen, choice.at_risk), (None, format!("{SOURCE}:9-10")));
-    case.settings.accept_data_loss = true;
+    case.settings.loss = LossPolicy::Always;
     assert_eq!(name(case.choose().chosen), "db1");
 }
 

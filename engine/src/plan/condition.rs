@@ -25,6 +25,10 @@ pub fn check(fresh: &Instance, condition: &Condition) -> Result<(), String> {
         Condition::ReadOnly { on } => {
             (fresh.read_only == *on, format!("read_only is {}", if fresh.read_only { "on" } else { "off" }))
         }
+        Condition::Acknowledgers { at_least, at_most } => {
+            let clients = fresh.semi_sync.source_clients;
+            (clients >= *at_least && at_most.is_none_or(|most| clients <= most), format!("{clients}"))
+        }
         Condition::ExecutedCovers { set } => return covers(fresh, set),
         Condition::RelayLogApplied => return relay_log_applied(fresh),
         Condition::UsesGtid { on } => {

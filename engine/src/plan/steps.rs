@@ -17,6 +17,9 @@ pub struct Timeouts {
     pub failed_read_ms: u64,
     /// One changing statement.
     pub statement_ms: u64,
+    /// Statements and commits in progress may hold up the old primary of a planned takeover for so long before its sessions end,
+    /// or it is given up (`TakeoverSessionWaitSeconds`).
+    pub session_wait_ms: u64,
     /// One round of draining; a recovery repeats it as long as it makes progress (`InstanceBulkOperationsWaitTimeoutSeconds`).
     pub drain_ms: u64,
     /// A server catching up with another one (`ReasonableMaintenanceReplicationLagSeconds`).
@@ -31,6 +34,7 @@ impl Default for Timeouts {
             read_ms: 2_000,
             failed_read_ms: 500,
             statement_ms: 5_000,
+            session_wait_ms: 2_000,
             drain_ms: 10_000,
             catch_up_ms: 20_000,
             verify_ms: 5_000,

@@ -5,9 +5,9 @@
 
 use app::finding::Finding;
 use app::readiness::Obstacle;
-use chrono::{DateTime, Utc};
+use chrono::TimeDelta;
 
-use crate::policy::{Hold, Policy, Recent, Situation, decide};
+use crate::policy::{Budget, Hold, Policy, Recent, Repairs, Situation, decide};
 
 /// What holds a recovery of `finding` back, in the order in which it would be met; empty when nothing does.
 pub fn holds(finding: &Finding, policy: &Policy, situation: &Situation<'_>) -> Vec<Hold> {
@@ -33,10 +33,20 @@ pub fn holds(finding: &Finding, policy: &Policy, situation: &Situation<'_>) -> V
             }
             Hold::SwitchedOff => thought.recoveries_enabled = true,
             Hold::NotLeader => thought.is_leader = true,
+            Hold::NotConfigured { .. } => {
+                thought.repairs = Repairs { locked_semi_sync: true, exact_semi_sync: true, read_only_source: true };
+            }
             Hold::JustStarted { .. } => policy.hold_off_until = thought.now,
-            Hold::Grace { .. } => thought.since = DateTime::<Utc>::MIN_UTC,
+            Hold::JustLeading { .. } => policy.leader_hold_off_until = thought.now,
+            Hold::ManyClusters { .. } => policy.storm_clusters = 0,
+            Hold::Budget { data_center: None, .. } => policy.budget = Budget::UNLIMITED,
+            Hold::Budget { data_center: Some(_), .. } => policy.data_center_budget = Budget::UNLIMITED,
+            Hold::Grace { .. } => {
+                policy.grace = TimeDelta::zero();
+                thought.grace = None;
+            }
             Hold::InProgress { uid } | Hold::Blocked { uid, .. } => recent.retain(|r| r.uid != *uid),
-            _ => {
+            Hold::NotActionable => {
                 holds.push(hold);
                 return holds;
             }
@@ -52,10 +62,11 @@ pub fn obstacle(hold: &Hold, finding: &Finding) -> Obstacle {
         _ => hold.reason(),
     };
     let (setting, recovery, until) = match hold {
-        Hold::NotOptedIn { key } => (Some(key.clone()), None, None),
+        Hold::NotOptedIn { key: keys } | Hold::NotConfigured { keys } => (Some(keys.clone()), None, None),
         Hold::InProgress { uid } => (None, Some(uid.clone()), None),
         Hold::Blocked { uid, until } => (None, Some(uid.clone()), Some(*until)),
-        Hold::JustStarted { until } | Hold::Grace { until } => (None, None, Some(*until)),
+        Hold::JustStarted { until } | Hold::JustLeading { until } | Hold::Grace { until } => (None, None, Some(*until)),
+        Hold::Budget { until, .. } => (None, None, Some(*until)),
         _ => (None, None, None),
     };
     Obstacle { rule: rule(hold), reason, setting, recovery, until }

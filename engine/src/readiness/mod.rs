@@ -208,7 +208,9 @@ fn summary(
         return format!("A recovery would end without a successor: {}.", refusal.reason);
     }
     let who = match (considered.iter().find(|c| c.chosen), kind) {
-        (Some(Considered { key, .. }), RecoveryKind::IntermediateSource) => {
+        (_, RecoveryKind::SemiSync) => format!("The acknowledging replicas of {} would be put right", finding.key),
+        (_, RecoveryKind::ReadOnlySource) => format!("{} would be made writeable", finding.key),
+        (Some(Considered { key, .. }), RecoveryKind::IntermediateSource | RecoveryKind::GroupMember) => {
             let places = considered.iter().filter(|c| c.rule == "takes-replicas").count();
             let more = if places > 1 { format!(" and {} more", places - 1) } else { String::new() };
             format!("{key}{more} would take the replicas of {}", finding.key)

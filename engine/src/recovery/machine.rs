@@ -50,6 +50,14 @@ pub struct Machine {
     pub(super) no_way_back: bool,
     /// Everybody was read again before giving up.
     pub(super) looked_once_more: bool,
+    /// Dead intermediate source: the replica below which the others gather, and whether they have been told to.
+    #[serde(default)]
+    pub(super) leader: Option<InstanceKey>,
+    #[serde(default)]
+    pub(super) gathering: bool,
+    /// A recovery replaced this source earlier: it must not take writes again.
+    #[serde(default)]
+    pub(super) was_replaced: bool,
     pub(super) fence: BTreeSet<InstanceKey>,
     pub(super) considered: Vec<Considered>,
     pub(super) story: Vec<StoryLine>,
@@ -76,12 +84,23 @@ impl Machine {
         machine.cluster.clone_from(&finding.cluster);
         machine.tell(now, format!("{}: {}", finding.code, finding.description));
         let begun = match kind {
-            Some(RecoveryKind::Source) => Phase::ReadFacts,
+            Some(RecoveryKind::Source | RecoveryKind::CoSource) => Phase::ReadFacts,
             Some(RecoveryKind::IntermediateSource) => {
                 machine.add_tree(snapshot);
                 Phase::ReadTree
             }
-            _ => machine.roll_back(now, "not-supported", format!("there is no recovery for {}", finding.code)),
+            Some(RecoveryKind::GroupMember) => {
+                machine.add_group(snapshot);
+                Phase::ReadTree
+            }
+            Some(RecoveryKind::SemiSync) => Phase::ReadAcknowledgers,
+            Some(RecoveryKind::ReadOnlySource) => {
+                machine.note_replaced(snapshot);
+                Phase::ReadWriter
+            }
+            Some(RecoveryKind::Takeover) | None => {
+                machine.roll_back(now, "not-supported", format!("there is no recovery for {}", finding.code))
+            }
         };
         machine.phase = begun;
         let decision = machine.drive(now, true);
@@ -147,6 +166,9 @@ impl Machine {
             stalls: 0,
             no_way_back: false,
             looked_once_more: false,
+            leader: None,
+            gathering: false,
+            was_replaced: false,
             fence: BTreeSet::new(),
             considered: vec![],
             story: vec![],
@@ -297,7 +319,11 @@ impl Machine {
 
     fn enter(&mut self) -> Vec<Step> {
         match self.phase.clone() {
-            Phase::ReadFacts | Phase::ReadTree | Phase::ReadCluster => self.read_all(),
+            Phase::ReadFacts | Phase::ReadTree | Phase::ReadCluster | Phase::ReadAcknowledgers | Phase::ReadWriter => {
+                self.read_all()
+            }
+            Phase::SwitchAcknowledgers => self.enter_switch_acknowledgers(),
+            Phase::OpenWriter => self.enter_open_writer(),
             Phase::AwaitSilence => self.enter_await_silence(),
             Phase::Fence | Phase::StopWrites => self.enter_stop_writes(),
             Phase::FollowFenced => self.enter_follow_fenced(),
@@ -335,6 +361,10 @@ impl Machine {
             Phase::Acknowledge => Next::Finish,
             Phase::ReadTree => self.judge_tree(now),
             Phase::Rehang => self.judge_rehang(now),
+            Phase::ReadAcknowledgers => self.judge_acknowledgers(now),
+            Phase::SwitchAcknowledgers => self.judge_switch_acknowledgers(now),
+            Phase::ReadWriter => self.judge_writer(now),
+            Phase::OpenWriter => self.judge_open_writer(now),
             Phase::ReadCluster => self.judge_cluster(now),
             Phase::MoveSiblings => self.judge_move_siblings(now),
             Phase::StopWrites => self.judge_stop_writes(now),
@@ -352,8 +382,10 @@ impl Machine {
         }
         match self.kind {
             RecoveryKind::Takeover => self.takeover_after_interruption(now),
-            RecoveryKind::IntermediateSource => None,
-            _ => self.source_after_interruption(now),
+            RecoveryKind::IntermediateSource | RecoveryKind::GroupMember => None,
+            RecoveryKind::SemiSync => Some(Phase::ReadAcknowledgers),
+            RecoveryKind::ReadOnlySource => Some(Phase::ReadWriter),
+            RecoveryKind::Source | RecoveryKind::CoSource => self.source_after_interruption(now),
         }
     }
 
@@ -397,7 +429,7 @@ impl Machine {
                 Some(format!("nothing was heard within {} ms", step.timeout_ms))
             }
         };
-        let expected = step.server == self.failed && step.action == Action::Refresh;
+        let expected = self.is_believed_dead(&step.server) && step.action == Action::Refresh;
         if let (Some(error), false) = (&error, expected) {
             let number = outcome.errno.map(|n| format!(" (error {n})")).unwrap_or_default();
             self.errors.push(format!("{}: {}: {error}{number}", step.server, step.reason));
@@ -431,7 +463,8 @@ impl Machine {
 
     fn finish(&mut self, now: DateTime<Utc>) -> Decision {
         let Some(successor) = self.chosen.clone() else { return self.abort(now) };
-        self.tell(now, format!("done: {successor} has taken over"));
+        let what = if self.kind.repairs_source() { "was put right" } else { "has taken over" };
+        self.tell(now, format!("done: {successor} {what}"));
         let followers: Vec<InstanceKey> = self
             .facts
             .values()
@@ -509,12 +542,16 @@ impl Machine {
 
     pub(super) fn push_read(&self, list: &mut StepList<'_>, key: &InstanceKey, phase: u32) {
         let server = self.facts.get(key).cloned().unwrap_or_else(|| Instance::unseen(key.clone()));
-        let believed_dead = *key == self.failed && self.kind != RecoveryKind::Takeover;
+        let believed_dead = self.is_believed_dead(key);
         let reason = if believed_dead { "does it serve after all?" } else { "decisions are made on fresh facts" };
         let step = list.push(&server, phase, Action::Refresh, reason);
         if believed_dead {
             step.timeout_ms = self.settings.timeouts.failed_read_ms;
         }
+    }
+
+    fn is_believed_dead(&self, key: &InstanceKey) -> bool {
+        *key == self.failed && self.kind != RecoveryKind::Takeover && !self.kind.repairs_source()
     }
 
     /// It was read in this recovery and answered last time.

@@ -16,18 +16,30 @@
 //! done, so every participant is read afresh and the phase is planned again from what is seen. Each phase is planned from
 //! facts alone and asks only for what is not so yet, so doing it twice does no harm.
 
+mod co_source;
+mod evidence;
+mod group;
 mod intermediate;
 mod machine;
 mod pairs;
 mod promote;
+mod regrouping;
 mod rollback;
+mod semi_sync;
 mod source;
 mod state;
 mod takeover;
 mod types;
+mod writer;
 
 #[cfg(test)]
 mod tests;
 
+/// Reason of the downtime of servers that a recovery left behind (`spec/recovery.md` 6.3). Whoever ends it takes the server
+/// back into use on purpose; until then it is never made writable.
+pub const LOST_IN_RECOVERY: &str = "lost-in-recovery";
+
 pub use machine::Machine;
-pub use types::{AbortReason, Decision, LostReplica, RecoverySettings, Report, StepOutcome, TakeoverRequest};
+pub use types::{
+    AbortReason, Decision, LostReplica, RecoverySettings, Report, SessionPolicy, StepOutcome, TakeoverRequest,
+};

@@ -8,13 +8,16 @@ use app::InstanceKey;
 use app::gtid::GtidPosition;
 use app::plan::{Action, Condition, Step};
 use app::recovery::RecoveryKind;
-use app::topology::{Instance, ThreadState};
+use app::topology::{Instance, PromotionRule, ThreadState};
 use chrono::{DateTime, Utc};
 
 use super::machine::Machine;
 use super::state::{Next, Phase, positioning_of};
 use crate::candidate::can_follow;
 use crate::plan::StepList;
+
+/// A server whose last probe took longer than this is slow to answer (`spec/recovery.md` 0.2).
+const SLOW_TO_ANSWER_NS: i64 = 500_000_000;
 
 impl Machine {
     // Converge
@@ -25,7 +28,7 @@ impl Machine {
         let survey = self.survey();
         for replica in self.alive_replicas().filter(|r| r.key != chosen.key) {
             let drained = survey.standings.get(&replica.key).is_some_and(|s| s.is_drained());
-            if drained && self.may_follow(replica, chosen).is_ok() {
+            if drained && !self.is_postponed(replica) && self.may_follow(replica, chosen).is_ok() {
                 self.push_follow(&mut list, replica, &chosen.key);
             }
         }
@@ -47,6 +50,14 @@ impl Machine {
         Next::Go(Phase::Promote)
     }
 
+    /// It follows only once the new primary takes writes (`PostponeReplicaRecoveryOnLagMinutes`): it is delayed by much, or slow to
+    /// answer. One that acknowledges writes is needed before.
+    fn is_postponed(&self, replica: &Instance) -> bool {
+        let limit = self.settings.postpone_delay_seconds;
+        let late = replica.replication.delay > limit || replica.check.latency_ns > SLOW_TO_ANSWER_NS;
+        limit > 0 && late && !replica.semi_sync.replica_enabled
+    }
+
     /// Steps that make a replica follow `source`, as far as it does not yet.
     fn push_follow(&self, list: &mut StepList<'_>, replica: &Instance, source: &InstanceKey) {
         let options = self.with_channel(replica).replication;
@@ -61,7 +72,27 @@ impl Machine {
             list.push_with(replica, &options, 2, action, format!("it follows {source} from now on"));
         }
         if starts && (!runs || replica.replication.source != *source) {
+            self.push_acknowledging(list, replica);
             list.push(replica, 3, Action::StartReplication, "replication goes on");
+        }
+    }
+
+    /// A replica with a semi-sync priority acknowledges unless it must not be promoted, and waits for nobody itself (`spec/recovery.md`
+    /// 3.10). Where their number is to be exact, analysis puts it right afterwards.
+    fn push_acknowledging(&self, list: &mut StepList<'_>, replica: &Instance) {
+        let semi_sync = &replica.semi_sync;
+        if semi_sync.priority == 0 || !semi_sync.available {
+            return;
+        }
+        if semi_sync.source_enabled {
+            list.push(replica, 2, Action::SetSemiSyncSource { on: false }, "a replica waits for nobody");
+        }
+        let rule = self.participants.get(&replica.key).map(|p| p.rule).unwrap_or_default();
+        let on = rule != PromotionRule::MustNot;
+        if semi_sync.replica_enabled != on && !self.settings.exact_semi_sync {
+            let reason =
+                if on { "it acknowledges writes" } else { "it must not be promoted, so it acknowledges nothing" };
+            list.push(replica, 2, Action::SetSemiSyncReplica { on }, reason);
         }
     }
 
@@ -93,7 +124,16 @@ impl Machine {
             }
             return list.finish();
         };
-        if server.is_replica() {
+        if !self.applies_promotion() {
+            self.push_leave_to_hooks(&mut list, &server);
+            return list.finish();
+        }
+        let keeps_ring = self.keeps_ring(&server);
+        if keeps_ring {
+            if self.starts(&key) && !server.replication.is_running() {
+                list.push(&server, 2, Action::StartReplication, "it goes on replicating from its co-source");
+            }
+        } else if server.is_replica() {
             if !server.replication.threads_stopped() {
                 list.push(&server, 1, Action::StopReplication, "a primary replicates from nobody");
             }
@@ -110,11 +150,43 @@ impl Machine {
             let action = Action::SetReadOnly { on: false, super_too: true };
             list.push(&server, 4, action, "it takes writes from now on");
         }
-        let expect = vec![Condition::SourceIs { source: InstanceKey::default() }, Condition::ReadOnly { on: false }];
+        let source = if keeps_ring { self.failed.clone() } else { InstanceKey::default() };
+        let expect = vec![Condition::SourceIs { source }, Condition::ReadOnly { on: false }];
         list.push(&server, 5, Action::Verify { expect }, "what was done is read back");
         let steps = list.finish();
         self.promotion_sent = true;
         steps
+    }
+
+    /// `ApplyMySQLPromotionAfterMasterFailover`; a planned takeover is nothing without it.
+    fn applies_promotion(&self) -> bool {
+        self.settings.apply_promotion || self.kind == RecoveryKind::Takeover
+    }
+
+    /// The promotion itself is left to hooks: the server stops replicating and stays read-only.
+    fn push_leave_to_hooks(&self, list: &mut StepList<'_>, server: &Instance) {
+        if server.is_replica() && !server.replication.threads_stopped() {
+            list.push(server, 1, Action::StopReplication, "a primary replicates from nobody");
+        }
+        if self.detaches_promoted(server) {
+            list.push(server, 2, Action::DetachSource, "it shall not go on with the dead source by itself");
+        }
+    }
+
+    /// It must not go on with a server that follows it: one that it caught up from, or the other co-source, by way of the dead one.
+    fn detaches_promoted(&self, server: &Instance) -> bool {
+        let source = &server.replication.source;
+        let closes_ring = *source != self.failed || self.other_co_source().is_some_and(|other| other != server.key);
+        server.is_replica() && !source.is_detached() && (self.settings.detach_promoted || closes_ring)
+    }
+
+    /// The chosen one is what this recovery makes of it.
+    fn is_promoted(&self, key: &InstanceKey) -> bool {
+        if self.applies_promotion() {
+            return self.is_primary_now(key);
+        }
+        let left = |s: &Instance| (!s.is_replica() || s.replication.threads_stopped()) && !self.detaches_promoted(s);
+        self.alive(key).is_some_and(left)
     }
 
     /// A new primary waits for acknowledgements only when the old one did and enough of its replicas give them: with too
@@ -123,7 +195,7 @@ impl Machine {
         if !server.semi_sync.available {
             return;
         }
-        let wanted = self.wants_semi_sync() && self.enough_acknowledge(server);
+        let wanted = self.wants_semi_sync(server) && self.enough_acknowledge(server);
         if wanted && !server.semi_sync.source_enabled {
             let reason = "the old primary waited for acknowledgements, and enough replicas give them";
             list.push(server, phase, Action::SetSemiSyncSource { on: true }, reason);
@@ -133,12 +205,13 @@ impl Machine {
         }
     }
 
-    fn wants_semi_sync(&self) -> bool {
-        self.failed_last.as_ref().is_some_and(|last| last.semi_sync.source_enabled)
+    fn wants_semi_sync(&self, server: &Instance) -> bool {
+        server.semi_sync.priority > 0
+            || self.failed_last.as_ref().is_some_and(|last| last.semi_sync.source_enabled)
             || self.before(&self.failed).is_some_and(|b| b.semi_sync_source)
     }
 
-    fn enough_acknowledge(&self, server: &Instance) -> bool {
+    pub(super) fn enough_acknowledge(&self, server: &Instance) -> bool {
         let ready = self.alive_replicas().filter(|r| {
             r.replication.source == server.key
                 && r.semi_sync.replica_enabled
@@ -148,15 +221,23 @@ impl Machine {
     }
 
     pub(super) fn is_primary_now(&self, key: &InstanceKey) -> bool {
-        self.alive(key).is_some_and(|s| !s.read_only && !s.is_replica())
+        self.alive(key).is_some_and(|s| !s.read_only && (!s.is_replica() || self.keeps_ring(s)))
     }
 
     pub(super) fn judge_promote(&mut self, now: DateTime<Utc>) -> Next {
         let Some(chosen) = self.chosen.clone() else { return Next::Go(Phase::Choose) };
-        if self.is_primary_now(&chosen) {
+        if self.is_promoted(&chosen) {
             self.promoted = true;
             self.attempts = 0;
-            self.tell(now, format!("{chosen} takes writes"));
+            self.tell(
+                now,
+                match self.applies_promotion() {
+                    true => format!("{chosen} takes writes"),
+                    false => format!(
+                        "{chosen} is left read-only for hooks to promote: ApplyMySQLPromotionAfterMasterFailover is off"
+                    ),
+                },
+            );
             return Next::Go(Phase::LookBack);
         }
         self.attempts = self.attempts.saturating_add(1);
@@ -259,8 +340,12 @@ impl Machine {
             list.push(old, 1, action, "never two writable servers: it is back and not the primary any more");
             list.push(old, 2, Action::KillSessions, "what its clients began must not be committed there");
         }
+        if old.semi_sync.priority > 0 && old.semi_sync.source_enabled {
+            // After its sessions: switching it off tells those that wait that their commits are acknowledged.
+            list.push(old, 3, Action::SetSemiSyncSource { on: false }, "a read-only server waits for nobody");
+        }
         let expect = vec![Condition::ReadOnly { on: true }];
-        list.push(old, 3, Action::Verify { expect }, "what was done is read back");
+        list.push(old, 4, Action::Verify { expect }, "what was done is read back");
     }
 
     pub(super) fn judge_settle(&mut self, now: DateTime<Utc>) -> Next {
@@ -299,7 +384,10 @@ impl Machine {
     pub(super) fn enter_acknowledge(&self) -> Vec<Step> {
         let mut list = self.list();
         if let Some(chosen) = self.chosen.as_ref().and_then(|key| self.alive(key)) {
-            let late = self.wants_semi_sync() && self.enough_acknowledge(chosen) && !chosen.semi_sync.source_enabled;
+            let late = self.applies_promotion()
+                && self.wants_semi_sync(chosen)
+                && self.enough_acknowledge(chosen)
+                && !chosen.semi_sync.source_enabled;
             if late && chosen.semi_sync.available {
                 let reason = "now enough replicas acknowledge its writes";
                 list.push(chosen, 1, Action::SetSemiSyncSource { on: true }, reason);

@@ -2,6 +2,7 @@
 
 use app::InstanceKey;
 use app::plan::{Action, Condition, Step};
+use app::recovery::RecoveryKind;
 use app::topology::Instance;
 
 use super::machine::Machine;
@@ -21,6 +22,10 @@ impl Machine {
                 restore_writes(&mut list, server, before);
             } else {
                 restore_replica(&mut list, server, before, serves);
+                if self.keeps_semi_sync_as_found() && server.semi_sync.replica_enabled != before.semi_sync_replica {
+                    let action = Action::SetSemiSyncReplica { on: before.semi_sync_replica };
+                    list.push(server, 1, action, "as it was found");
+                }
             }
         }
         list.finish()
@@ -30,6 +35,11 @@ impl Machine {
         self.attempts = self.attempts.saturating_add(1);
         let again = self.attempts < 2 && self.ended_badly() && self.differing().iter().any(|key| self.is_alive(key));
         if again { Next::Go(self.phase.clone()) } else { Next::Abort }
+    }
+
+    /// A replica that was told to acknowledge because its source is locked goes on doing it: the source would be locked again.
+    fn keeps_semi_sync_as_found(&self) -> bool {
+        self.kind != RecoveryKind::SemiSync
     }
 
     /// The source answers, or its replicas have shown that it serves out of our sight: what they lose they get again.
@@ -63,6 +73,10 @@ impl Machine {
         if server.read_only != before.read_only {
             let state = if server.read_only { "read-only" } else { "writeable" };
             return Some(format!("{key} is {state}, and was not"));
+        }
+        if server.semi_sync.replica_enabled != before.semi_sync_replica {
+            let state = if server.semi_sync.replica_enabled { "acknowledges" } else { "does not acknowledge" };
+            return Some(format!("{key} {state} writes, unlike before"));
         }
         let (now, then) = (Threads::of(&server.replication), before.threads());
         let running = |runs: bool| if runs { "running" } else { "stopped" };

@@ -3,12 +3,14 @@
 use app::InstanceKey;
 use app::gtid::GtidPosition;
 use app::plan::{Action, Condition, Step, StepState};
-use app::topology::{Instance, ThreadState};
+use app::topology::Instance;
 use chrono::{DateTime, Utc};
 
+use super::evidence::{receives, wants_to_receive};
 use super::machine::Machine;
+use super::regrouping::Regrouping;
 use super::state::{Next, Participant, Phase, positioning_of};
-use crate::candidate::{Choice, ChoiceSettings, Contender, Contest, Survey, choose, gap, missing};
+use crate::candidate::{Choice, ChoiceSettings, Contender, Contest, LossPolicy, Survey, choose, gap, missing};
 
 /// A server with no more unapplied transactions than this (beyond the least burdened one) is drained before anybody is chosen. One with more
 /// would hold up the recovery; it follows the new primary later, which has everything it has.
@@ -37,9 +39,12 @@ impl Machine {
             let message = format!("none of the replicas of {} can be reached", self.failed);
             return Next::Go(self.roll_back(now, "no-reachable-replica", message));
         }
-        if self.alive_replicas().all(|r| positioning_of(&self.with_channel(r).replication).is_none()) {
-            let message = "no replica uses GTID; recovery by file and position or by pseudo-GTID is not built";
+        let replicas: Vec<Instance> = self.alive_replicas().map(|r| self.with_channel(r)).collect();
+        if let Some(message) = Regrouping::of(&replicas).refusal() {
             return Next::Go(self.roll_back(now, "needs-position-matching", message));
+        }
+        if let Some(next) = self.judge_ring(now) {
+            return next;
         }
         let forecast = self.forecast();
         self.considered = forecast.considered;
@@ -58,8 +63,10 @@ impl Machine {
     fn seen_again(&mut self, now: DateTime<Utc>) -> Option<Next> {
         let doubtful: Vec<InstanceKey> = self.fence.iter().filter(|k| **k != self.failed).cloned().collect();
         for key in &doubtful {
-            let Some(server) = self.alive(key) else { continue };
-            if !server.read_only && !server.is_replica() {
+            if !self.is_alive(key) {
+                continue;
+            }
+            if self.is_primary_now(key) {
                 self.tell(now, format!("{key} is back and takes writes: it was promoted after all"));
                 self.fence.remove(key);
                 self.chosen = Some(key.clone());
@@ -101,11 +108,6 @@ impl Machine {
         Next::Go(Phase::ReadFacts)
     }
 
-    /// Receiver evidence only: an applier that stands still says nothing about the source (`safety.md`).
-    fn receives_from_failed(&self, replica: &Instance) -> bool {
-        replica.replication.source == self.failed && receives(replica)
-    }
-
     // Forced: the source may be alive
 
     pub(super) fn judge_fence(&mut self, now: DateTime<Utc>) -> Next {
@@ -113,13 +115,21 @@ impl Machine {
             Some(true) => {
                 self.tell(now, format!("{} is read-only; its replicas get what it has", self.failed));
                 self.failed_last = self.facts.get(&self.failed).cloned().map(Box::new);
+                self.attempts = 0;
                 Next::Go(Phase::FollowFenced)
+            }
+            Some(false) if self.attempts < 2 => {
+                self.attempts += 1;
+                Next::Go(Phase::Fence)
             }
             Some(false) => {
                 let message = format!("{} answers but cannot be made read-only", self.failed);
                 Next::Go(self.roll_back(now, "read-only-failed", message))
             }
-            None => Next::Go(Phase::Freeze),
+            None => {
+                self.attempts = 0;
+                Next::Go(Phase::Freeze)
+            }
         }
     }
 
@@ -238,7 +248,10 @@ impl Machine {
         let done = self.alive_replicas().filter(|r| survey.has_executed_all(&r.key)).count();
         self.stalls = if progressed { 0 } else { self.stalls.saturating_add(1) };
         let goes_on = progressed || (self.ended_badly() && self.stalls < 2);
-        if goes_on && self.contest(true, &self.settings.choice).chosen.is_none() {
+        // Whatever may be lost in the end: as long as there is progress nothing is given up.
+        let strict =
+            ChoiceSettings { loss: LossPolicy::Never, accept_loss_of: String::new(), ..self.settings.choice.clone() };
+        if goes_on && self.contest(true, &strict).chosen.is_none() {
             self.tell(now, "still applying what was received");
             return Next::Go(Phase::Drain);
         }
@@ -268,7 +281,8 @@ impl Machine {
             let reason = choice.considered.iter().find(|c| c.chosen).map(|c| c.reason.clone()).unwrap_or_default();
             self.tell(now, format!("{chosen} is chosen: {reason}"));
             if !choice.risk.is_empty() {
-                self.tell(now, format!("data loss was accepted: {}", choice.risk));
+                self.tell(now, format!("data loss is accepted: {}; at risk: {}", choice.risk, choice.at_risk));
+                self.tell(now, format!("why it is accepted: {}", choice.verdict));
             }
             self.chosen = Some(chosen);
             self.attempts = 0;
@@ -282,8 +296,8 @@ impl Machine {
             self.tell(now, "nobody can be promoted as things are; looking once more for those that fell silent");
             return Next::Go(Phase::ReadFacts);
         }
-        if !choice.risk.is_empty() && !self.settings.choice.accept_data_loss {
-            let message = format!("promoting anybody would lose writes: {}", choice.risk);
+        if !choice.risk.is_empty() {
+            let message = format!("promoting anybody would lose writes: {}; {}", choice.risk, choice.verdict);
             self.tell(now, format!("giving up: {message}"));
             self.attempts = 0;
             return Next::Go(Phase::RollBack { code: "data-at-risk".to_owned(), message, at_risk: choice.at_risk });
@@ -302,7 +316,8 @@ impl Machine {
 
     /// Vetoes on the facts in hand, before anything is changed. What may be lost is told only when everybody is frozen.
     fn forecast(&self) -> Choice {
-        let settings = ChoiceSettings { accept_data_loss: true, ..self.settings.choice.clone() };
+        let settings =
+            ChoiceSettings { loss: LossPolicy::Always, accept_loss_of: String::new(), ..self.settings.choice.clone() };
         self.contest(false, &settings)
     }
 
@@ -399,21 +414,4 @@ impl Machine {
     pub(super) fn ended_badly(&self) -> bool {
         self.ended.values().any(StepState::is_failure)
     }
-}
-
-/// The receiver gets, or says it gets, events. A receiver that has heard nothing for two heartbeats and a second has lost
-/// its source and does not know it yet. It is the limit of analysis: with a longer one here, a recovery that analysis calls for would
-/// give up at once, again and again.
-fn receives(replica: &Instance) -> bool {
-    let channel = &replica.replication;
-    let silent = match (channel.heartbeat_age_ms, channel.heartbeat_period_ms) {
-        (Some(age), Some(period)) if period > 0 => age > period.saturating_mul(2).saturating_add(1_000),
-        _ => false,
-    };
-    channel.receiver.is_running() && !silent
-}
-
-/// The receiver runs or tries to.
-fn wants_to_receive(replica: &Instance) -> bool {
-    matches!(replica.replication.receiver, ThreadState::Running | ThreadState::Other)
 }

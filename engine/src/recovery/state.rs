@@ -41,10 +41,18 @@ pub(super) enum Phase {
     Settle,
     /// The new primary waits for acknowledgements, now that there are enough to give them.
     Acknowledge,
-    /// Dead intermediate source: read the tree around it.
+    /// Dead intermediate source, or group member with replicas: read the tree around it.
     ReadTree,
     /// Its replicas move.
     Rehang,
+    /// Semi-sync: read the source and its replicas.
+    ReadAcknowledgers,
+    /// Replicas are told to acknowledge, or not to.
+    SwitchAcknowledgers,
+    /// Read-only source: read it and its replicas.
+    ReadWriter,
+    /// It is made writable.
+    OpenWriter,
     /// Takeover: read the cluster.
     ReadCluster,
     /// The other replicas move below the designated one.

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 
 use super::machine::Machine;
 use super::state::{Next, Phase, positioning_of};
+use super::types::SessionPolicy;
 use crate::candidate::{Contender, Contest, can_follow, choose};
 use crate::plan::move_replica;
 
@@ -170,18 +171,31 @@ impl Machine {
     pub(super) fn enter_stop_writes(&self) -> Vec<Step> {
         let mut list = self.list();
         let Some(old) = self.alive(&self.failed) else { return vec![] };
+        let waits = self.waits_for_sessions();
+        if self.attempts == 1 {
+            // By itself: a session that must not be ended (MySQL, `SYSTEM_USER`) is no reason not to try again.
+            let reason = "a statement or commit in progress keeps it from becoming read-only";
+            list.push(old, 1, Action::KillSessions, reason);
+            return list.finish();
+        }
         if !old.read_only || old.super_read_only == Some(false) {
             let action = Action::SetReadOnly { on: true, super_too: true };
-            list.push(old, 1, action, "no more writes here, not by accounts with SUPER either");
+            let step = list.push(old, 2, action, "no more writes here, not by accounts with SUPER either");
+            if self.kind == RecoveryKind::Takeover && (waits || self.attempts == 0) {
+                step.timeout_ms = self.settings.timeouts.session_wait_ms;
+            }
         }
-        list.push(
-            old,
-            2,
-            Action::KillSessions,
-            "what clients began must not be committed after the look at the position",
-        );
-        list.push(old, 3, Action::Refresh, "its last position is what the new primary must have");
+        if !waits {
+            let reason = "what clients began must not be committed after the look at the position";
+            list.push(old, 3, Action::KillSessions, reason);
+        }
+        list.push(old, 4, Action::Refresh, "its last position is what the new primary must have");
         list.finish()
+    }
+
+    /// `TakeoverSessionPolicy`. Who forces a failover wants no waiting.
+    fn waits_for_sessions(&self) -> bool {
+        self.kind == RecoveryKind::Takeover && self.settings.sessions == SessionPolicy::Wait
     }
 
     pub(super) fn judge_stop_writes(&mut self, now: DateTime<Utc>) -> Next {
@@ -190,7 +204,22 @@ impl Machine {
             self.attempts = 0;
             return Next::Go(Phase::AwaitDesignated);
         }
-        let message = format!("{} could not be made read-only", self.failed);
+        let bound = self.settings.timeouts.session_wait_ms;
+        if self.attempts < 2 && !self.waits_for_sessions() && self.is_alive(&self.failed) {
+            self.attempts += 1;
+            if self.attempts == 1 {
+                let message = format!("{} did not become read-only within {bound} ms: its sessions end", self.failed);
+                self.tell(now, message);
+            }
+            return Next::Go(Phase::StopWrites);
+        }
+        let message = match self.waits_for_sessions() {
+            true => format!(
+                "{} could not be made read-only within {bound} ms; TakeoverSessionPolicy is wait, so no session was ended",
+                self.failed
+            ),
+            false => format!("{} could not be made read-only, although its sessions were ended", self.failed),
+        };
         Next::Go(self.roll_back(now, "read-only-failed", message))
     }
 

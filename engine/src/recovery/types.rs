@@ -23,6 +23,33 @@ pub struct RecoverySettings {
     pub forced: bool,
     /// Only this server may be promoted.
     pub designated: Option<InstanceKey>,
+    /// `ApplyMySQLPromotionAfterMasterFailover`: the promoted server's replication is reset and it takes writes. Otherwise that is left
+    /// to hooks. Planned takeovers always do it.
+    pub apply_promotion: bool,
+    /// `MasterFailoverDetachReplicaMasterHost`: where replication is not reset, the promoted server is detached from the old source.
+    pub detach_promoted: bool,
+    /// `PostponeReplicaRecoveryOnLagMinutes` in seconds: replicas delayed by more than this, and slow ones, follow the new source once it
+    /// takes writes. 0 is off.
+    pub postpone_delay_seconds: u64,
+    /// `CoMasterRecoveryMustPromoteOtherCoMaster`.
+    pub must_promote_other: bool,
+    /// `KeepCoSourceRing`: the other co-source goes on naming the dead one as its source.
+    pub keep_ring: bool,
+    /// `EnforceExactSemiSyncReplicas`: not only enough replicas acknowledge, but no others.
+    pub exact_semi_sync: bool,
+    /// `TakeoverSessionPolicy`: what becomes of sessions that hold up a planned takeover.
+    pub sessions: SessionPolicy,
+}
+
+/// What a planned takeover does about a statement or commit that keeps the old primary from becoming read-only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionPolicy {
+    /// Sessions end, and with them what they had not committed.
+    #[default]
+    Kill,
+    /// Nobody is disturbed: the takeover is given up and put back.
+    Wait,
 }
 
 impl Default for RecoverySettings {
@@ -33,6 +60,13 @@ impl Default for RecoverySettings {
             detach_lost: true,
             forced: false,
             designated: None,
+            apply_promotion: true,
+            detach_promoted: false,
+            postpone_delay_seconds: 0,
+            must_promote_other: true,
+            keep_ring: false,
+            exact_semi_sync: false,
+            sessions: SessionPolicy::Kill,
         }
     }
 }
@@ -126,7 +160,7 @@ pub struct Report {
 pub struct AbortReason {
     /// The rule that ended it, stable and machine readable: `source-serves`, `no-reachable-replica`, `no-candidate`, `data-at-risk`,
     /// `needs-position-matching`, `not-supported`, `not-a-takeover`, `catch-up-failed`, `read-only-failed`, `promotion-failed`,
-    /// `out-of-sight`.
+    /// `out-of-sight`, `nothing-to-do`, `two-writers`, `was-replaced`.
     pub code: String,
     /// What was looked at and what was expected.
     pub message: String,

@@ -379,6 +379,7 @@ impl World {
             Condition::ApplierRunning { running } => instance.replication.applier.is_running() == *running,
             Condition::ReadOnly { on } => instance.read_only == *on,
             Condition::ExecutedCovers { set } => self.covers(n, set),
+            Condition::Acknowledgers { .. } => unreachable!("no semi-sync recovery is simulated here"),
             Condition::RelayLogApplied => self.servers[n].relay.is_empty(),
             Condition::UsesGtid { on } => instance.replication.uses_gtid() == *on,
         }

@@ -32,6 +32,7 @@ impl From<RecoverError> for ApiError {
         match error {
             RecoverError::Unknown(_) => Self::new(ErrorKind::NotFound, message),
             RecoverError::NoPrimary { .. } => Self::refused_by("no-single-primary", message),
+            RecoverError::LossUnreadable { .. } => Self::bad_input(message),
             RecoverError::Nothing { .. } => Self::refused_by("nothing-to-recover", message),
             RecoverError::Hold(_) => Self::refused_by("recovery-held", message),
             RecoverError::InProgress(_) | RecoverError::Held(_) => Self::new(ErrorKind::Busy, message),

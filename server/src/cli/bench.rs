@@ -72,6 +72,12 @@ impl Bench {
         }
     }
 
+    /// Transactions that may be lost (`-accept-loss-of`); `None` without it.
+    pub fn accepted_loss(&self) -> Option<String> {
+        let given = self.arguments.accept_loss_of.trim();
+        (!given.is_empty()).then(|| given.to_owned())
+    }
+
     /// The server of `-i` for reading; this machine without it.
     ///
     /// # Errors

@@ -28,6 +28,7 @@ const fn switch(name: &'static str, help: &'static str) -> Spec {
 
 /// All flags, by name.
 const FLAGS: &[Spec] = &[
+    text("accept-loss-of", "transactions that a recovery may lose, as its refusal named them"),
     text("alias", "cluster alias or cluster name"),
     text("binlog", "binary log file name, or file:position"),
     text("c", "command; see the list with -c help"),
@@ -83,6 +84,8 @@ pub struct Arguments {
     pub instance: String,
     /// `-d` or `-s`.
     pub destination: String,
+    /// `-accept-loss-of`.
+    pub accept_loss_of: String,
     /// `-alias`.
     pub alias: String,
     /// `-pattern`.
@@ -229,6 +232,7 @@ impl Arguments {
             "config" => &mut self.config,
             "i" => &mut self.instance,
             "d" => &mut self.destination,
+            "accept-loss-of" => &mut self.accept_loss_of,
             "alias" => &mut self.alias,
             "pattern" => &mut self.pattern,
             "owner" => &mut self.owner,

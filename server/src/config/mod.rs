@@ -7,6 +7,7 @@
 //! Each variable is declared once, in `sections/`; see [`table`].
 
 mod adjust;
+mod choice;
 mod cluster_seconds;
 mod credentials;
 mod environment;
@@ -16,6 +17,7 @@ mod json;
 mod listen;
 mod live;
 mod load;
+pub mod loss;
 mod names;
 mod networks;
 pub mod patterns;

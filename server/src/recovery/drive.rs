@@ -10,7 +10,7 @@ use app::plan::{Action, Step, StepState};
 use app::recovery::{AcknowledgeScope, Recovery, RecoveryKind, RecoveryState, StepRecord};
 use app::topology::{Downtime, Instance, Snapshot};
 use chrono::{TimeDelta, Utc};
-use engine::recovery::{AbortReason, Decision, Machine, RecoverySettings, Report, StepOutcome};
+use engine::recovery::{AbortReason, Decision, LOST_IN_RECOVERY, Machine, Report, StepOutcome};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use tracing::Instrument as _;
@@ -21,15 +21,23 @@ use crate::exec::{Guard, Observer, Purpose, StepResult};
 use crate::journal::Entry;
 use crate::store::{NodeIdentity, UnfinishedRecovery};
 
-/// Reason of the downtime of servers that a recovery left behind (`spec/recovery.md` 6.3).
-pub(super) const LOST_IN_RECOVERY: &str = "lost-in-recovery";
-
 /// How long that downtime lasts.
 const LOST_FOR: TimeDelta = TimeDelta::days(365);
 
 /// How long a server may take to be read beside its steps. Of itself a read waits for the read that runs and for the
 /// time-outs of connections, more than ten seconds with a server that hangs.
 const READ_LIMIT: Duration = Duration::from_secs(2);
+
+/// What a person asked for beyond what the configuration says.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wishes {
+    /// Only this one may take over.
+    pub designated: Option<InstanceKey>,
+    /// Transactions whose loss is accepted, by name; empty when none.
+    pub accept_loss_of: String,
+    /// The source is to be replaced whatever its state.
+    pub forced: bool,
+}
 
 /// What a recovery in progress is made of.
 pub(super) struct Course {
@@ -47,16 +55,17 @@ impl RecoveryService {
         self: &Arc<Self>,
         finding: Finding,
         kind: RecoveryKind,
-        designated: Option<InstanceKey>,
+        wishes: Wishes,
         actor: &Actor,
         snapshot: &Snapshot,
-        forced: bool,
     ) -> Result<Arc<Recovery>, RecoverError> {
         let guard = self.hold_cluster(&finding, snapshot, kind, actor).await?;
         let now = Utc::now();
         let config = self.parts.config.current();
-        let settings = RecoverySettings { designated, ..crate::settings::recovery(&config) };
-        let (machine, decision) = if forced {
+        let mut settings = crate::settings::recovery(&config, &finding.cluster, &finding.cluster_alias);
+        settings.designated = wishes.designated;
+        settings.choice.accept_loss_of = wishes.accept_loss_of;
+        let (machine, decision) = if wishes.forced {
             Machine::begin_forced(&finding.key, snapshot, &settings, now)
         } else {
             Machine::begin(&finding, snapshot, &settings, now)
@@ -266,12 +275,17 @@ impl RecoveryService {
         for key in &report.fence {
             self.put_aside(key).await;
         }
-        self.submit(Command::EndDowntime { key: report.successor.clone() }).await;
+        if !kind.repairs_source() {
+            self.submit(Command::EndDowntime { key: report.successor.clone() }).await;
+        }
         let renamed = report.successor.to_string();
-        if matches!(kind, RecoveryKind::Source | RecoveryKind::Takeover) && cluster != renamed {
+        if kind.replaces_source() && cluster != renamed {
             self.submit(Command::RenameCluster { from: cluster.clone(), to: renamed }).await;
         }
-        let message = format!("replaced {} by {}", report.failed, report.successor);
+        let message = match kind.repairs_source() {
+            true => format!("put {} right", report.failed),
+            false => format!("replaced {} by {}", report.failed, report.successor),
+        };
         self.parts.audit.record(audit_type(kind), &finding.key, &cluster, actor, &message);
         self.close(record).await;
         if kind == RecoveryKind::Takeover || actor.name != Actor::system().name {
@@ -304,7 +318,8 @@ impl RecoveryService {
         }
         self.parts.audit.record(audit_type(kind), &finding.key, &cluster, actor, &format!("failed: {text}"));
         self.close(record).await;
-        let nothing_happened = reason.code == "source-serves" && reason.changed.is_empty();
+        let nothing_happened =
+            matches!(reason.code.as_str(), "source-serves" | "nothing-to-do") && reason.changed.is_empty();
         if nothing_happened || actor.name != Actor::system().name {
             // A false alarm that changed nothing must not block the real thing.
             self.acknowledge_own(record, actor).await;
@@ -411,5 +426,7 @@ fn audit_type(kind: RecoveryKind) -> &'static str {
         RecoveryKind::IntermediateSource => "recover-dead-intermediate-master",
         RecoveryKind::GroupMember => "recover-dead-replication-group-member-with-replicas",
         RecoveryKind::Takeover => "graceful-master-takeover",
+        RecoveryKind::SemiSync => "recover-semi-sync-master",
+        RecoveryKind::ReadOnlySource => "recover-non-writeable-master",
     }
 }

@@ -12,9 +12,9 @@ use app::plan::{Action, Step};
 use app::topology::{Instance, Snapshot};
 use chrono::{DateTime, Utc};
 use engine::analysis::{Extra, extra_transactions};
+use engine::recovery::LOST_IN_RECOVERY;
 
 use super::RecoveryService;
-use super::drive::LOST_IN_RECOVERY;
 use crate::consensus::{Actor, Command};
 use crate::exec::{Observer, StepResult};
 

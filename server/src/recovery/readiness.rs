@@ -29,7 +29,7 @@ impl RecoveryService {
         let config = self.parts.config.current();
         let policy = match watcher {
             Watcher::Service => self.policy(),
-            Watcher::Command => Policy { hold_off_until: now, ..self.policy() },
+            Watcher::Command => Policy { hold_off_until: now, leader_hold_off_until: now, ..self.policy() },
         };
         let since: BTreeMap<InstanceKey, DateTime<Utc>> =
             self.tracked().iter().map(|(key, tracked)| (key.clone(), tracked.since)).collect();
@@ -38,7 +38,7 @@ impl RecoveryService {
             cluster,
             alias,
             analysis: &self.analysis_settings(),
-            recovery: &crate::settings::recovery(&config),
+            recovery: &crate::settings::recovery(&config, cluster, alias),
             policy: &policy,
             situation: &|finding, since| self.situation(finding, since, &recent, now),
             since: &since,

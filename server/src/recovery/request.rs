@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use app::InstanceKey;
 use app::finding::{AnalysisCode, Finding};
+use app::gtid::GtidPosition;
 use app::recovery::{AcknowledgeScope, Recovery, RecoveryKind};
 use chrono::Utc;
 use engine::analysis::AnalysisSettings;
 use engine::policy;
-use engine::recovery::{Machine, RecoverySettings, TakeoverRequest};
+use engine::recovery::{Machine, TakeoverRequest};
 
 use super::RecoveryService;
-use super::drive::Course;
+use super::drive::{Course, Wishes};
 use crate::consensus::{Actor, Command, ConsensusError};
 use crate::exec::Held;
 
@@ -25,6 +26,8 @@ pub enum RecoveryRequest {
         failed: InstanceKey,
         /// Only this one may take over.
         designated: Option<InstanceKey>,
+        /// Transactions that may be lost, as a refusal named them.
+        accept_loss_of: Option<String>,
     },
     /// Replace a cluster's primary that works (`graceful-master-takeover`, `-auto`).
     Takeover {
@@ -41,6 +44,8 @@ pub enum RecoveryRequest {
         cluster: String,
         /// Only this one may take over.
         designated: Option<InstanceKey>,
+        /// Transactions that may be lost, as a refusal named them.
+        accept_loss_of: Option<String>,
     },
 }
 
@@ -65,6 +70,14 @@ pub enum RecoverError {
         key: InstanceKey,
         /// What analysis says.
         found: String,
+    },
+    /// The transactions that may be lost are not named as a server names them.
+    #[error("accepted loss: expected the transactions as the refusal named them, got {given:?}: {reason}")]
+    LossUnreadable {
+        /// What was given.
+        given: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// Something stands in the way that even a person's word does not remove.
     #[error("{0}")]
@@ -94,11 +107,18 @@ impl RecoveryService {
             return Err(RecoverError::Consensus(ConsensusError::NotLeader { leader: None }));
         }
         match request {
-            RecoveryRequest::Recover { failed, designated } => self.recover(failed, designated.clone(), actor).await,
+            RecoveryRequest::Recover { failed, designated, accept_loss_of } => {
+                let wishes = self.wishes(failed, designated, accept_loss_of, false)?;
+                self.recover(failed, wishes, actor).await
+            }
             RecoveryRequest::Takeover { cluster, designated, auto } => {
                 self.take_over(cluster, designated.clone(), *auto, actor).await
             }
-            RecoveryRequest::Force { cluster, designated } => self.force(cluster, designated.clone(), actor).await,
+            RecoveryRequest::Force { cluster, designated, accept_loss_of } => {
+                let primary = self.primary_of(cluster)?;
+                let wishes = self.wishes(&primary, designated, accept_loss_of, true)?;
+                self.force(&primary, wishes, actor).await
+            }
         }
     }
 
@@ -140,10 +160,27 @@ impl RecoveryService {
         Ok(self.registry.acknowledge(&what, &actor.name, comment, at))
     }
 
+    /// What was asked for, checked before anything is done.
+    fn wishes(
+        &self,
+        failed: &InstanceKey,
+        designated: &Option<InstanceKey>,
+        accept_loss_of: &Option<String>,
+        forced: bool,
+    ) -> Result<Wishes, RecoverError> {
+        let named = accept_loss_of.as_deref().unwrap_or_default().trim().to_owned();
+        let flavor = self.parts.fleet.get(failed).map(|i| i.flavor()).unwrap_or_default();
+        if let Some(list) = Some(named.strip_prefix("everything after").unwrap_or(&named)).filter(|l| !l.is_empty()) {
+            GtidPosition::parse_for(flavor, list.trim())
+                .map_err(|error| RecoverError::LossUnreadable { given: named.clone(), reason: error.to_string() })?;
+        }
+        Ok(Wishes { designated: designated.clone(), accept_loss_of: named, forced })
+    }
+
     async fn recover(
         self: &Arc<Self>,
         failed: &InstanceKey,
-        designated: Option<InstanceKey>,
+        wishes: Wishes,
         actor: &Actor,
     ) -> Result<Arc<Recovery>, RecoverError> {
         // The word of a person is as good as its facts: everybody concerned is read afresh first.
@@ -158,21 +195,20 @@ impl RecoveryService {
             other => RecoverError::Hold(other.reason()),
         })?;
         let snapshot = self.parts.fleet.snapshot();
-        self.begin(finding, kind, designated, actor, &snapshot, false).await
+        self.begin(finding, kind, wishes, actor, &snapshot).await
     }
 
     async fn force(
         self: &Arc<Self>,
-        cluster: &str,
-        designated: Option<InstanceKey>,
+        primary: &InstanceKey,
+        wishes: Wishes,
         actor: &Actor,
     ) -> Result<Arc<Recovery>, RecoverError> {
-        let primary = self.primary_of(cluster)?;
-        self.read_around(&primary).await?;
-        let finding = Finding { code: AnalysisCode::DeadSource, ..self.find(&primary)? };
+        self.read_around(primary).await?;
+        let finding = Finding { code: AnalysisCode::DeadSource, ..self.find(primary)? };
         self.refuse_if_running(&finding)?;
         let snapshot = self.parts.fleet.snapshot();
-        self.begin(finding, RecoveryKind::Source, designated, actor, &snapshot, true).await
+        self.begin(finding, RecoveryKind::Source, wishes, actor, &snapshot).await
     }
 
     async fn take_over(
@@ -188,7 +224,8 @@ impl RecoveryService {
         self.refuse_if_running(&finding)?;
         let snapshot = self.parts.fleet.snapshot();
         let guard = self.hold_cluster(&finding, &snapshot, RecoveryKind::Takeover, actor).await?;
-        let settings: RecoverySettings = crate::settings::recovery(&self.parts.config.current());
+        let config = self.parts.config.current();
+        let settings = crate::settings::recovery(&config, &finding.cluster, &finding.cluster_alias);
         let request = TakeoverRequest { source, designated, auto };
         let (machine, decision) = Machine::begin_takeover(&request, &snapshot, &settings, Utc::now());
         let recovery = self.new_record(finding, RecoveryKind::Takeover, actor);

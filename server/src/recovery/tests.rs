@@ -10,7 +10,6 @@ use app::recovery::{Recovery, RecoveryKind, RecoveryState};
 use app::topology::{Downtime, Instance, Replication, ThreadState};
 use chrono::{TimeDelta, Utc};
 
-use super::drive::LOST_IN_RECOVERY;
 use super::{Parts, RecoveryService};
 use crate::config::{Config, LiveConfig};
 use crate::consensus::{Actor, Command};
@@ -20,6 +19,7 @@ use crate::node::Node;
 use crate::services::{self, Services};
 use crate::store::{DetectionFilter, NodeReport, Store};
 use crate::testing::PictureHands;
+use engine::recovery::LOST_IN_RECOVERY;
 
 const OLD: &str = "aaaaaaaa-0000-0000-0000-000000000001";
 

@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use engine::policy::{self, Hold, Policy, Situation};
 use tokio::sync::broadcast::error::RecvError;
 
+use super::drive::Wishes;
 use super::{RecoveryService, Tracked, is_detection};
 use crate::consensus::Actor;
 use crate::journal::Entry;
@@ -241,7 +242,7 @@ impl RecoveryService {
         let recent = self.registry.recent();
         let situation = self.situation(finding, problem.since, &recent, now);
         let hold = match policy::decide(finding, &self.policy(), &situation) {
-            Ok(kind) => match self.begin(finding.clone(), kind, None, &Actor::system(), snapshot, false).await {
+            Ok(kind) => match self.begin(finding.clone(), kind, Wishes::default(), &Actor::system(), snapshot).await {
                 Ok(_) => return self.tell_held(finding, String::new()),
                 Err(error) => error.to_string(),
             },
@@ -307,6 +308,11 @@ impl RecoveryService {
             recoveries_enabled: self.parts.consensus.recoveries_enabled(),
             source_opt_in: opted(&config.recovery.recover_primary_filters),
             intermediate_opt_in: opted(&config.recovery.recover_intermediate_source_filters),
+            repairs: policy::Repairs {
+                locked_semi_sync: config.semi_sync.recover_locked_source,
+                exact_semi_sync: config.semi_sync.enforce_exact_replicas,
+                read_only_source: config.recovery.recover_non_writeable_primary,
+            },
             recent,
             grace: crate::settings::grace(&config, &finding.cluster, &finding.cluster_alias),
             clusters_failing: self.clusters_failing.load(Ordering::Relaxed),

@@ -16,7 +16,7 @@ fn flags_that_make_no_sense_end_with_2_and_the_list() {
     }
     let said = desk.run_bare(&["-h"]);
     assert_eq!((said.out.as_str(), said.code), ("", 0));
-    assert!(said.err.starts_with("Usage of orchestrator:\n  -alias string\n"), "{}", said.err);
+    assert!(said.err.starts_with("Usage of orchestrator:\n  -accept-loss-of string\n"), "{}", said.err);
 }
 
 #[test]

@@ -10,7 +10,10 @@ const SPECIFIED: &str = include_str!("data/keys.tsv");
 
 /// Variables of our own, which the specification does not know.
 const OWN: &[&str] = &[
+    "AcceptDataLoss",
+    "AcceptDataLossByCluster",
     "FenceReturningSource",
+    "KeepCoSourceRing",
     "RecoveryBudgetCount",
     "RecoveryBudgetPerDataCenterCount",
     "RecoveryBudgetSeconds",
@@ -18,6 +21,8 @@ const OWN: &[&str] = &[
     "RecoveryGraceSecondsByCluster",
     "RecoveryHoldOffSeconds",
     "RecoveryStormClusters",
+    "TakeoverSessionPolicy",
+    "TakeoverSessionWaitSeconds",
     "TrustedProxies",
 ];
 
@@ -111,6 +116,9 @@ fn every_variable_can_be_set_and_read_back_by_its_name() {
         let value = match key.kind.name() {
             "bool" => "true",
             "int" | "uint" | "number" => "77",
+            _ if key.name == "AcceptDataLoss" => r#""always""#,
+            _ if key.name == "AcceptDataLossByCluster" => r#"{"alias=orders": "30"}"#,
+            _ if key.name == "TakeoverSessionPolicy" => r#""wait""#,
             "{string}" => r#"{"a": "b"}"#,
             "{uint}" => r#"{"a": 7}"#,
             "[string]" if key.name == "TrustedProxies" => r#"["10.0.0.0/8"]"#,

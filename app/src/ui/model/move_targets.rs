@@ -129,6 +129,7 @@ pub fn intent(drop: Drop, moved: &InstanceKey, target: &InstanceKey, cluster: &s
             kind: "graceful-takeover-auto".to_owned(),
             target: cluster.to_owned(),
             designated: Some(server),
+            accept_loss_of: None,
         }),
     }
 }

@@ -13,6 +13,8 @@ pub fn kind_text(kind: RecoveryKind) -> &'static str {
         RecoveryKind::IntermediateSource => "intermediate source recovery",
         RecoveryKind::GroupMember => "group member recovery",
         RecoveryKind::Takeover => "planned takeover",
+        RecoveryKind::SemiSync => "semi-sync recovery",
+        RecoveryKind::ReadOnlySource => "read-only primary recovery",
     }
 }
 
@@ -28,6 +30,8 @@ pub fn headline(recovery: &Recovery, now: DateTime<Utc>) -> String {
         (RecoveryState::Succeeded, Some(successor)) => {
             let verb = match recovery.kind {
                 RecoveryKind::IntermediateSource | RecoveryKind::GroupMember => "replicas taken by",
+                RecoveryKind::SemiSync => "acknowledgements put right at",
+                RecoveryKind::ReadOnlySource => "made writable",
                 _ => "promoted",
             };
             format!("{what} → {verb} {successor} in {took}")

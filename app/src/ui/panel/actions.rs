@@ -100,8 +100,12 @@ fn buttons(
     let plan = |operation: Operation| -> Press { Box::new(move || ui.work.propose(ui, operation.clone())) };
     let recover = |kind: &'static str, target: String, designated: Option<InstanceKey>| -> Press {
         Box::new(move || {
-            let request =
-                RecoverRequest { kind: kind.to_owned(), target: target.clone(), designated: designated.clone() };
+            let request = RecoverRequest {
+                kind: kind.to_owned(),
+                target: target.clone(),
+                designated: designated.clone(),
+                accept_loss_of: None,
+            };
             ui.work.confirm_recovery(request);
         })
     };

@@ -52,7 +52,7 @@ impl TopologyRecovery {
     ) -> Self {
         let node = (recovery.node.as_str(), recovery.node_token.as_str());
         let by_gtid = recovery.finding.facts.mysql_gtid_topology || recovery.finding.facts.mariadb_gtid_topology;
-        let is_source = matches!(recovery.kind, RecoveryKind::Source | RecoveryKind::CoSource | RecoveryKind::Takeover);
+        let is_source = recovery.kind.replaces_source();
         Self {
             id: recovery.id,
             uid: recovery.uid.clone(),
@@ -77,7 +77,11 @@ impl TopologyRecovery {
             last_detection_id: recovery.detection_id,
             related_recovery_id: 0,
             kind: match recovery.kind {
-                RecoveryKind::Source | RecoveryKind::Takeover => "MasterRecovery",
+                // The original has four texts; what repairs a source is told by the analysis code.
+                RecoveryKind::Source
+                | RecoveryKind::Takeover
+                | RecoveryKind::SemiSync
+                | RecoveryKind::ReadOnlySource => "MasterRecovery",
                 RecoveryKind::CoSource => "CoMasterRecovery",
                 RecoveryKind::IntermediateSource => "IntermediateMasterRecovery",
                 RecoveryKind::GroupMember => "ReplicationGroupMemberRecovery",

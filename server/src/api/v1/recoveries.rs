@@ -18,7 +18,8 @@ use crate::recovery::RecoveryRequest;
 pub async fn recover(operator: Operator, call: Call) -> ApiResult<Answer> {
     let failed = call.target().await?;
     let designated = optional_key(&call, "candidateHost", "candidatePort").await?;
-    let request = RecoveryRequest::Recover { failed: failed.clone(), designated };
+    let accept_loss_of = accepted_loss(&call);
+    let request = RecoveryRequest::Recover { failed: failed.clone(), designated, accept_loss_of };
     let recovery = call.services.recovery.run_to_end(&request, operator.actor()).await?;
     Ok(match (&recovery.state, &recovery.successor) {
         (RecoveryState::Succeeded, Some(successor)) => {
@@ -48,7 +49,7 @@ async fn take_over(operator: Operator, call: Call, auto: bool) -> ApiResult<Answ
 /// `force-master-failover/...`, in its two forms
 pub async fn force_failover(operator: Operator, call: Call) -> ApiResult<Answer> {
     let cluster = call.cluster(Reach::Exact)?;
-    let request = RecoveryRequest::Force { cluster, designated: None };
+    let request = RecoveryRequest::Force { cluster, designated: None, accept_loss_of: accepted_loss(&call) };
     finish(&operator, &call, &request, "force-master-failover", "force-master-failover").await
 }
 
@@ -56,7 +57,7 @@ pub async fn force_failover(operator: Operator, call: Call) -> ApiResult<Answer>
 pub async fn force_takeover(operator: Operator, call: Call) -> ApiResult<Answer> {
     let cluster = call.cluster(Reach::Exact)?;
     let designated = optional_key(&call, "designatedHost", "designatedPort").await?;
-    let request = RecoveryRequest::Force { cluster, designated };
+    let request = RecoveryRequest::Force { cluster, designated, accept_loss_of: accepted_loss(&call) };
     finish(&operator, &call, &request, "force-master-takeover", "force-master-takeover").await
 }
 
@@ -90,6 +91,11 @@ fn why(state: &RecoveryState) -> String {
         RecoveryState::Running => "it has not ended".to_owned(),
         RecoveryState::Succeeded => "no instance was promoted".to_owned(),
     }
+}
+
+/// `?acceptLossOf=`: transactions that may be lost, as a refusal named them (ours).
+fn accepted_loss(call: &Call) -> Option<String> {
+    call.query("acceptLossOf").filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 /// A server that may be named in the path. One that is named wrongly is an error: the original ignores it and

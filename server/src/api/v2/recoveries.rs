@@ -148,24 +148,27 @@ async fn find(services: &Arc<Services>, id: &str) -> ApiResult<Recovery> {
 }
 
 fn understood(services: &Arc<Services>, request: RecoverRequest) -> ApiResult<RecoveryRequest> {
-    let RecoverRequest { kind, target, designated } = request;
+    let RecoverRequest { kind, target, designated, accept_loss_of } = request;
     let config = services.config.current();
     if kind == "recover" {
         let failed = server_key(&target, &config)?;
-        return Ok(RecoveryRequest::Recover { failed, designated });
+        return Ok(RecoveryRequest::Recover { failed, designated, accept_loss_of });
     }
     let cluster = || match cluster_by_hint(&services.fleet.snapshot(), &config, &target, Reach::Exact) {
         Hint::Cluster(name) => Ok(name),
         Hint::Unknown => Err(ApiError::not_found("Cluster", &target)),
     };
     match kind.as_str() {
+        "graceful-takeover" | "graceful-takeover-auto" if accept_loss_of.is_some() => {
+            Err(ApiError::bad_input("accept_loss_of: a planned takeover loses nothing, so nothing can be accepted"))
+        }
         "graceful-takeover" => Ok(RecoveryRequest::Takeover { cluster: cluster()?, designated, auto: false }),
         "graceful-takeover-auto" => Ok(RecoveryRequest::Takeover { cluster: cluster()?, designated, auto: true }),
-        "force-failover" => Ok(RecoveryRequest::Force { cluster: cluster()?, designated: None }),
+        "force-failover" => Ok(RecoveryRequest::Force { cluster: cluster()?, designated: None, accept_loss_of }),
         "force-takeover" if designated.is_none() => {
             Err(ApiError::bad_input("designated: expected the server that takes over, got none"))
         }
-        "force-takeover" => Ok(RecoveryRequest::Force { cluster: cluster()?, designated }),
+        "force-takeover" => Ok(RecoveryRequest::Force { cluster: cluster()?, designated, accept_loss_of }),
         other => Err(ApiError::bad_input(format!(
             "kind: expected recover, graceful-takeover, graceful-takeover-auto, force-failover or force-takeover, \
              got {other:?}"

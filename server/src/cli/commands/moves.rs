@@ -112,7 +112,7 @@ async fn regroup_by(bench: Bench, gtid_only: bool) -> Outcome {
 /// `get-candidate-replica`
 pub async fn candidate(bench: Bench) -> Outcome {
     let server = bench.target().await?;
-    let settings = crate::settings::recovery(&bench.config).choice;
+    let settings = crate::settings::plan(&bench.config).choice;
     let choice = engine::candidate::regroup_choice(&bench.snapshot(), &server, &settings);
     match choice.chosen {
         Some(best) => Ok(format!("{best}\n")),

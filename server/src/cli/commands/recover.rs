@@ -12,7 +12,8 @@ use crate::recovery::{RecoverError, RecoveryRequest};
 pub async fn recover(bench: Bench) -> Outcome {
     let failed = bench.target().await?;
     let designated = bench.optional_destination(Reach::ShortName).await?;
-    let request = RecoveryRequest::Recover { failed: failed.clone(), designated };
+    let request =
+        RecoveryRequest::Recover { failed: failed.clone(), designated, accept_loss_of: bench.accepted_loss() };
     match bench.services.recovery.run_to_end(&request, &bench.actor()).await {
         Ok(recovery) => successor(&recovery).map(|key| format!("{key}\n")),
         Err(RecoverError::Nothing { key, found }) => {
@@ -30,14 +31,22 @@ pub async fn recover(bench: Bench) -> Outcome {
 
 /// `force-master-failover`
 pub async fn force_failover(bench: Bench) -> Outcome {
-    let request = RecoveryRequest::Force { cluster: bench.cluster_to_change()?, designated: None };
+    let request = RecoveryRequest::Force {
+        cluster: bench.cluster_to_change()?,
+        designated: None,
+        accept_loss_of: bench.accepted_loss(),
+    };
     Ok(format!("{}\n", successor(&run(&bench, &request).await?)?))
 }
 
 /// `force-master-takeover`
 pub async fn force_takeover(bench: Bench) -> Outcome {
     let designated = Some(bench.destination(Reach::ShortName).await?);
-    let request = RecoveryRequest::Force { cluster: bench.cluster_to_change()?, designated };
+    let request = RecoveryRequest::Force {
+        cluster: bench.cluster_to_change()?,
+        designated,
+        accept_loss_of: bench.accepted_loss(),
+    };
     Ok(format!("{}\n", successor(&run(&bench, &request).await?)?))
 }
 

@@ -38,6 +38,6 @@ section! {
         /// Physical environment by query.
         "DetectPhysicalEnvironmentQuery" => detect_physical_environment_query: String = String::new(), Live, InEffect;
         /// Query for the semi-sync priority of the server: 0 = asynchronous replica, higher = preferred.
-        "DetectSemiSyncEnforcedQuery" => detect_semi_sync_enforced_query: String = String::new(), Live, Later;
+        "DetectSemiSyncEnforcedQuery" => detect_semi_sync_enforced_query: String = String::new(), Live, InEffect;
     }
 }

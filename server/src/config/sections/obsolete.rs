@@ -14,9 +14,9 @@ section! {
         /// true; setting it to false is the only way to switch the feature off.
         "DetachLostSlavesAfterMasterFailover" => detach_lost_replicas: bool = true, Live, InEffect;
         /// Old name of `MasterFailoverDetachReplicaMasterHost`, which it forces to true.
-        "MasterFailoverDetachSlaveMasterHost" => detach_promoted_from_old_source: bool = false, Live, Later;
+        "MasterFailoverDetachSlaveMasterHost" => detach_promoted_from_old_source: bool = false, Live, InEffect;
         /// Old name of `PostponeReplicaRecoveryOnLagMinutes`. Both set to different values is an error.
-        "PostponeSlaveRecoveryOnLagMinutes" => postpone_replica_recovery_on_lag_minutes: u64 = 0, Live, Later;
+        "PostponeSlaveRecoveryOnLagMinutes" => postpone_replica_recovery_on_lag_minutes: u64 = 0, Live, InEffect;
         /// No effect: lost servers are always downtimed until they replicate again, for a year at most.
         "MasterFailoverLostInstancesDowntimeMinutes" => lost_instances_downtime_minutes: u64 = 0, Nothing, Never;
         /// No effect.

@@ -18,7 +18,7 @@ section! {
         "RecoveryPeriodBlockSeconds" => period_block_seconds: i64 = 3600, Live, InEffect;
         /// On the promoted server: reset replication and clear read_only; try to set the old primary read_only.
         /// Always done in a graceful takeover.
-        "ApplyMySQLPromotionAfterMasterFailover" => apply_promotion_after_failover: bool = true, Live, Later;
+        "ApplyMySQLPromotionAfterMasterFailover" => apply_promotion_after_failover: bool = true, Live, InEffect;
         /// Never promote a server of another data centre than the dead primary's; the failover fails instead.
         "PreventCrossDataCenterMasterFailover" => prevent_cross_data_center_failover: bool = false, Live, InEffect;
         /// The same for regions.
@@ -30,21 +30,22 @@ section! {
         /// one.
         "FailMasterPromotionIfSQLThreadNotUpToDate" => fail_promotion_if_applier_behind: bool = false, Live, InEffect;
         /// Wait for the chosen server to apply its relay logs before it is promoted. Not together with the
-        /// previous one.
-        "DelayMasterPromotionIfSQLThreadNotUpToDate" => delay_promotion_if_applier_behind: bool = false, Live, Later;
+        /// previous one. Without either it is done all the same.
+        "DelayMasterPromotionIfSQLThreadNotUpToDate" => delay_promotion_if_applier_behind: bool = false, Live, InEffect;
         /// Detach (point at `//host`) replicas that could not follow the promoted server. In effect true,
         /// through its old name `DetachLostSlavesAfterMasterFailover`.
         "DetachLostReplicasAfterMasterFailover" => detach_lost_replicas: bool = false, Live, InEffect;
-        /// Detach the promoted server from the old primary's name.
-        "MasterFailoverDetachReplicaMasterHost" => detach_promoted_from_old_source: bool = false, Live, Later;
-        /// Replicas whose configured delay exceeds this many minutes are reconnected at the end of the recovery,
-        /// after the hooks. 0 = off.
-        "PostponeReplicaRecoveryOnLagMinutes" => postpone_replica_recovery_on_lag_minutes: u64 = 0, Live, Later;
+        /// Detach the promoted server from the old primary's name, where its replication is not reset (see
+        /// `ApplyMySQLPromotionAfterMasterFailover`).
+        "MasterFailoverDetachReplicaMasterHost" => detach_promoted_from_old_source: bool = false, Live, InEffect;
+        /// When above 0: replicas whose configured delay exceeds this many minutes, and those slow to answer, are
+        /// repointed only once the new primary takes writes. 0 = off.
+        "PostponeReplicaRecoveryOnLagMinutes" => postpone_replica_recovery_on_lag_minutes: u64 = 0, Live, InEffect;
         /// When a co-primary dies: true = promote the other one or fail; false = any server.
-        "CoMasterRecoveryMustPromoteOtherCoMaster" => must_promote_other_co_source: bool = true, Live, Later;
+        "CoMasterRecoveryMustPromoteOtherCoMaster" => must_promote_other_co_source: bool = true, Live, InEffect;
         /// Treat a reachable primary that is read-only and has running replicas as a failure and make it
         /// writable. Not limited by the cluster filters.
-        "RecoverNonWriteableMaster" => recover_non_writeable_primary: bool = false, Live, Later;
+        "RecoverNonWriteableMaster" => recover_non_writeable_primary: bool = false, Live, InEffect;
     }
 }
 

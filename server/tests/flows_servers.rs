@@ -1,0 +1,257 @@
+//! Recoveries that are not of a dead source alone, on real servers, both families: a co-source that dies, a source that is read-only,
+//! semi-sync that is short of acknowledgements or has too many.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::time::Duration;
+
+use app::finding::AnalysisCode;
+use app::recovery::{RecoveryKind, RecoveryState};
+use orchestrator::recovery::{RecoverError, RecoveryRequest};
+use rstest::rstest;
+use serde_json::json;
+use support::service::{Service, acknowledged, actor, key, missing, tree};
+use support::{Sandbox, eventually};
+
+fn is_writeable(sandbox: &Sandbox, port: u16) -> bool {
+    matches!(sandbox.sql(port, "SELECT @@global.read_only").trim(), "0" | "OFF")
+}
+
+/// The recovery of a kind, once it has ended.
+async fn ended(service: &Service, kind: RecoveryKind) -> std::sync::Arc<app::recovery::Recovery> {
+    eventually("the recovery ends", Duration::from_secs(30), || async {
+        service.services.recovery.registry().list().into_iter().find(|r| r.kind == kind && !r.is_running())
+    })
+    .await
+}
+
+/// The first server also replicates from the second one, and goes on taking writes.
+fn close_ring(sandbox: &Sandbox) {
+    let (first, second) = (sandbox.ports[0].to_string(), sandbox.ports[1].to_string());
+    sandbox.run("replicate", &["--source", &second, "--port", &first]);
+    sandbox.sql(sandbox.ports[0], "SET GLOBAL read_only = OFF");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_co_source_dies_the_other_one_takes_over(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let sandbox = tree(flavor, 2);
+    let [dead, other, replica] = sandbox.ports[..] else { panic!("three servers") };
+    sandbox.run("semisync", &["--source", &dead.to_string()]);
+    close_ring(&sandbox);
+    let service = Service::start().await;
+    service.discover(dead, 3).await;
+    eventually("the ring is seen", Duration::from_secs(10), || async {
+        let ring = [dead, other].map(|port| service.server(port));
+        ring.iter().all(|s| s.is_co_source && s.replication.is_running()).then_some(())
+    })
+    .await;
+    service.settled().await;
+    let file = sandbox.dir().join("acknowledged");
+    let out = file.display().to_string();
+    sandbox.run("load", &["--port", &dead.to_string(), "--out", &out, "--interval-ms", "2"]);
+    eventually("the load runs", Duration::from_secs(10), || async { (acknowledged(&file).len() > 50).then_some(()) })
+        .await;
+
+    sandbox.kill(dead);
+    let recovery = ended(&service, RecoveryKind::CoSource).await;
+    assert!(recovery.is_successful(), "{:#?}", recovery.story);
+    assert_eq!((&recovery.finding.key, &recovery.successor), (&key(dead), &Some(key(other))));
+    sandbox.run("stop-load", &[]);
+    assert_eq!(missing(&sandbox, other, &acknowledged(&file)), [] as [String; 0], "lost writes");
+    assert!(is_writeable(&sandbox, other) && !is_writeable(&sandbox, replica));
+    assert!(!service.server(other).is_replica(), "the ring is broken");
+    let follower = service.server(replica);
+    assert!(follower.replication.source == key(other) && follower.replication.is_running(), "{follower:?}");
+    eventually("the cluster has the name of its new primary", Duration::from_secs(5), || async {
+        (service.server(replica).cluster_name == key(other).to_string()).then_some(())
+    })
+    .await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_passive_co_source_dies_the_active_one_goes_on_taking_writes(
+    #[values("mariadb", "mysql")] flavor: &'static str,
+) {
+    let sandbox = tree(flavor, 1);
+    let [active, passive] = sandbox.ports[..] else { panic!("two servers") };
+    close_ring(&sandbox);
+    sandbox.sql(active, "CREATE TABLE app.written_here (id INT PRIMARY KEY)");
+    let service = Service::start().await;
+    service.discover(active, 2).await;
+    service.settled().await;
+
+    sandbox.kill(passive);
+    let recovery = ended(&service, RecoveryKind::CoSource).await;
+    assert!(recovery.is_successful(), "{:#?}", recovery.story);
+    assert_eq!(recovery.successor, Some(key(active)));
+    assert!(is_writeable(&sandbox, active));
+    assert!(!service.server(active).is_replica(), "the ring is broken");
+    sandbox.sql(active, "INSERT INTO app.written_here VALUES (1)");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_made_read_only_takes_writes_again_and_can_still_be_replaced(
+    #[values("mariadb", "mysql")] flavor: &'static str,
+) {
+    let sandbox = tree(flavor, 2);
+    let source = sandbox.ports[0];
+    let service = Service::start_with(json!({"RecoverNonWriteableMaster": true})).await;
+    service.discover(source, 3).await;
+    service.settled().await;
+
+    sandbox.sql(source, "SET GLOBAL read_only = ON");
+    let repair = ended(&service, RecoveryKind::ReadOnlySource).await;
+    assert!(repair.is_successful(), "{:#?}", repair.story);
+    assert_eq!(repair.finding.code, AnalysisCode::NoWriteableSource);
+    assert!(is_writeable(&sandbox, source));
+    assert!(service.services.fleet.snapshot().annotations.downtime.is_empty(), "nobody was left behind");
+    assert_eq!(service.server(source).cluster_name, key(source).to_string());
+
+    // A minute ago it was its own successor: with the original that holds up its failover for an hour.
+    sandbox.kill(source);
+    let failover = ended(&service, RecoveryKind::Source).await;
+    assert!(failover.is_successful(), "{:#?}", failover.story);
+    let successor = failover.successor.clone().expect("a successor").port;
+    assert!(is_writeable(&sandbox, successor));
+
+    // It comes back read-only and must stay so, whatever the switch says.
+    sandbox.start_again();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    eventually("the old source is fenced", Duration::from_secs(15), || async {
+        let read_only = sandbox.try_sql(source, "SELECT @@global.read_only")?;
+        matches!(read_only.trim(), "1" | "ON").then_some(())
+    })
+    .await;
+    let repairs = service.services.recovery.registry().list().into_iter();
+    assert_eq!(repairs.filter(|r| r.kind == RecoveryKind::ReadOnlySource).count(), 1);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_whose_only_holders_died_are_named_and_given_up_only_by_name(
+    #[values("mariadb", "mysql")] flavor: &'static str,
+) {
+    let sandbox = tree(flavor, 2);
+    let [source, holder, left] = sandbox.ports[..] else { panic!("three servers") };
+    let word = semi_sync_names(flavor).2;
+    let service = Service::start().await;
+    service.discover(source, 3).await;
+    service.settled().await;
+    sandbox.sql(left, &format!("STOP {word} IO_THREAD"));
+    sandbox.sql(source, "CREATE TABLE app.held_by_the_dead (id INT PRIMARY KEY)");
+    let known = |port| service.server(port).executed_gtid.clone();
+    eventually("the last poll saw it on both", Duration::from_secs(10), || async {
+        (known(source) != known(left) && known(source) == known(holder)).then_some(())
+    })
+    .await;
+
+    sandbox.run("kill", &["--port", &source.to_string(), "--port", &holder.to_string()]);
+    let refused = ended(&service, RecoveryKind::Source).await;
+    let RecoveryState::Failed { reason } = &refused.state else { panic!("{:#?}", refused.story) };
+    assert!(reason.starts_with("data-at-risk"), "{reason}");
+    let at_risk = reason.split("transactions at risk: ").nth(1).expect("named").to_owned();
+    assert!(!is_writeable(&sandbox, left));
+
+    let cluster = service.server(source).cluster_name.clone();
+    let force = |accept_loss_of| RecoveryRequest::Force { cluster: cluster.clone(), designated: None, accept_loss_of };
+    let nonsense = service.services.recovery.run_to_end(&force(Some("some".to_owned())), &actor()).await;
+    assert!(nonsense.expect_err("no list of transactions").to_string().contains("some"));
+    // A recovery whose end is on record may hold the cluster for a moment yet.
+    let run = async |request: RecoveryRequest| {
+        eventually("it begins", Duration::from_secs(10), || async {
+            match service.services.recovery.run_to_end(&request, &actor()).await {
+                Err(RecoverError::Held(_)) => None,
+                begun => Some(begun.expect("it begins")),
+            }
+        })
+        .await
+    };
+    let unnamed = run(force(None)).await;
+    assert!(!unnamed.is_successful(), "not even by force: {:#?}", unnamed.story);
+    let forced = run(force(Some(at_risk.clone()))).await;
+    assert!(forced.is_successful(), "{:#?}", forced.story);
+    assert_eq!(forced.successor, Some(key(left)));
+    assert!(is_writeable(&sandbox, left));
+    assert!(forced.story.iter().any(|l| l.message.contains("accepted by name")), "{:#?}", forced.story);
+}
+
+/// Names of the semi-sync switch of a replica, and of the count a source tells.
+fn semi_sync_names(flavor: &str) -> (&'static str, &'static str, &'static str) {
+    match flavor {
+        "mysql" => ("rpl_semi_sync_replica_enabled", "Rpl_semi_sync_source_clients", "REPLICA"),
+        _ => ("rpl_semi_sync_slave_enabled", "Rpl_semi_sync_master_clients", "SLAVE"),
+    }
+}
+
+fn acknowledgers(sandbox: &Sandbox, flavor: &str) -> u64 {
+    let (_, clients, _) = semi_sync_names(flavor);
+    let told = sandbox.sql(sandbox.ports[0], &format!("SHOW GLOBAL STATUS LIKE '{clients}'"));
+    told.trim().rsplit('\t').next().and_then(|n| n.parse().ok()).expect("a number")
+}
+
+fn acknowledges(sandbox: &Sandbox, flavor: &str, port: u16) -> bool {
+    let (switch, _, _) = semi_sync_names(flavor);
+    matches!(sandbox.sql(port, &format!("SELECT @@global.{switch}")).trim(), "1" | "ON")
+}
+
+/// The last server comes first.
+fn priority_by_port(sandbox: &Sandbox) -> String {
+    format!("SELECT IF(@@port = {}, 9, 1)", sandbox.ports[2])
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_locked_for_lack_of_acknowledgements_is_unlocked(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let sandbox = tree(flavor, 2);
+    let (source, best) = (sandbox.ports[0], sandbox.ports[2]);
+    sandbox.run("semisync", &["--source", &source.to_string(), "--timeout", "600000"]);
+    let (switch, _, word) = semi_sync_names(flavor);
+    let service = Service::start_with(json!({
+        "RecoverLockedSemiSyncMaster": true,
+        "ReasonableLockedSemiSyncMasterSeconds": 1,
+        "DetectSemiSyncEnforcedQuery": priority_by_port(&sandbox),
+    }))
+    .await;
+    service.discover(source, 3).await;
+    service.settled().await;
+    for port in &sandbox.ports[1..] {
+        sandbox.sql(*port, &format!("SET GLOBAL {switch} = OFF; STOP {word} IO_THREAD; START {word} IO_THREAD"));
+    }
+
+    let recovery = ended(&service, RecoveryKind::SemiSync).await;
+    assert!(recovery.is_successful(), "{:#?}", recovery.story);
+    assert_eq!(recovery.finding.code, AnalysisCode::LockedSemiSyncSource);
+    assert_eq!(acknowledgers(&sandbox, flavor), 1);
+    assert!(acknowledges(&sandbox, flavor, best), "the one with the larger priority");
+    assert!(!acknowledges(&sandbox, flavor, sandbox.ports[1]), "one was enough");
+    let began = std::time::Instant::now();
+    sandbox.sql(source, "CREATE TABLE app.after_the_lock (id INT PRIMARY KEY)");
+    assert!(began.elapsed() < Duration::from_secs(5), "a write is acknowledged again");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_number_is_exact_only_the_best_acknowledge(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let sandbox = tree(flavor, 2);
+    let (source, best) = (sandbox.ports[0], sandbox.ports[2]);
+    sandbox.run("semisync", &["--source", &source.to_string()]);
+    let service = Service::start_with(json!({
+        "EnforceExactSemiSyncReplicas": true,
+        "DetectSemiSyncEnforcedQuery": priority_by_port(&sandbox),
+    }))
+    .await;
+    service.discover(source, 3).await;
+
+    let recovery = ended(&service, RecoveryKind::SemiSync).await;
+    assert!(recovery.is_successful(), "{:#?}", recovery.story);
+    assert_eq!(recovery.finding.code, AnalysisCode::SourceWithTooManySemiSyncReplicas);
+    assert_eq!(acknowledgers(&sandbox, flavor), 1);
+    assert!(acknowledges(&sandbox, flavor, best) && !acknowledges(&sandbox, flavor, sandbox.ports[1]));
+    for port in &sandbox.ports[1..] {
+        assert!(service.server(*port).replication.is_running());
+    }
+}
