@@ -1,0 +1,161 @@
+//! S1: a write that a client was told is committed is on the final primary whenever any reachable server holds it; where none may
+//! hold it, nobody is promoted and the transactions are named.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ledger::Set;
+use super::simulation::{Invariant, Scene};
+use super::stage::Event;
+use super::world::NODES;
+
+/// What was within reach of a recovery.
+struct Course {
+    failed: usize,
+    /// Could be read all the time since it began, and nothing happened to them.
+    unbroken: BTreeSet<usize>,
+    /// What each of them held at any moment since.
+    held: Vec<Set>,
+    /// What its node had read of the source and of those that cannot be read.
+    known: Set,
+    /// The source waited for acknowledgements.
+    semi_sync: bool,
+}
+
+#[derive(Default)]
+pub struct AcknowledgedWrites {
+    courses: BTreeMap<usize, Course>,
+    primary: usize,
+    seen: Set,
+    /// Nobody within reach held them when the primary changed.
+    excused: Set,
+    /// A server that was started again may have lost what it had received.
+    restarted: BTreeMap<usize, u32>,
+}
+
+impl Invariant for AcknowledgedWrites {
+    fn look(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+        self.excuse_strangers(scene);
+        for event in scene.events {
+            match event {
+                Event::Began { uid, node, failed, .. } => {
+                    self.courses.insert(*uid, Course::begin(scene, *node, *failed));
+                }
+                Event::Struck { server } => {
+                    for course in self.courses.values_mut() {
+                        course.unbroken.remove(server);
+                    }
+                }
+                Event::MadeWritable { uid, server, .. } => self.check_promotion(scene, *uid, *server)?,
+                Event::Aborted { uid, reason } => {
+                    if reason.code == "data-at-risk" && reason.at_risk.is_empty() {
+                        return Err(format!("#{uid} refuses and names no transaction: {}", reason.message));
+                    }
+                    self.check_nothing_is_thrown_away(scene, *uid)?;
+                    self.courses.remove(uid);
+                }
+                Event::Finished { uid, .. } => drop(self.courses.remove(uid)),
+                Event::TakenUp | Event::Healed => {}
+            }
+        }
+        for (uid, course) in &mut self.courses {
+            if let Some(node) = scene.driver(*uid) {
+                course.watch(scene, node);
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+        let primary = scene.numbers().find(|n| scene.world.servers[*n].is_writable());
+        let Some(primary) = primary else { return Ok(()) };
+        let server = &scene.world.servers[primary];
+        let lost = scene.world.ledger.acknowledged.minus(&server.logged).minus(&self.excused);
+        if lost.is_empty() {
+            return Ok(());
+        }
+        Err(format!("the final primary db{primary} lacks acknowledged writes: {}", scene.names(&lost)))
+    }
+}
+
+impl AcknowledgedWrites {
+    /// What a server acknowledges that is not the primary any more is a matter of S2 and S9.
+    fn excuse_strangers(&mut self, scene: &Scene<'_>) {
+        let ledger = &scene.world.ledger;
+        let new = ledger.acknowledged.minus(&self.seen);
+        for id in new.ids() {
+            if ledger.txns[id].origin != self.primary {
+                self.excused.insert(id);
+            }
+        }
+        self.seen.add_all(&new);
+        for n in scene.numbers() {
+            self.restarted.insert(n, scene.world.servers[n].epoch);
+        }
+    }
+
+    fn check_promotion(&mut self, scene: &Scene<'_>, uid: usize, server: usize) -> Result<(), String> {
+        self.primary = server;
+        let Some(course) = self.courses.get(&uid) else { return Ok(()) };
+        let lost = scene.world.ledger.acknowledged.minus(&scene.world.servers[server].logged).minus(&self.excused);
+        for n in &course.unbroken {
+            let had = lost.both(&course.held[*n]);
+            if !had.is_empty() {
+                let names = scene.names(&had);
+                return Err(format!("#{uid} makes db{server} the primary without acknowledged {names}, which db{n} held"));
+            }
+        }
+        let known = lost.both(&course.known);
+        if !known.is_empty() {
+            let names = scene.names(&known);
+            return Err(format!("#{uid} makes db{server} the primary although {names} were known to be committed"));
+        }
+        let restarted = self.restarted.iter().any(|(n, epoch)| *n != course.failed && *epoch > 0);
+        if course.semi_sync && !lost.is_empty() && !restarted {
+            let names = scene.names(&lost);
+            return Err(format!(
+                "#{uid} makes db{server} the primary although replicas that cannot be read may have acknowledged more: {names}"
+            ));
+        }
+        self.excused.add_all(&lost);
+        Ok(())
+    }
+
+    /// A recovery that gives up leaves what it found, wherever it is.
+    fn check_nothing_is_thrown_away(&self, scene: &Scene<'_>, uid: usize) -> Result<(), String> {
+        let Some(course) = self.courses.get(&uid) else { return Ok(()) };
+        let mut left = Set::default();
+        scene.numbers().for_each(|n| left.add_all(&scene.world.servers[n].held));
+        // The log of a source that is dead for good holds nothing for anybody.
+        if !scene.world.servers[course.failed].is_up() {
+            left = Set::default();
+            scene.numbers().filter(|n| *n != course.failed).for_each(|n| left.add_all(&scene.world.servers[n].held));
+        }
+        for n in &course.unbroken {
+            let lost = course.held[*n].both(&scene.world.ledger.acknowledged).minus(&left).minus(&self.excused);
+            if !lost.is_empty() {
+                return Err(format!("#{uid} gave up and threw {} of db{n} away", scene.names(&lost)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Course {
+    fn begin(scene: &Scene<'_>, node: usize, failed: usize) -> Self {
+        let known = &scene.nodes[node].view.known;
+        Self {
+            failed,
+            unbroken: scene.numbers().filter(|n| scene.world.answers(NODES + node, *n)).collect(),
+            held: scene.world.servers.iter().map(|s| s.held.clone()).collect(),
+            known: known.get(failed).cloned().unwrap_or_default(),
+            semi_sync: scene.world.servers[failed].semi_source,
+        }
+    }
+
+    fn watch(&mut self, scene: &Scene<'_>, node: usize) {
+        self.unbroken.retain(|n| scene.world.answers(NODES + node, *n));
+        for n in &self.unbroken {
+            self.held[*n].add_all(&scene.world.servers[*n].held);
+        }
+    }
+}

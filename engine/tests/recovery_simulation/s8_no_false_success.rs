@@ -1,0 +1,71 @@
+//! S8: nothing is reported as done that is not.
+
+use std::collections::BTreeMap;
+
+use app::recovery::RecoveryKind;
+use engine::recovery::Report;
+
+use super::simulation::{Invariant, Scene};
+use super::stage::Event;
+use super::world::{NODES, key, number_of};
+
+#[derive(Default)]
+pub struct NoFalseSuccess {
+    /// By server: when something happened to it last.
+    struck: BTreeMap<usize, u64>,
+}
+
+/// A server may have been read this long before a report is written, milliseconds.
+const OLD: u64 = 12_000;
+
+impl Invariant for NoFalseSuccess {
+    fn look(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+        for event in scene.events {
+            match event {
+                Event::Struck { server } => drop(self.struck.insert(*server, scene.world.now)),
+                Event::Finished { uid, report } => {
+                    self.check(scene, *uid, report).map_err(|what| format!("#{uid} reports success, but {what}"))?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl NoFalseSuccess {
+    fn check(&self, scene: &Scene<'_>, uid: usize, report: &Report) -> Result<(), String> {
+        let successor = number_of(&report.successor);
+        if report.successor == report.failed {
+            return Err("the successor is the server that failed".to_owned());
+        }
+        let known = |n: usize| {
+            self.struck.get(&n).is_none_or(|at| at + OLD < scene.world.now)
+                && scene.driver(uid).is_none_or(|node| scene.world.answers(NODES + node, n))
+                && scene.world.servers[n].is_up()
+        };
+        let server = &scene.world.servers[successor];
+        let promotes = report.kind != RecoveryKind::IntermediateSource;
+        if promotes && known(successor) && (server.read_only || server.channel.is_some()) {
+            return Err(format!("db{successor} takes no writes"));
+        }
+        for follower in report.followers.iter().map(number_of).filter(|n| known(*n)) {
+            if scene.world.servers[follower].source() != Some(successor) {
+                return Err(format!("db{follower} does not follow db{successor}"));
+            }
+        }
+        for n in report.participants.iter().map(number_of) {
+            let told = key(n) == report.successor
+                || key(n) == report.failed
+                || report.followers.contains(&key(n))
+                || report.lost.iter().any(|lost| lost.key == key(n));
+            if promotes && !told {
+                return Err(format!("it says nothing of db{n}"));
+            }
+        }
+        if report.considered.iter().any(|c| c.reason.is_empty()) || report.lost.iter().any(|l| l.reason.is_empty()) {
+            return Err("somebody was passed over without a reason".to_owned());
+        }
+        Ok(())
+    }
+}
