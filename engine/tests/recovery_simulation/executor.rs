@@ -149,7 +149,9 @@ impl Batch {
             return Some(StepState::TimedOut);
         }
         if chain.done {
-            return None;
+            // A process that dies resets the connection that the answer was to come by.
+            let reset = stage.world.reach(NODES + node, server) == Reach::Refused;
+            return reset.then(|| failed("lost connection"));
         }
         if chain.fault == Some(StepFault::DiesBefore) && stage.world.servers[server].is_up() {
             stage.kill(server);
@@ -264,7 +266,7 @@ fn perform(step: &Step, stage: &mut Stage, server: usize, node: usize, first: bo
         }
         Action::Drain if !first => {
             let server = &stage.world.servers[server];
-            if server.applier_failed() {
+            if server.applier_errno != 0 {
                 return Some(failed("duplicate key (error 1062)"));
             }
             done_when(server.relay.is_empty())

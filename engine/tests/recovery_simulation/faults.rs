@@ -92,6 +92,7 @@ impl Simulation {
                 stage.stopped_appliers.insert(n);
             }
             Fault::BreakApplier(n) => {
+                stage.stopped_appliers.insert(n);
                 stage.tell(format!("** db{n} cannot apply what comes next"));
                 stage.world.servers[n].applier_broken = true;
             }

@@ -47,8 +47,6 @@ impl World {
             (true, Link::Connected { .. }) => ThreadState::Running,
             (true, Link::Trying { .. }) => ThreadState::Other,
         };
-        let failed = server.applier_failed();
-        let runs = server.applier && !failed;
         let heard = match server.link {
             Link::Connected { heard, .. } => Some(self.now - heard),
             _ => None,
@@ -60,7 +58,7 @@ impl World {
             user: "replication".into(),
             has_credentials: true,
             receiver,
-            applier: if runs { ThreadState::Running } else { ThreadState::Stopped },
+            applier: if server.applier { ThreadState::Running } else { ThreadState::Stopped },
             receiver_errno: match server.link {
                 Link::Trying { failed: true, .. } => 2003,
                 _ => server.receiver_errno,
@@ -69,8 +67,8 @@ impl World {
                 Link::Trying { failed: true, .. } => "error connecting to source".into(),
                 _ => String::new(),
             },
-            applier_errno: if failed { 1062 } else { 0 },
-            applier_error: if failed { "duplicate key".into() } else { String::new() },
+            applier_errno: server.applier_errno,
+            applier_error: if server.applier_errno != 0 { "duplicate key".into() } else { String::new() },
             retrieved_gtid: retrieved,
             auto_position: !self.mariadb,
             mariadb_using_gtid: if self.mariadb { "Slave_Pos".into() } else { String::new() },

@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use engine::recovery::AbortReason;
+
 use super::ledger::Set;
 use super::simulation::{Invariant, Scene};
 use super::stage::Event;
-use super::world::NODES;
+use super::world::{NODES, key};
 
 /// What was within reach of a recovery.
 struct Course {
@@ -51,6 +53,7 @@ impl Invariant for AcknowledgedWrites {
                         return Err(format!("#{uid} refuses and names no transaction: {}", reason.message));
                     }
                     self.check_nothing_is_thrown_away(scene, *uid)?;
+                    self.excuse_the_given_up(scene, *uid, reason);
                     self.courses.remove(uid);
                 }
                 Event::Finished { uid, .. } => drop(self.courses.remove(uid)),
@@ -118,6 +121,19 @@ impl AcknowledgedWrites {
         }
         self.excused.add_all(&lost);
         Ok(())
+    }
+
+    /// A server that was made the primary and was lost at once: nobody is promoted, it is marked to be fenced, and the record
+    /// says so. A source that comes back before it goes on without its writes.
+    fn excuse_the_given_up(&mut self, scene: &Scene<'_>, uid: usize, reason: &AbortReason) {
+        let failed = self.courses.get(&uid).map(|c| c.failed);
+        let said = reason.fence.contains(&key(self.primary))
+            && reason.changed.iter().any(|line| line.contains(&key(self.primary).to_string()) && line.contains("writes"));
+        if let (Some(failed), true) = (failed, said) {
+            let theirs = scene.world.ledger.acknowledged.minus(&scene.world.servers[failed].held);
+            self.excused.add_all(&theirs);
+            self.primary = failed;
+        }
     }
 
     /// A recovery that gives up leaves what it found, wherever it is.

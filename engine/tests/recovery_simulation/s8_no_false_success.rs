@@ -13,6 +13,8 @@ use super::world::{NODES, key, number_of};
 pub struct NoFalseSuccess {
     /// By server: when something happened to it last.
     struck: BTreeMap<usize, u64>,
+    /// By recovery: whose receiver ran when it began.
+    received: BTreeMap<usize, Vec<bool>>,
 }
 
 /// A server may have been read this long before a report is written, milliseconds.
@@ -22,6 +24,10 @@ impl Invariant for NoFalseSuccess {
     fn look(&mut self, scene: &Scene<'_>) -> Result<(), String> {
         for event in scene.events {
             match event {
+                Event::Began { uid, .. } => {
+                    let received = scene.world.servers.iter().map(|s| s.receiver || s.channel.is_none()).collect();
+                    self.received.insert(*uid, received);
+                }
                 Event::Struck { server } => drop(self.struck.insert(*server, scene.world.now)),
                 Event::Finished { uid, report } => {
                     self.check(scene, *uid, report).map_err(|what| format!("#{uid} reports success, but {what}"))?;
@@ -50,8 +56,14 @@ impl NoFalseSuccess {
             return Err(format!("db{successor} takes no writes"));
         }
         for follower in report.followers.iter().map(number_of).filter(|n| known(*n)) {
-            if scene.world.servers[follower].source() != Some(successor) {
+            let server = &scene.world.servers[follower];
+            if server.source() != Some(successor) {
                 return Err(format!("db{follower} does not follow db{successor}"));
+            }
+            let ran = self.received.get(&uid).is_some_and(|received| received[follower]);
+            let ours = key(follower) != report.failed;
+            if ran && ours && !server.receiver && server.receiver_errno == 0 {
+                return Err(format!("db{follower} below db{successor} does not receive"));
             }
         }
         for n in report.participants.iter().map(number_of) {

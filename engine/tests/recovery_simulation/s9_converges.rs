@@ -32,19 +32,17 @@ pub fn what_is_open(scene: &Scene<'_>) -> Option<String> {
 /// Why a server does not follow the primary as it should.
 fn follows(scene: &Scene<'_>, n: usize, primary: usize) -> Option<String> {
     let servers = &scene.world.servers;
-    let mut above = n;
+    let (mut above, mut slowed) = (n, false);
     for _ in 0..servers.len() {
+        slowed |= servers[above].delay() > 0 || !servers[above].logs;
         match servers[above].source() {
-            Some(source) if source == primary => {
-                above = source;
-                break;
-            }
+            Some(source) if scene.left_to_people.contains(&source) => return None,
             Some(source) => above = source,
             None => return Some(format!("is not below db{primary}")),
         }
-    }
-    if above != primary {
-        return Some(format!("is not below db{primary}"));
+        if above == primary {
+            break;
+        }
     }
     let errant = servers[n].held.minus(&servers[primary].logged);
     if !errant.is_empty() {
@@ -55,6 +53,6 @@ fn follows(scene: &Scene<'_>, n: usize, primary: usize) -> Option<String> {
     }
     let behind = servers[primary].logged.minus(&servers[n].logged).ids();
     let old = |id: &&usize| scene.world.ledger.txns[**id].at + 3_000 < scene.world.now;
-    let late = behind.iter().find(old).filter(|_| servers[n].delay() == 0 && servers[above].logs);
+    let late = behind.iter().find(old).filter(|_| !slowed);
     late.map(|id| format!("lacks {}", scene.world.ledger.name(*id)))
 }

@@ -64,6 +64,7 @@ pub struct Server {
     pub receiver_errno: u32,
     pub link: Link,
     pub applier: bool,
+    pub applier_errno: u32,
     /// Its applier stops with an error as soon as there is something to apply.
     pub applier_broken: bool,
     /// It applies this many transactions at once ...
@@ -106,6 +107,7 @@ impl Server {
             receiver_errno: 0,
             link: if is_replica { Link::Trying { next: 0, failed: false } } else { Link::Off },
             applier: is_replica,
+            applier_errno: 0,
             applier_broken: false,
             batch: 8,
             pace: 1,
@@ -143,11 +145,6 @@ impl Server {
 
     pub fn delay(&self) -> u64 {
         self.channel.as_ref().map_or(0, |c| c.options.delay)
-    }
-
-    /// The applier has stopped with an error.
-    pub fn applier_failed(&self) -> bool {
-        self.applier_broken && !self.relay.is_empty()
     }
 
     pub fn commit(&mut self, id: TxnId) {
@@ -188,11 +185,13 @@ impl Server {
         if self.mariadb || self.relay_log_recovery {
             self.lose_relay_log();
         }
-        if self.starts_writable {
+        // What is made a replica is so in its configuration file as well, before long.
+        if self.starts_writable && self.channel.is_none() {
             (self.read_only, self.super_read_only) = (false, false);
         }
         let replicates = self.channel.is_some();
-        (self.receiver, self.applier, self.receiver_errno) = (replicates, replicates, 0);
+        (self.receiver, self.applier) = (replicates, replicates);
+        (self.receiver_errno, self.applier_errno) = (0, 0);
         self.acknowledges = self.semi_replica;
         self.link = if replicates { Link::Trying { next: now, failed: false } } else { Link::Off };
     }
@@ -206,7 +205,9 @@ impl Server {
             (self.receiver, self.receiver_errno, self.acknowledges) = (true, 0, self.semi_replica);
             self.link = Link::Trying { next: now, failed: false };
         }
-        self.applier |= applier;
+        if applier && !self.applier {
+            (self.applier, self.applier_errno) = (true, 0);
+        }
     }
 
     pub fn stop_receiver(&mut self) {
@@ -238,7 +239,8 @@ impl Server {
             Action::Drain if !is_replica => return Err("is no replica".to_owned()),
             Action::Drain if self.receiver => return Err("its receiver is not stopped".to_owned()),
             // On MariaDB, GTID is switched off meanwhile where that is needed to keep the relay log.
-            Action::Drain => self.applier = true,
+            Action::Drain if self.applier => {}
+            Action::Drain => (self.applier, self.applier_errno) = (true, 0),
             Action::ChangeSource { .. } | Action::ResetReplication | Action::DetachSource if runs => {
                 return Err("stop replication first (error 3021)".to_owned());
             }

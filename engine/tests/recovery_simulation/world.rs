@@ -126,8 +126,12 @@ impl World {
 
     fn apply(&mut self, n: usize) {
         let (tick, server) = (self.now / TICK, &mut self.servers[n]);
-        let works = server.applier && !server.applier_broken && server.delay() == 0;
-        if works && !server.relay.is_empty() && tick.is_multiple_of(server.pace) {
+        if !server.applier || server.relay.is_empty() || server.delay() > 0 {
+            return;
+        }
+        if server.applier_broken {
+            (server.applier, server.applier_errno) = (false, 1062);
+        } else if tick.is_multiple_of(server.pace) {
             server.apply(server.batch);
         }
     }
