@@ -258,6 +258,8 @@ fn a_candidate_out_of_our_sight_that_its_replicas_see_stays_their_source() {
     assert_eq!((reason.code.as_str(), &reason.fence), ("out-of-sight", &vec![key(1)]));
     assert_eq!(servers.all[2].replication.source, key(1));
     assert!(reason.changed.iter().any(|line| line.contains("db2:3306 replicates from db1:3306")), "{reason:?}");
+    let may = |line: &&String| line.starts_with("db1:3306 cannot be reached") && line.contains("taken writes");
+    assert!(reason.changed.iter().any(|line| may(&line)), "{reason:?}");
 }
 
 #[test]
