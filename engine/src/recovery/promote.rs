@@ -36,9 +36,8 @@ impl Machine {
     }
 
     pub(super) fn judge_converge(&mut self, now: DateTime<Utc>) -> Next {
-        if !self.settings.forced && self.is_alive(&self.failed) {
-            let message = format!("{} is back before anybody was promoted: it serves again", self.failed);
-            return Next::Go(self.roll_back(now, "source-serves", message));
+        if let Some(next) = self.source_is_back(now) {
+            return next;
         }
         let Some(chosen) = self.chosen.clone() else { return Next::Go(Phase::Choose) };
         let below = self.alive_replicas().filter(|r| r.replication.source == chosen).count();

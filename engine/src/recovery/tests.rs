@@ -220,6 +220,24 @@ fn one_replica_that_receives_is_evidence_enough_and_a_stale_heartbeat_is_not() {
     assert_eq!(report(finish(&mut servers, &mut machine, decision)).successor, key(1));
 }
 
+/// db2 has much to apply: the first round of draining it ends with its time.
+#[test]
+fn a_source_that_is_back_between_two_rounds_of_draining_keeps_its_place() {
+    let (mut servers, mut machine, mut decision) = begin(vec![source(), replica(1, 2, 9)], &RecoverySettings::default());
+    while let Decision::Run { steps } = &decision {
+        let mut outcomes = servers.run(steps);
+        if steps.iter().any(|s| s.action == Action::Drain) {
+            outcomes[0].state = StepState::TimedOut;
+            servers.all[1].executed_gtid = format!("{SOURCE}:1-5");
+            outcomes[0].fresh = Some(servers.all[1].clone());
+            servers.dead.clear();
+        }
+        decision = machine.advance(outcomes, at(1));
+    }
+    assert_eq!(reason(decision).code, "source-serves");
+    assert_eq!(servers.story.iter().filter(|s| *s == "db1 Drain").count(), 1, "{:?}", servers.story);
+}
+
 #[test]
 fn appliers_stopped_everywhere_lose_nothing() {
     let stopped = |n, executed, received| {
