@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use super::machine::Machine;
 use super::state::{Next, Phase, positioning_of};
 use crate::candidate::{Contender, Contest, can_follow, choose};
-use crate::plan::move_replica;
+use crate::plan::{Threads, move_replica};
 
 /// How often the designated server is waited for again because the old primary committed more meanwhile.
 const MAX_WAITS: u32 = 3;
@@ -128,7 +128,13 @@ impl Machine {
     pub(super) fn enter_move_siblings(&self) -> Vec<Step> {
         let mut list = self.list();
         let Some(chosen) = self.chosen.clone() else { return vec![] };
-        for sibling in self.siblings().into_iter().filter(|s| s.replication.source == self.failed) {
+        for sibling in self.siblings() {
+            if sibling.replication.source == chosen {
+                self.push_restart(&mut list, sibling);
+            }
+            if sibling.replication.source != self.failed {
+                continue;
+            }
             let Some(positioning) = positioning_of(&sibling.replication) else { continue };
             let mut as_found = sibling.clone();
             if let Some(before) = self.before(&sibling.key) {
@@ -148,7 +154,7 @@ impl Machine {
             .participants
             .iter()
             .filter(|(key, p)| **key != self.failed && **key != chosen && !p.downtimed)
-            .filter(|(key, _)| self.alive(key).is_none_or(|s| s.replication.source != chosen))
+            .filter(|(key, _)| !self.has_moved(key, &chosen))
             .map(|(key, _)| key.clone())
             .collect();
         let Some(first) = behind.first() else {
@@ -160,8 +166,16 @@ impl Machine {
             self.attempts = 1;
             return Next::Go(Phase::MoveSiblings);
         }
-        let message = format!("{first} could not be moved below {chosen}");
+        let message = format!("{first} could not be moved below {chosen}, or does not replicate there as it did before");
         Next::Go(self.roll_back(now, "catch-up-failed", message))
+    }
+
+    /// It is below the designated server, and receives if it did before.
+    fn has_moved(&self, key: &InstanceKey, chosen: &InstanceKey) -> bool {
+        let wanted = self.before(key).is_some_and(|b| b.threads().receiver);
+        self.alive(key).is_some_and(|s| {
+            s.replication.source == *chosen && (!wanted || Threads::of(&s.replication).receiver)
+        })
     }
 
     // Old primary

@@ -390,3 +390,41 @@ fn a_takeover_leaves_the_old_primary_below_the_new_one() {
     assert!(!servers.all[1].read_only && !servers.all[1].is_replica());
     assert!(report.fence.is_empty());
 }
+
+/// Three servers, of which db1 shall take over; the first step of this kind on db2 is never heard of.
+fn takeover_that_loses(kind: &Action) -> (Servers, Decision) {
+    let healthy = |n| {
+        let mut server = replica(n, 5, 5);
+        server.replication.receiver = ThreadState::Running;
+        server.lag = Some(0);
+        server
+    };
+    let all = vec![source(), healthy(1), healthy(2)];
+    let snapshot = Snapshot::new(all.clone(), Annotations::default(), at(0));
+    let request = TakeoverRequest { source: key(0), designated: Some(key(1)), auto: true };
+    let (mut machine, mut decision) = Machine::begin_takeover(&request, &snapshot, &RecoverySettings::default(), at(0));
+    let mut servers = Servers { all, dead: vec![], receivers_are_slow: false, story: vec![] };
+    let mut lost = false;
+    while let Decision::Run { steps } = &decision {
+        let mut outcomes = vec![];
+        for step in steps {
+            if !lost && step.server == key(2) && step.action == *kind {
+                lost = true;
+                let fresh = Some(servers.all[2].clone());
+                outcomes.push(StepOutcome { id: step.id, state: StepState::TimedOut, errno: None, fresh });
+            } else {
+                outcomes.push(servers.one(step));
+            }
+        }
+        decision = machine.advance(outcomes, at(1));
+    }
+    assert!(lost, "{:?}", servers.story);
+    (servers, decision)
+}
+
+#[test]
+fn a_replica_that_moved_and_was_not_started_is_started_before_writes_stop() {
+    let (servers, decision) = takeover_that_loses(&Action::StartReplication);
+    assert_eq!(report(decision).followers, [key(0), key(2)]);
+    assert!(servers.all[2].replication.is_running(), "{:?}", servers.story);
+}
