@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 
 use super::machine::Machine;
 use super::state::{Next, Phase, positioning_of};
-use crate::candidate::can_follow;
+use crate::candidate::{can_follow, missing};
 use crate::plan::StepList;
 
 impl Machine {
@@ -71,7 +71,17 @@ impl Machine {
 
     pub(super) fn may_follow(&self, replica: &Instance, source: &Instance) -> Result<(), String> {
         let position = GtidPosition::executed_by(source).ok();
-        can_follow(&self.with_channel(replica), source, position.as_ref(), &self.settings.choice)
+        can_follow(&self.with_channel(replica), source, position.as_ref(), &self.settings.choice)?;
+        let survey = self.survey();
+        let held = survey.standings.get(&replica.key).map(|standing| &standing.held);
+        match (held, &position) {
+            // What it holds beyond, a replica that was lost for a while has got from an old source that came back. Below the
+            // new one those would be errant, and its relay log would be thrown away.
+            (Some(held), Some(position)) if replica.replication.source != source.key && !position.covers(held) => {
+                Err(format!("{} holds {}, which {} will never have", replica.key, missing(held, position), source.key))
+            }
+            _ => Ok(()),
+        }
     }
 
     // Promote

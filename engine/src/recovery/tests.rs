@@ -428,3 +428,26 @@ fn a_replica_that_moved_and_was_not_started_is_started_before_writes_stop() {
     assert_eq!(report(decision).followers, [key(0), key(2)]);
     assert!(servers.all[2].replication.is_running(), "{:?}", servers.story);
 }
+
+/// db2 falls silent, the old source and it come back, and it gets what the old source wrote meanwhile.
+#[test]
+fn a_replica_that_got_more_from_the_returned_source_is_not_put_below_the_new_one() {
+    let (mut servers, mut machine, mut decision) =
+        begin(vec![source(), replica(1, 9, 9), replica(2, 7, 9)], &RecoverySettings::default());
+    while let Decision::Run { steps } = &decision {
+        if steps.iter().any(|s| s.action == Action::StopReceiver) {
+            servers.dead.push(2);
+        }
+        if steps.iter().any(|s| s.action == Action::ResetReplication) {
+            servers.dead.clear();
+            servers.all[0].executed_gtid = format!("{SOURCE}:1-12");
+            servers.all[2] = replica(2, 11, 12);
+        }
+        let outcomes = servers.run(steps);
+        decision = machine.advance(outcomes, at(1));
+    }
+    let report = report(decision);
+    assert_eq!((report.successor, report.followers.as_slice()), (key(1), [].as_slice()));
+    assert!(report.lost[0].reason.contains(&format!("holds {SOURCE}:10-12")), "{:?}", report.lost);
+    assert!(servers.story.iter().any(|s| s == "db2 DetachSource"), "{:?}", servers.story);
+}
