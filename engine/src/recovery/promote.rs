@@ -262,7 +262,7 @@ impl Machine {
         self.settings.detach_lost && replica.replication.source == self.failed
     }
 
-    fn push_fence(list: &mut StepList<'_>, old: &Instance) {
+    pub(super) fn push_fence(list: &mut StepList<'_>, old: &Instance) {
         if !old.read_only || old.super_read_only == Some(false) {
             let action = Action::SetReadOnly { on: true, super_too: true };
             list.push(old, 1, action, "never two writable servers: it is back and not the primary any more");

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 
 use super::machine::Machine;
 use super::state::{Next, Phase, positioning_of};
-use crate::candidate::{Contender, Contest, can_follow, choose};
+use crate::candidate::{Contender, Contest, can_follow, choose, missing};
 use crate::plan::{Threads, move_replica};
 
 /// How often the designated server is waited for again because the old primary committed more meanwhile.
@@ -304,6 +304,14 @@ impl Machine {
         let mut list = self.list();
         let (Some(chosen), Some(old)) = (self.chosen.clone(), self.alive(&self.failed)) else { return vec![] };
         let Some(template) = self.before(&chosen) else { return vec![] };
+        if !old.read_only {
+            // It was restarted meanwhile, and forgot that it is none to write to.
+            Self::push_fence(&mut list, old);
+            return list.finish();
+        }
+        if self.writes_of_its_own(old, &chosen).is_some() {
+            return vec![];
+        }
         let first_try = self.attempts == 0;
         if first_try && old.semi_sync.source_enabled {
             list.push(old, 1, Action::SetSemiSyncSource { on: false }, "a replica waits for nobody");
@@ -332,6 +340,14 @@ impl Machine {
         list.finish()
     }
 
+    /// What the old primary committed after the look at its position, and the new one will never have.
+    fn writes_of_its_own(&self, old: &Instance, chosen: &InstanceKey) -> Option<String> {
+        let position = |server: &Instance| GtidPosition::executed_by(server).ok();
+        let (own, new) = (position(old)?, self.alive(chosen).and_then(position)?);
+        let follows = old.replication.source == *chosen;
+        (!follows && !new.covers(&own)).then(|| missing(&own, &new))
+    }
+
     fn starts_old(&self) -> bool {
         self.takeover.as_ref().is_some_and(|t| t.auto)
     }
@@ -347,12 +363,16 @@ impl Machine {
             return Next::Finish;
         }
         self.attempts = self.attempts.saturating_add(1);
-        if self.attempts < 2 && self.is_alive(&self.failed) {
+        if self.attempts < 3 && self.is_alive(&self.failed) {
             return Next::Go(Phase::Demote);
         }
         let failed = self.failed.clone();
         self.fence.insert(failed.clone());
-        let reason = "it is read-only, and could not be made a replica of the new primary".to_owned();
+        let own = self.alive(&failed).and_then(|old| self.writes_of_its_own(old, &chosen));
+        let reason = match own {
+            Some(own) => format!("it wrote {own} after {chosen} had taken over, so it cannot be its replica"),
+            None => "it could not be made a replica of the new primary".to_owned(),
+        };
         self.tell(now, format!("{failed}: {reason}"));
         self.lose(&failed, reason);
         Next::Finish

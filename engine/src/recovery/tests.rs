@@ -451,3 +451,48 @@ fn a_replica_that_got_more_from_the_returned_source_is_not_put_below_the_new_one
     assert!(report.lost[0].reason.contains(&format!("holds {SOURCE}:10-12")), "{:?}", report.lost);
     assert!(servers.story.iter().any(|s| s == "db2 DetachSource"), "{:?}", servers.story);
 }
+
+/// The old primary is restarted, writable, when it shall become a replica.
+fn takeover_with_a_restart(writes_meanwhile: bool) -> (Servers, Report) {
+    let mut taker = replica(1, 5, 5);
+    taker.replication.receiver = ThreadState::Running;
+    taker.lag = Some(0);
+    let all = vec![source(), taker];
+    let snapshot = Snapshot::new(all.clone(), Annotations::default(), at(0));
+    let request = TakeoverRequest { source: key(0), designated: None, auto: true };
+    let (mut machine, mut decision) = Machine::begin_takeover(&request, &snapshot, &RecoverySettings::default(), at(0));
+    let mut servers = Servers { all, dead: vec![], receivers_are_slow: false, story: vec![] };
+    let mut restarted = false;
+    while let Decision::Run { steps } = &decision {
+        let demotes = |s: &Step| s.server == key(0) && matches!(s.action, Action::ChangeSource { .. });
+        let failed: Option<Vec<StepOutcome>> = (!restarted && steps.iter().any(demotes)).then(|| {
+            restarted = true;
+            servers.all[0].read_only = false;
+            if writes_meanwhile {
+                servers.all[0].executed_gtid = format!("{SOURCE}:1-6");
+            }
+            let state = StepState::Failed { error: "lost connection".into() };
+            let outcome = |s: &Step| StepOutcome {
+                id: s.id,
+                state: state.clone(),
+                errno: None,
+                fresh: Some(servers.all[0].clone()),
+            };
+            steps.iter().map(outcome).collect()
+        });
+        let outcomes = failed.unwrap_or_else(|| servers.run(steps));
+        decision = machine.advance(outcomes, at(1));
+    }
+    (servers, report(decision))
+}
+
+#[test]
+fn an_old_primary_that_is_restarted_while_it_is_demoted_is_made_read_only_again() {
+    let (servers, report) = takeover_with_a_restart(false);
+    assert!(servers.all[0].read_only && servers.all[0].replication.is_running(), "{:?}", servers.story);
+    assert_eq!(report.followers, [key(0)]);
+    let (servers, report) = takeover_with_a_restart(true);
+    assert!(servers.all[0].read_only && !servers.all[0].is_replica(), "{:?}", servers.story);
+    assert!(report.lost[0].reason.contains(&format!("it wrote {SOURCE}:6")), "{:?}", report.lost);
+    assert_eq!(report.fence, [key(0)]);
+}
