@@ -374,8 +374,7 @@ fn unheard_ackers(contest: &Contest<'_>, source: &Instance) -> Option<String> {
     let connected = count(&unheard).min(source.semi_sync.source_clients.saturating_sub(count(&heard)));
     let none_is_heard = heard.is_empty() && !unheard.is_empty();
     let enough = connected >= source.semi_sync.source_wait_for.max(1);
-    (none_is_heard || enough)
-        .then(|| unheard.iter().map(|c| c.server.key.to_string()).collect::<Vec<_>>().join(", "))
+    (none_is_heard || enough).then(|| unheard.iter().map(|c| c.server.key.to_string()).collect::<Vec<_>>().join(", "))
 }
 
 /// What even the best that may be promoted will never have, or, when there is none, what is received and applied nowhere.

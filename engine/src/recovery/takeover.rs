@@ -166,16 +166,16 @@ impl Machine {
             self.attempts = 1;
             return Next::Go(Phase::MoveSiblings);
         }
-        let message = format!("{first} could not be moved below {chosen}, or does not replicate there as it did before");
+        let message =
+            format!("{first} could not be moved below {chosen}, or does not replicate there as it did before");
         Next::Go(self.roll_back(now, "catch-up-failed", message))
     }
 
     /// It is below the designated server, and receives if it did before.
     fn has_moved(&self, key: &InstanceKey, chosen: &InstanceKey) -> bool {
         let wanted = self.before(key).is_some_and(|b| b.threads().receiver);
-        self.alive(key).is_some_and(|s| {
-            s.replication.source == *chosen && (!wanted || Threads::of(&s.replication).receiver)
-        })
+        self.alive(key)
+            .is_some_and(|s| s.replication.source == *chosen && (!wanted || Threads::of(&s.replication).receiver))
     }
 
     // Old primary

@@ -223,7 +223,8 @@ fn one_replica_that_receives_is_evidence_enough_and_a_stale_heartbeat_is_not() {
 /// db2 has much to apply: the first round of draining it ends with its time.
 #[test]
 fn a_source_that_is_back_between_two_rounds_of_draining_keeps_its_place() {
-    let (mut servers, mut machine, mut decision) = begin(vec![source(), replica(1, 2, 9)], &RecoverySettings::default());
+    let (mut servers, mut machine, mut decision) =
+        begin(vec![source(), replica(1, 2, 9)], &RecoverySettings::default());
     while let Decision::Run { steps } = &decision {
         let mut outcomes = servers.run(steps);
         if steps.iter().any(|s| s.action == Action::Drain) {

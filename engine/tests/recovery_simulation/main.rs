@@ -86,7 +86,11 @@ fn run_share(share: u64) {
             failures.push((*seed, what, simulation.story()));
         }
     }
-    println!("{} seeds: {finished} recoveries with a successor, {aborted} without, {} failures", seeds.len(), failures.len());
+    println!(
+        "{} seeds: {finished} recoveries with a successor, {aborted} without, {} failures",
+        seeds.len(),
+        failures.len()
+    );
     if let Some((seed, what, story)) = failures.first() {
         panic!(
             "{} of {} seeds fail. seed {seed}: {what}\n{story}\nreplay: SEED={seed} cargo test -p engine --test recovery_simulation share_{share} -- --nocapture",

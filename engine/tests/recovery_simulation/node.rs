@@ -141,7 +141,8 @@ impl Node {
         match decide(&finding, &self.policy(), &situation) {
             Ok(kind) => {
                 let snapshot = self.view.snapshot(&store.annotations, stage.now());
-                let (machine, decision) = Machine::begin(&finding, &snapshot, &RecoverySettings::default(), at(stage.now()));
+                let (machine, decision) =
+                    Machine::begin(&finding, &snapshot, &RecoverySettings::default(), at(stage.now()));
                 self.begin(finding, kind, (machine, decision), false, stage, store);
             }
             Err(Hold::NotActionable | Hold::InProgress { .. }) => {}
@@ -249,7 +250,8 @@ impl Node {
         let members = self.view.servers.values().filter(|i| i.cluster_name == finding.cluster);
         names.extend(members.map(|i| i.key.to_string()));
         let held = |name: &String| {
-            self.courses.iter().any(|c| c.locks.contains(name)) || self.fences.iter().any(|(server, _)| server.to_string() == *name)
+            self.courses.iter().any(|c| c.locks.contains(name))
+                || self.fences.iter().any(|(server, _)| server.to_string() == *name)
         };
         (!names.iter().any(held)).then_some(names)
     }

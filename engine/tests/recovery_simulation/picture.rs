@@ -40,7 +40,12 @@ impl View {
         } else {
             servers
         };
-        Self { servers, probes: vec![Probe { next: now, sent: None }; count], changed: true, known: vec![Set::default(); count] }
+        Self {
+            servers,
+            probes: vec![Probe { next: now, sent: None }; count],
+            changed: true,
+            known: vec![Set::default(); count],
+        }
     }
 
     pub fn snapshot(&self, annotations: &Arc<Annotations>, now: u64) -> Snapshot {

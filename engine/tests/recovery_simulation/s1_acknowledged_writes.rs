@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use engine::recovery::AbortReason;
 
+use super::faults::{Fault, Planned, at};
 use super::ledger::Set;
-use super::simulation::{Invariant, Scene};
+use super::scenario::{CALM, Fleet, play};
+use super::simulation::{Invariant, Scene, Simulation};
 use super::stage::Event;
 use super::world::{NODES, key};
 
@@ -104,7 +106,9 @@ impl AcknowledgedWrites {
             let had = lost.both(&course.held[*n]);
             if !had.is_empty() {
                 let names = scene.names(&had);
-                return Err(format!("#{uid} makes db{server} the primary without acknowledged {names}, which db{n} held"));
+                return Err(format!(
+                    "#{uid} makes db{server} the primary without acknowledged {names}, which db{n} held"
+                ));
             }
         }
         let known = lost.both(&course.known);
@@ -128,7 +132,10 @@ impl AcknowledgedWrites {
     fn excuse_the_given_up(&mut self, scene: &Scene<'_>, uid: usize, reason: &AbortReason) {
         let failed = self.courses.get(&uid).map(|c| c.failed);
         let said = reason.fence.contains(&key(self.primary))
-            && reason.changed.iter().any(|line| line.contains(&key(self.primary).to_string()) && line.contains("writes"));
+            && reason
+                .changed
+                .iter()
+                .any(|line| line.contains(&key(self.primary).to_string()) && line.contains("writes"));
         if let (Some(failed), true) = (failed, said) {
             let theirs = scene.world.ledger.acknowledged.minus(&scene.world.servers[failed].held);
             self.excused.add_all(&theirs);
@@ -173,5 +180,67 @@ impl Course {
         for n in &self.unbroken {
             self.held[*n].add_all(&scene.world.servers[*n].held);
         }
+    }
+}
+
+fn everybody(fault: fn(usize) -> Fault, replicas: usize, ms: u64) -> Vec<Planned> {
+    (1..=replicas).map(|n| at(ms, fault(n))).collect()
+}
+
+fn lost(simulation: &Simulation, primary: usize) -> String {
+    let ledger = &simulation.stage.world.ledger;
+    ledger.names(&ledger.acknowledged.minus(&simulation.stage.world.servers[primary].logged).ids())
+}
+
+#[test]
+fn what_is_received_and_not_applied_survives_the_source() {
+    for mariadb in [false, true] {
+        let mut fleet = Fleet::plain(1, mariadb, true, 3);
+        fleet.plan = everybody(Fault::StopApplier, 3, CALM);
+        fleet.plan.push(at(CALM + 3_000, Fault::Crash(0)));
+        let simulation = play(fleet, CALM + 20_000);
+        let primary = simulation.primary().expect("somebody took over");
+        assert_ne!(primary, 0);
+        assert_eq!(lost(&simulation, primary), "", "{}", simulation.story());
+    }
+}
+
+#[test]
+fn a_preferred_replica_that_lags_gets_everything_before_it_takes_over() {
+    for mariadb in [false, true] {
+        let mut fleet = Fleet::plain(2, mariadb, false, 3);
+        fleet.world.servers[3].rule = app::topology::PromotionRule::Prefer;
+        // The link to the preferred one breaks first, so that only the others have the last writes.
+        fleet.plan = vec![at(CALM, Fault::Cut(0, 3)), at(CALM + 6_000, Fault::Crash(0))];
+        let simulation = play(fleet, CALM + 30_000);
+        assert_eq!(simulation.primary(), Some(3), "{}", simulation.story());
+        assert_eq!(lost(&simulation, 3), "", "{}", simulation.story());
+    }
+}
+
+#[test]
+fn the_only_holder_of_acknowledged_writes_lost_with_the_source_is_a_refusal_by_name() {
+    for mariadb in [false, true] {
+        let mut fleet = Fleet::plain(3, mariadb, true, 2);
+        (fleet.world.servers[2].semi_replica, fleet.world.servers[2].acknowledges) = (false, false);
+        // db2 gets nothing any more, so that what db1 acknowledges is on db1 alone.
+        fleet.plan =
+            vec![at(CALM, Fault::Cut(0, 2)), at(CALM + 6_000, Fault::Crash(1)), at(CALM + 6_000, Fault::Crash(0))];
+        let simulation = play(fleet, CALM + 25_000);
+        assert_eq!(simulation.primary(), None, "{}", simulation.story());
+        assert!(simulation.story().contains("data-at-risk"), "{}", simulation.story());
+    }
+}
+
+#[test]
+fn a_relay_log_that_cannot_be_applied_is_a_refusal_and_stays() {
+    for mariadb in [false, true] {
+        let mut fleet = Fleet::plain(4, mariadb, true, 1);
+        fleet.plan = vec![at(CALM, Fault::BreakApplier(1)), at(CALM + 3_000, Fault::Crash(0))];
+        let simulation = play(fleet, CALM + 20_000);
+        assert_eq!(simulation.primary(), None, "{}", simulation.story());
+        assert!(simulation.story().contains("data-at-risk"), "{}", simulation.story());
+        let ledger = &simulation.stage.world.ledger;
+        assert!(ledger.acknowledged.minus(&simulation.stage.world.servers[1].held).is_empty());
     }
 }

@@ -1,5 +1,8 @@
 //! S2: never two writable servers in one cluster, as far as we can reach them.
 
+use super::faults::{Fault, at};
+use super::node::Wish;
+use super::scenario::{CALM, Fleet, play};
 use super::simulation::{Invariant, Scene};
 use super::world::{NODES, TICK};
 
@@ -29,4 +32,42 @@ impl Invariant for OneWritableServer {
         }
         Ok(())
     }
+}
+
+#[test]
+fn a_source_that_comes_back_after_it_was_replaced_takes_no_writes_for_long() {
+    for (mariadb, hangs) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut fleet = Fleet::plain(1, mariadb, false, 2);
+        let (goes, comes) = if hangs { (Fault::Hang(0), Fault::Wake(0)) } else { (Fault::Crash(0), Fault::Restart(0)) };
+        fleet.plan = vec![at(CALM, goes), at(CALM + 20_000, comes)];
+        let simulation = play(fleet, CALM + 20_000 + LIMIT);
+        let primary = simulation.primary().expect("one and no more");
+        assert_ne!(primary, 0, "{}", simulation.story());
+        assert!(simulation.stage.world.servers[0].read_only, "{}", simulation.story());
+    }
+}
+
+#[test]
+fn a_source_that_comes_back_before_anybody_was_promoted_keeps_its_place() {
+    for ms in [100, 300] {
+        let mut fleet = Fleet::plain(2, false, false, 2);
+        fleet.plan = vec![at(CALM, Fault::Crash(0)), at(CALM + ms, Fault::Restart(0))];
+        let simulation = play(fleet, CALM + 15_000);
+        assert_eq!(simulation.primary(), Some(0), "{}", simulation.story());
+    }
+}
+
+#[test]
+fn a_primary_that_was_taken_over_is_read_only_all_the_time() {
+    let mut fleet = Fleet::plain(3, false, true, 3);
+    fleet.plan = vec![at(CALM, Fault::Wish(0, Wish::Takeover { designated: Some(2), auto: true }))];
+    let mut simulation = fleet.simulate();
+    let mut changed = false;
+    while simulation.stage.now() < CALM + 15_000 {
+        simulation.tick().expect("all invariants hold");
+        changed |= simulation.primary() == Some(2);
+        let servers = &simulation.stage.world.servers;
+        assert!(servers.iter().filter(|s| s.is_writable()).count() <= 1, "{}", simulation.story());
+    }
+    assert!(changed, "{}", simulation.story());
 }

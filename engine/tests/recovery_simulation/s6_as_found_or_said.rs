@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::faults::{Fault, at};
+use super::node::Wish;
+use super::scenario::{CALM, Fleet, play};
 use super::server::Server;
 use super::simulation::{Invariant, Scene};
-use super::stage::Event;
+use super::stage::{Event, StepFaults};
 use super::world::{NODES, key};
 
 /// What a recovery may change of a server.
@@ -51,7 +54,9 @@ impl Invariant for AsFoundOrSaid {
                     for (n, was) in self.found.remove(uid).unwrap_or_default() {
                         let is = State::of(&scene.world.servers[n]);
                         if is != was && !names(&reason.changed, n) {
-                            return Err(format!("#{uid} gave up, and says nothing of db{n}: it is {is:?}, and was {was:?}"));
+                            return Err(format!(
+                                "#{uid} gave up, and says nothing of db{n}: it is {is:?}, and was {was:?}"
+                            ));
                         }
                     }
                 }
@@ -71,4 +76,50 @@ impl Invariant for AsFoundOrSaid {
 fn names(changed: &[String], n: usize) -> bool {
     let key = key(n);
     changed.iter().any(|line| line.starts_with(&format!("{key} ")) || line.contains(&format!("of {key} ")))
+}
+
+/// Any one step of a takeover fails, in any way, without a death: it is done, or all is as it was.
+#[test]
+fn a_takeover_with_a_step_that_fails_is_all_or_nothing() {
+    let (mut taken, mut left) = (0, 0);
+    for seed in 0..120 {
+        let mut fleet = Fleet::plain(seed, seed % 2 == 0, seed % 3 == 0, 3);
+        fleet.plan.push(at(CALM, Fault::Wish(0, Wish::Takeover { designated: Some(1), auto: true })));
+        fleet.step_faults = StepFaults { left: 2, chance: 15, deaths: false };
+        let simulation = play(fleet, CALM + 90_000);
+        match simulation.primary() {
+            Some(0) => left += 1,
+            Some(1) => taken += 1,
+            other => panic!("seed {seed}: {other:?}: {}", simulation.story()),
+        }
+    }
+    assert!(taken > 20 && left > 5, "{taken} taken over, {left} left as they were");
+}
+
+#[test]
+fn a_takeover_that_stalls_behind_semi_sync_gives_writes_back() {
+    for mariadb in [false, true] {
+        let mut fleet = Fleet::plain(1, mariadb, true, 2);
+        // Nobody acknowledges any more: a commit hangs, and read_only behind it.
+        fleet.plan = (1..3).map(|n| at(CALM - 1_000, Fault::Cut(0, n))).collect();
+        fleet.plan.push(at(CALM, Fault::Wish(0, Wish::Takeover { designated: Some(1), auto: true })));
+        fleet.plan.extend((1..3).map(|n| at(CALM + 60_000, Fault::Mend(0, n))));
+        let simulation = play(fleet, CALM + 70_000);
+        let servers = &simulation.stage.world.servers;
+        assert!(!servers[0].read_only && !servers[0].locked, "{}", simulation.story());
+        assert!(simulation.store.records.iter().all(|r| r.successor.is_none()), "{}", simulation.story());
+    }
+}
+
+/// Nobody may be promoted: nothing is touched.
+#[test]
+fn a_recovery_without_a_candidate_touches_nothing() {
+    let mut fleet = Fleet::plain(2, false, false, 3);
+    for n in 1..4 {
+        fleet.world.servers[n].rule = app::topology::PromotionRule::MustNot;
+    }
+    fleet.plan.push(at(CALM, Fault::Crash(0)));
+    let simulation = play(fleet, CALM + 15_000);
+    assert!(simulation.story().contains("no-candidate"), "{}", simulation.story());
+    assert!(!simulation.story().contains("StopReceiver"), "{}", simulation.story());
 }

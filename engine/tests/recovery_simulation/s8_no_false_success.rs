@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use app::recovery::RecoveryKind;
 use engine::recovery::Report;
 
+use super::faults::{Fault, at, at_step};
+use super::scenario::{CALM, Fleet, play};
 use super::simulation::{Invariant, Scene};
 use super::stage::Event;
 use super::world::{NODES, key, number_of};
@@ -80,4 +82,49 @@ impl NoFalseSuccess {
         }
         Ok(())
     }
+}
+
+/// The chosen one dies at each step in turn: whoever is reported to have taken over, has.
+#[test]
+fn a_candidate_that_dies_at_any_step_is_not_reported_as_the_new_primary() {
+    for step in 5..40 {
+        let mut fleet = Fleet::plain(u64::from(step), step % 2 == 0, step % 3 == 0, 4);
+        fleet.plan = vec![at(CALM, Fault::Crash(0)), at_step(step, Fault::CrashChosen)];
+        let simulation = play(fleet, CALM + 60_000);
+        let succeeded = simulation.store.records.iter().any(|r| r.successor.is_some());
+        let primary = simulation.primary();
+        assert!(succeeded || primary.is_none(), "step {step}: {}", simulation.story());
+    }
+}
+
+#[test]
+fn a_success_whose_follower_did_not_follow_is_caught() {
+    let mut fleet = Fleet::plain(1, false, false, 2);
+    fleet.plan.push(at(CALM, Fault::Crash(0)));
+    let simulation = play(fleet, CALM + 10_000);
+    let report = Report {
+        kind: RecoveryKind::Source,
+        failed: key(0),
+        successor: key(simulation.primary().expect("took over")),
+        followers: vec![key(0)],
+        lost: vec![],
+        fence: vec![],
+        participants: vec![key(0)],
+        errors: vec![],
+        considered: vec![],
+        story: vec![],
+    };
+    let mut world = simulation.stage.world;
+    world.restart(0);
+    let events = [Event::Finished { uid: 7, report: Box::new(report) }];
+    let left = std::collections::BTreeSet::new();
+    let scene = Scene {
+        world: &world,
+        nodes: &simulation.nodes,
+        store: &simulation.store,
+        left_to_people: &left,
+        events: &events,
+    };
+    let told = NoFalseSuccess::default().look(&scene).expect_err("db0 follows nobody");
+    assert!(told.contains("db0 does not follow"), "{told}");
 }

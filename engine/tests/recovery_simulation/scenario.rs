@@ -358,3 +358,12 @@ impl Fleet {
         simulation
     }
 }
+
+/// Runs a fleet until then; whatever breaks an invariant ends the test with the story.
+pub fn play(fleet: Fleet, until: u64) -> Simulation {
+    let mut simulation = fleet.simulate();
+    if let Err(what) = simulation.run_until(until) {
+        panic!("{what}\n{}", simulation.story());
+    }
+    simulation
+}

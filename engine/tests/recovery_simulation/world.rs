@@ -77,6 +77,11 @@ impl World {
         server.is_writable() && (!server.semi_source || enough())
     }
 
+    /// Somebody else than this one takes writes.
+    pub fn takes_writes_beside(&self, n: usize) -> bool {
+        (0..self.servers.len()).any(|other| other != n && self.takes_writes(other))
+    }
+
     // Network
 
     pub fn cut(&mut self, a: usize, b: usize) {
@@ -299,7 +304,8 @@ impl World {
 
     fn cached(&mut self, n: usize, slot: usize, mark: (usize, usize), make: impl Fn(&Self) -> String) -> String {
         if self.texts.len() < self.servers.len() {
-            self.texts.resize_with(self.servers.len(), || [(usize::MAX, 0, String::new()), (usize::MAX, 0, String::new())]);
+            self.texts
+                .resize_with(self.servers.len(), || [(usize::MAX, 0, String::new()), (usize::MAX, 0, String::new())]);
         }
         let (a, b, text) = &self.texts[n][slot];
         if (*a, *b) == mark {
