@@ -223,7 +223,13 @@ impl Node {
         stage: &mut Stage,
         store: &mut Store,
     ) {
-        let Some(locks) = self.take_locks(&finding) else { return };
+        let Some(locks) = self.take_locks(&finding) else {
+            let same = |r: &Record| r.running && r.finding.cluster == finding.cluster;
+            if store.records.iter().any(same) {
+                stage.events.push(Event::LetThrough { cluster: finding.cluster });
+            }
+            return;
+        };
         let uid = store.records.len();
         stage.tell(format!("node{} begins #{uid}: {kind:?} of {} ({})", self.id, finding.key, finding.code));
         let forced = person && kind == RecoveryKind::Source && finding.code == AnalysisCode::DeadSource;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use app::topology::PromotionRule;
 use engine::recovery::AbortReason;
 
 use super::faults::{Fault, Planned, at};
@@ -19,6 +20,8 @@ struct Course {
     unbroken: BTreeSet<usize>,
     /// What each of them held at any moment since.
     held: Vec<Set>,
+    /// Its source's direct replicas.
+    direct: Vec<usize>,
     /// What its node had read of the source and of those that cannot be read.
     known: Set,
     /// The source waited for acknowledgements.
@@ -54,12 +57,13 @@ impl Invariant for AcknowledgedWrites {
                     if reason.code == "data-at-risk" && reason.at_risk.is_empty() {
                         return Err(format!("#{uid} refuses and names no transaction: {}", reason.message));
                     }
+                    self.check_refusal_is_real(scene, *uid, reason)?;
                     self.check_nothing_is_thrown_away(scene, *uid)?;
                     self.excuse_the_given_up(scene, *uid, reason);
                     self.courses.remove(uid);
                 }
                 Event::Finished { uid, .. } => drop(self.courses.remove(uid)),
-                Event::TakenUp | Event::Healed => {}
+                Event::TakenUp | Event::LetThrough { .. } | Event::Healed => {}
             }
         }
         for (uid, course) in &mut self.courses {
@@ -127,6 +131,22 @@ impl AcknowledgedWrites {
         Ok(())
     }
 
+    /// Where all replicas are there and can apply what they have, nothing is at risk but what the source was known to have alone.
+    fn check_refusal_is_real(&self, scene: &Scene<'_>, uid: usize, reason: &AbortReason) -> Result<(), String> {
+        let Some(course) = self.courses.get(&uid).filter(|_| reason.code == "data-at-risk") else { return Ok(()) };
+        let able = |n: &usize| {
+            let server = &scene.world.servers[*n];
+            let applies = server.applier_errno == 0 && !server.applier_broken && server.delay() == 0;
+            course.unbroken.contains(n) && server.logs && applies && server.rule != PromotionRule::MustNot
+        };
+        let mut held = Set::default();
+        course.direct.iter().for_each(|n| held.add_all(&course.held[*n]));
+        if course.direct.iter().all(able) && course.known.minus(&held).is_empty() {
+            return Err(format!("#{uid} refuses although nothing is at risk: {}", reason.message));
+        }
+        Ok(())
+    }
+
     /// A server that was made the primary and was lost at once: nobody is promoted, it is marked to be fenced, and the record
     /// says so. A source that comes back before it goes on without its writes.
     fn excuse_the_given_up(&mut self, scene: &Scene<'_>, uid: usize, reason: &AbortReason) {
@@ -170,6 +190,7 @@ impl Course {
             failed,
             unbroken: scene.numbers().filter(|n| scene.world.answers(NODES + node, *n)).collect(),
             held: scene.world.servers.iter().map(|s| s.held.clone()).collect(),
+            direct: scene.numbers().filter(|n| scene.world.servers[*n].source() == Some(failed)).collect(),
             known: known.get(failed).cloned().unwrap_or_default(),
             semi_sync: scene.world.servers[failed].semi_source,
         }

@@ -4,6 +4,7 @@ use super::faults::{Fault, at};
 use super::node::Wish;
 use super::scenario::{CALM, Fleet, play};
 use super::simulation::{Invariant, Scene};
+use super::stage::Event;
 use super::world::{NODES, TICK};
 
 /// From the moment in which both can be reached, a server that was replaced takes no writes after at most this, milliseconds.
@@ -21,6 +22,13 @@ pub struct OneWritableServer {
 
 impl Invariant for OneWritableServer {
     fn look(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+        for event in scene.events {
+            if let Event::MadeWritable { uid, server } = event
+                && scene.world.servers[*server].channel.is_some()
+            {
+                return Err(format!("#{uid} makes db{server} writable while it is a replica"));
+            }
+        }
         let Some(leader) = scene.leader() else { return Ok(()) };
         let seen = |n: &usize| scene.world.takes_writes(*n) && scene.world.answers(NODES + leader.id, *n);
         let writable: Vec<usize> = scene.numbers().filter(seen).collect();

@@ -11,11 +11,15 @@ use super::world::NODES;
 
 /// A replica that has received for this long without a break shows that its source serves, milliseconds.
 const PROVEN: u64 = 1_500;
+/// A source that is back for this long has been noticed: a step takes up to five seconds, milliseconds.
+const NOTICED: u64 = 7_000;
 
 #[derive(Default)]
 pub struct NoNeedlessFailover {
     /// Recoveries that nobody asked for whose source served when they began, and the replica that showed it.
     served: BTreeMap<usize, (usize, usize)>,
+    /// Recoveries that nobody asked for: the source, and since when it has answered their node.
+    back: BTreeMap<usize, (usize, Option<u64>)>,
 }
 
 impl Invariant for NoNeedlessFailover {
@@ -23,6 +27,7 @@ impl Invariant for NoNeedlessFailover {
         for event in scene.events {
             match event {
                 Event::Began { uid, node, failed, planned: false, forced: false } => {
+                    self.back.insert(*uid, (*failed, None));
                     if let Some(replica) = shows_that_it_serves(scene, *node, *failed) {
                         self.served.insert(*uid, (*failed, replica));
                     }
@@ -32,6 +37,7 @@ impl Invariant for NoNeedlessFailover {
                     self.served.retain(|_, (failed, replica)| failed != server && replica != server)
                 }
                 Event::MadeWritable { uid, server, .. } => {
+                    self.check_it_is_not_back(scene, *uid, *server)?;
                     if let Some((failed, replica)) = self.served.get(uid).filter(|(failed, _)| failed != server) {
                         return Err(format!(
                             "#{uid} replaces db{failed} by db{server} while db{replica} receives from it"
@@ -39,10 +45,25 @@ impl Invariant for NoNeedlessFailover {
                     }
                 }
                 Event::Finished { uid, .. } | Event::Aborted { uid, .. } => drop(self.served.remove(uid)),
-                Event::Began { .. } | Event::TakenUp | Event::Healed => {}
+                Event::Began { .. } | Event::TakenUp | Event::LetThrough { .. } | Event::Healed => {}
             }
         }
+        for (uid, (failed, since)) in &mut self.back {
+            let answers = scene.driver(*uid).is_some_and(|node| scene.world.answers(NODES + node, *failed));
+            *since = answers.then(|| since.unwrap_or(scene.world.now));
+        }
         Ok(())
+    }
+}
+
+impl NoNeedlessFailover {
+    fn check_it_is_not_back(&self, scene: &Scene<'_>, uid: usize, server: usize) -> Result<(), String> {
+        let Some((failed, Some(since))) = self.back.get(&uid) else { return Ok(()) };
+        let long = scene.world.now - since;
+        if *failed == server || long < NOTICED {
+            return Ok(());
+        }
+        Err(format!("#{uid} replaces db{failed} by db{server} although it has been back for {long} ms"))
     }
 }
 

@@ -4,11 +4,17 @@ use super::faults::{Fault, at};
 use super::node::Wish;
 use super::scenario::{CALM, Fleet, play};
 use super::simulation::{Invariant, Scene, Simulation};
+use super::stage::Event;
 
 pub struct OneRecovery;
 
 impl Invariant for OneRecovery {
     fn look(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+        for event in scene.events {
+            if let Event::LetThrough { cluster } = event {
+                return Err(format!("a second recovery of {cluster} is let begin while one is at work"));
+            }
+        }
         let running: Vec<_> = scene.store.records.iter().filter(|r| r.running).collect();
         for (n, one) in running.iter().enumerate() {
             let drivers = scene.nodes.iter().filter(|node| node.drives(one.uid)).count();

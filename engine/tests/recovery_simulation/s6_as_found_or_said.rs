@@ -49,7 +49,11 @@ impl Invariant for AsFoundOrSaid {
                     let found = scene.numbers().map(|n| (n, State::of(&scene.world.servers[n]))).collect();
                     self.found.insert(*uid, found);
                 }
-                Event::Struck { server } => self.found.values_mut().for_each(|found| drop(found.remove(server))),
+                Event::Struck { server } => {
+                    for found in self.found.values_mut() {
+                        found.remove(server);
+                    }
+                }
                 Event::Aborted { uid, reason } => {
                     for (n, was) in self.found.remove(uid).unwrap_or_default() {
                         let is = State::of(&scene.world.servers[n]);
@@ -60,8 +64,10 @@ impl Invariant for AsFoundOrSaid {
                         }
                     }
                 }
-                Event::Finished { uid, .. } => drop(self.found.remove(uid)),
-                Event::TakenUp | Event::MadeWritable { .. } | Event::Healed => {}
+                Event::Finished { uid, .. } => {
+                    self.found.remove(uid);
+                }
+                Event::TakenUp | Event::LetThrough { .. } | Event::MadeWritable { .. } | Event::Healed => {}
             }
         }
         for (uid, found) in &mut self.found {

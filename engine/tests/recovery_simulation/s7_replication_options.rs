@@ -47,7 +47,7 @@ fn a_failover_and_a_takeover_keep_the_options_of_everybody_who_moves() {
         let simulation = play(fleet, CALM + 60_000);
         let servers = &simulation.stage.world.servers;
         let primary = simulation.primary().expect("one primary");
-        assert!(primary != 0 && primary != 2 && primary != 4, "{}", simulation.story());
+        assert!(primary != 2 && primary != 4, "{}", simulation.story());
         let moved = (0..5).filter(|n| servers[*n].source() == Some(primary)).count();
         assert!(moved >= 2, "{}", simulation.story());
     }

@@ -326,6 +326,11 @@ impl Fleet {
             let left = 1 + u32::try_from(self.random.below(2)).expect("small");
             self.step_faults = StepFaults { left, chance: 8, deaths: self.random.percent(60) };
         }
+        if self.random.percent(25) {
+            // It lacks what the source writes from then on.
+            let (n, before) = (self.some_replica(), self.random.below(4_000));
+            self.plan.push(at(start.saturating_sub(before), Fault::Cut(0, n)));
+        }
         if self.random.percent(20) {
             self.a_node_dies();
         }

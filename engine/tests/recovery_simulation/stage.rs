@@ -20,6 +20,8 @@ pub enum Event {
     Finished { uid: usize, report: Box<Report> },
     /// A recovery ended without.
     Aborted { uid: usize, reason: Box<AbortReason> },
+    /// The policy let a recovery begin while one of its cluster was at work; only the locks held it.
+    LetThrough { cluster: String },
     /// Something went wrong with a server, or with one step on it.
     Struck { server: usize },
     /// Nothing goes wrong from now on.
