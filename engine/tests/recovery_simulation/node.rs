@@ -312,6 +312,10 @@ impl Node {
                 self.courses.push(course);
                 continue;
             };
+            for fresh in outcomes.iter().filter_map(|o| o.fresh.as_ref()) {
+                let n = number_of(&fresh.key);
+                self.view.known[n] = stage.world.committed(n);
+            }
             let outcomes = self.take_in(outcomes);
             let told = course.machine.story().len();
             let decision = course.machine.advance(outcomes, at(stage.now()));
