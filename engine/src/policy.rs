@@ -321,17 +321,11 @@ fn blocking(finding: &Finding, kind: RecoveryKind, policy: &Policy, situation: &
         .iter()
         .filter(|r| !r.acknowledged && !r.running)
         .filter(|r| r.successor.as_ref() == Some(&finding.key) || same_cluster(r, finding))
-        .filter(|r| replaces(r.kind) || (r.kind == kind && r.failed == finding.key))
+        .filter(|r| !r.kind.repairs_source() || (r.kind == kind && r.failed == finding.key))
         .map(|r| (r, until(r)))
         .filter(|(_, until)| *until > situation.now)
         .max_by_key(|(_, until)| *until)
         .map(|(r, until)| Hold::Blocked { uid: r.uid.clone(), until })
-}
-
-/// Another server takes the place of the failed one. Kinds that are not named here repair a server in its place.
-fn replaces(kind: RecoveryKind) -> bool {
-    use RecoveryKind as K;
-    matches!(kind, K::Source | K::CoSource | K::IntermediateSource | K::GroupMember | K::Takeover)
 }
 
 /// A cluster's name changes with its primary, so the alias counts too where there is one.
@@ -495,7 +489,7 @@ mod tests {
         let repairs = Repairs { locked_semi_sync: true, ..Repairs::default() };
         let unfiltered = Situation { repairs, source_opt_in: false, ..situation(&[]) };
         assert_eq!(decide(&locked, &policy(), &unfiltered), Ok(RecoveryKind::SemiSync), "filters do not count");
-        let lately = [Recent { kind: RecoveryKind::SemiSync, ..recent(9_000) }];
+        let lately = [Recent { kind: RecoveryKind::SemiSync, failed: locked.key.clone(), ..recent(9_000) }];
         let again = Situation { repairs, forced: true, ..situation(&lately) };
         assert!(matches!(decide(&locked, &policy(), &again), Err(Hold::Blocked { .. })));
     }

@@ -1,6 +1,7 @@
 //! What a promotion would lose, and whether that was accepted.
 
 use app::gtid::GtidPosition;
+use app::topology::Instance;
 
 use super::LossPolicy;
 use super::choice::{Contender, Contest, Fit};
@@ -59,17 +60,25 @@ fn risk_of_gone(contest: &Contest<'_>, survey: &Survey) -> Option<(String, Strin
         ));
     }
     let source = contest.source.filter(|s| s.semi_sync.source_enabled && s.semi_sync.source_active)?;
-    let acknowledges = |c: &&Contender<'_>| c.server.semi_sync.replica_enabled;
-    let mut ackers = contest.contenders.iter().filter(acknowledges).peekable();
-    if ackers.peek().is_none() || ackers.any(|c| c.out.is_none() || c.frozen) {
-        return None;
-    }
+    let unheard = unheard_ackers(contest, source)?;
     let after = one_line(all);
     let risk = format!(
-        "none of the replicas that acknowledge writes of {} can be reached, so acknowledged writes after {after} may be lost",
+        "{unheard} cannot be reached and may be all that acknowledged the last writes of {}, so acknowledged writes after {after} may be lost",
         source.key
     );
     Some((risk, format!("{EVERYTHING_AFTER}{after}")))
+}
+
+/// The replicas that cannot be read, if they alone may have acknowledged a write: as many as the source waits for. Those
+/// that were not connected when the source was last read are not counted, so that one that is away for repair blocks nothing.
+fn unheard_ackers(contest: &Contest<'_>, source: &Instance) -> Option<String> {
+    let ackers = contest.contenders.iter().filter(|c| c.server.semi_sync.replica_enabled);
+    let (heard, unheard): (Vec<_>, Vec<_>) = ackers.partition(|c| c.out.is_none() || c.frozen);
+    let count = |list: &[&Contender<'_>]| u64::try_from(list.len()).unwrap_or(u64::MAX);
+    let connected = count(&unheard).min(source.semi_sync.source_clients.saturating_sub(count(&heard)));
+    let none_is_heard = heard.is_empty() && !unheard.is_empty();
+    let enough = connected >= source.semi_sync.source_wait_for.max(1);
+    (none_is_heard || enough).then(|| unheard.iter().map(|c| c.server.key.to_string()).collect::<Vec<_>>().join(", "))
 }
 
 /// What even the best that may be promoted will never have, or, when there is none, what is received and applied nowhere.

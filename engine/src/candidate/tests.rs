@@ -228,6 +228,31 @@ fn when_all_that_acknowledge_are_gone_their_last_acknowledgements_may_be_lost() 
 }
 
 #[test]
+fn as_many_as_a_write_needs_may_have_acknowledged_it_alone() {
+    let acknowledges = |mut server: Instance| {
+        server.semi_sync = SemiSync { replica_enabled: true, ..Default::default() };
+        server
+    };
+    let mut case = Case::of(vec![acknowledges(replica(1, 8, 8)), acknowledges(replica(2, 8, 8))]);
+    case.servers[1].2 = Some("gone");
+    let waits = |wait_for, clients| SemiSync {
+        source_enabled: true,
+        source_active: true,
+        source_wait_for: wait_for,
+        source_clients: clients,
+        ..Default::default()
+    };
+    case.source.semi_sync = waits(1, 2);
+    let choice = case.choose();
+    assert_eq!((choice.chosen, choice.at_risk.as_str()), (None, format!("everything after {}", set(8)).as_str()));
+    assert!(choice.risk.starts_with("db2:3306 cannot be reached"), "{}", choice.risk);
+    case.source.semi_sync = waits(2, 2);
+    assert_eq!(name(case.choose().chosen), "db1", "every write is on both");
+    case.source.semi_sync = waits(1, 1);
+    assert_eq!(name(case.choose().chosen), "db1", "db2 was not connected");
+}
+
+#[test]
 fn a_holder_that_cannot_give_puts_writes_at_risk() {
     let mut holder = replica(2, 10, 10);
     holder.log_replica_updates = false;

@@ -253,7 +253,7 @@ impl Machine {
     }
 
     /// A replica that has arrived and does not run as it did before.
-    fn push_restart(&self, list: &mut StepList<'_>, replica: &Instance) {
+    pub(super) fn push_restart(&self, list: &mut StepList<'_>, replica: &Instance) {
         let wanted = self.before(&replica.key).map(|b| b.threads());
         if let Some(threads) = wanted.filter(|t| *t != Threads::of(&replica.replication))
             && let Some(start) = threads.start()

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 
 use super::machine::Machine;
 use super::state::{Next, Phase, positioning_of};
-use crate::candidate::can_follow;
+use crate::candidate::{can_follow, missing};
 use crate::plan::StepList;
 
 /// A server whose last probe took longer than this is slow to answer (`spec/recovery.md` 0.2).
@@ -39,9 +39,8 @@ impl Machine {
     }
 
     pub(super) fn judge_converge(&mut self, now: DateTime<Utc>) -> Next {
-        if !self.settings.forced && self.is_alive(&self.failed) {
-            let message = format!("{} is back before anybody was promoted: it serves again", self.failed);
-            return Next::Go(self.roll_back(now, "source-serves", message));
+        if let Some(next) = self.source_is_back(now) {
+            return next;
         }
         let Some(chosen) = self.chosen.clone() else { return Next::Go(Phase::Choose) };
         let below = self.alive_replicas().filter(|r| r.replication.source == chosen).count();
@@ -103,7 +102,17 @@ impl Machine {
 
     pub(super) fn may_follow(&self, replica: &Instance, source: &Instance) -> Result<(), String> {
         let position = GtidPosition::executed_by(source).ok();
-        can_follow(&self.with_channel(replica), source, position.as_ref(), &self.settings.choice)
+        can_follow(&self.with_channel(replica), source, position.as_ref(), &self.settings.choice)?;
+        let survey = self.survey();
+        let held = survey.standings.get(&replica.key).map(|standing| &standing.held);
+        match (held, &position) {
+            // What it holds beyond, a replica that was lost for a while has got from an old source that came back. Below the
+            // new one those would be errant, and its relay log would be thrown away.
+            (Some(held), Some(position)) if replica.replication.source != source.key && !position.covers(held) => {
+                Err(format!("{} holds {}, which {} will never have", replica.key, missing(held, position), source.key))
+            }
+            _ => Ok(()),
+        }
     }
 
     // Promote
@@ -334,7 +343,7 @@ impl Machine {
         self.settings.detach_lost && replica.replication.source == self.failed
     }
 
-    fn push_fence(list: &mut StepList<'_>, old: &Instance) {
+    pub(super) fn push_fence(list: &mut StepList<'_>, old: &Instance) {
         if !old.read_only || old.super_read_only == Some(false) {
             let action = Action::SetReadOnly { on: true, super_too: true };
             list.push(old, 1, action, "never two writable servers: it is back and not the primary any more");

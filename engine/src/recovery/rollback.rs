@@ -60,8 +60,13 @@ impl Machine {
         let participant = self.participants.get(key).filter(|p| p.touched)?;
         let before = participant.before.as_deref()?;
         let Some(server) = self.alive(key) else {
+            let promoted = if self.fence.contains(key) && *key != self.failed {
+                "; it may have become the primary and taken writes: it is fenced on sight"
+            } else {
+                ""
+            };
             return Some(format!(
-                "{key} cannot be reached ({}): its replication may be stopped or repointed; it was found below {}",
+                "{key} cannot be reached ({}): its replication may be stopped or repointed; it was found below {}{promoted}",
                 self.trouble_of(key),
                 name(&before.channel.source)
             ));

@@ -206,6 +206,9 @@ impl Machine {
     // Drain
 
     pub(super) fn enter_drain(&self) -> Vec<Step> {
+        if self.looks_between_rounds() {
+            return self.look_at_failed();
+        }
         let survey = self.survey();
         let mut list = self.list();
         for replica in self.alive_replicas().filter(|r| self.should_drain(&survey, r)) {
@@ -214,6 +217,27 @@ impl Machine {
             list.push(replica, 1, Action::Drain, reason);
         }
         list.finish()
+    }
+
+    /// A round of waiting takes long: the source may be back, and its replicas must not be kept from it. So between two
+    /// rounds, which are counted in `attempts`, there is a look at it.
+    fn looks_between_rounds(&self) -> bool {
+        !self.attempts.is_multiple_of(2) && !self.settings.forced && !self.promoted
+    }
+
+    fn look_at_failed(&self) -> Vec<Step> {
+        let mut list = self.list();
+        self.push_read(&mut list, &self.failed, 1);
+        list.finish()
+    }
+
+    /// Nobody was asked to take writes yet, and the source answers: it keeps its place.
+    pub(super) fn source_is_back(&mut self, now: DateTime<Utc>) -> Option<Next> {
+        let back = !self.settings.forced && !self.promoted && self.is_alive(&self.failed);
+        back.then(|| {
+            let message = format!("{} is back before anybody was promoted: it serves again", self.failed);
+            Next::Go(self.roll_back(now, "source-serves", message))
+        })
     }
 
     fn should_drain(&self, survey: &Survey, replica: &Instance) -> bool {
@@ -235,6 +259,13 @@ impl Machine {
     }
 
     pub(super) fn judge_drain(&mut self, now: DateTime<Utc>) -> Next {
+        if let Some(next) = self.source_is_back(now) {
+            return next;
+        }
+        if self.looks_between_rounds() {
+            self.attempts = self.attempts.saturating_add(1);
+            return Next::Go(Phase::Drain);
+        }
         self.note_failed_drains();
         let survey = self.survey();
         let mut progressed = false;
@@ -253,6 +284,7 @@ impl Machine {
             ChoiceSettings { loss: LossPolicy::Never, accept_loss_of: String::new(), ..self.settings.choice.clone() };
         if goes_on && self.contest(true, &strict).chosen.is_none() {
             self.tell(now, "still applying what was received");
+            self.attempts = self.attempts.saturating_add(1);
             return Next::Go(Phase::Drain);
         }
         self.attempts = 0;
@@ -357,6 +389,9 @@ impl Machine {
     // Catch up
 
     pub(super) fn enter_catch_up(&self, from: &InstanceKey) -> Vec<Step> {
+        if self.looks_between_rounds() {
+            return self.look_at_failed();
+        }
         let mut list = self.list();
         let survey = self.survey();
         let chosen = self.chosen.as_ref().and_then(|key| self.alive(key));
@@ -378,6 +413,13 @@ impl Machine {
     }
 
     pub(super) fn judge_catch_up(&mut self, from: &InstanceKey, now: DateTime<Utc>) -> Next {
+        if let Some(next) = self.source_is_back(now) {
+            return next;
+        }
+        if self.looks_between_rounds() {
+            self.attempts = self.attempts.saturating_add(1);
+            return Next::Go(Phase::CatchUp { from: from.clone() });
+        }
         let Some(chosen) = self.chosen.clone() else { return Next::Go(Phase::Choose) };
         if self.is_alive(&chosen) && self.survey().has_executed_all(&chosen) {
             self.tell(now, format!("{chosen} has caught up from {from}"));
@@ -385,6 +427,7 @@ impl Machine {
         }
         if self.is_alive(&chosen) && self.is_alive(from) && self.came_closer(&chosen) {
             self.tell(now, format!("{chosen} is still catching up from {from}: waiting on, because it makes progress"));
+            self.attempts = self.attempts.saturating_add(1);
             return Next::Go(Phase::CatchUp { from: from.clone() });
         }
         self.tell(now, format!("{chosen} could not catch up from {from}"));

@@ -14,8 +14,8 @@ use chrono::{DateTime, Utc};
 use super::machine::Machine;
 use super::state::{Next, Phase, positioning_of};
 use super::types::SessionPolicy;
-use crate::candidate::{Contender, Contest, can_follow, choose};
-use crate::plan::move_replica;
+use crate::candidate::{Contender, Contest, can_follow, choose, missing};
+use crate::plan::{Threads, move_replica};
 
 /// How often the designated server is waited for again because the old primary committed more meanwhile.
 const MAX_WAITS: u32 = 3;
@@ -129,7 +129,13 @@ impl Machine {
     pub(super) fn enter_move_siblings(&self) -> Vec<Step> {
         let mut list = self.list();
         let Some(chosen) = self.chosen.clone() else { return vec![] };
-        for sibling in self.siblings().into_iter().filter(|s| s.replication.source == self.failed) {
+        for sibling in self.siblings() {
+            if sibling.replication.source == chosen {
+                self.push_restart(&mut list, sibling);
+            }
+            if sibling.replication.source != self.failed {
+                continue;
+            }
             let Some(positioning) = positioning_of(&sibling.replication) else { continue };
             let mut as_found = sibling.clone();
             if let Some(before) = self.before(&sibling.key) {
@@ -149,7 +155,7 @@ impl Machine {
             .participants
             .iter()
             .filter(|(key, p)| **key != self.failed && **key != chosen && !p.downtimed)
-            .filter(|(key, _)| self.alive(key).is_none_or(|s| s.replication.source != chosen))
+            .filter(|(key, _)| !self.has_moved(key, &chosen))
             .map(|(key, _)| key.clone())
             .collect();
         let Some(first) = behind.first() else {
@@ -161,8 +167,16 @@ impl Machine {
             self.attempts = 1;
             return Next::Go(Phase::MoveSiblings);
         }
-        let message = format!("{first} could not be moved below {chosen}");
+        let message =
+            format!("{first} could not be moved below {chosen}, or does not replicate there as it did before");
         Next::Go(self.roll_back(now, "catch-up-failed", message))
+    }
+
+    /// It is below the designated server, and receives if it did before.
+    fn has_moved(&self, key: &InstanceKey, chosen: &InstanceKey) -> bool {
+        let wanted = self.before(key).is_some_and(|b| b.threads().receiver);
+        self.alive(key)
+            .is_some_and(|s| s.replication.source == *chosen && (!wanted || Threads::of(&s.replication).receiver))
     }
 
     // Old primary
@@ -319,6 +333,14 @@ impl Machine {
         let mut list = self.list();
         let (Some(chosen), Some(old)) = (self.chosen.clone(), self.alive(&self.failed)) else { return vec![] };
         let Some(template) = self.before(&chosen) else { return vec![] };
+        if !old.read_only {
+            // It was restarted meanwhile, and forgot that it is none to write to.
+            Self::push_fence(&mut list, old);
+            return list.finish();
+        }
+        if self.writes_of_its_own(old, &chosen).is_some() {
+            return vec![];
+        }
         let first_try = self.attempts == 0;
         if first_try && old.semi_sync.source_enabled {
             list.push(old, 1, Action::SetSemiSyncSource { on: false }, "a replica waits for nobody");
@@ -347,6 +369,14 @@ impl Machine {
         list.finish()
     }
 
+    /// What the old primary committed after the look at its position, and the new one will never have.
+    fn writes_of_its_own(&self, old: &Instance, chosen: &InstanceKey) -> Option<String> {
+        let position = |server: &Instance| GtidPosition::executed_by(server).ok();
+        let (own, new) = (position(old)?, self.alive(chosen).and_then(position)?);
+        let follows = old.replication.source == *chosen;
+        (!follows && !new.covers(&own)).then(|| missing(&own, &new))
+    }
+
     fn starts_old(&self) -> bool {
         self.takeover.as_ref().is_some_and(|t| t.auto)
     }
@@ -362,12 +392,16 @@ impl Machine {
             return Next::Finish;
         }
         self.attempts = self.attempts.saturating_add(1);
-        if self.attempts < 2 && self.is_alive(&self.failed) {
+        if self.attempts < 3 && self.is_alive(&self.failed) {
             return Next::Go(Phase::Demote);
         }
         let failed = self.failed.clone();
         self.fence.insert(failed.clone());
-        let reason = "it is read-only, and could not be made a replica of the new primary".to_owned();
+        let own = self.alive(&failed).and_then(|old| self.writes_of_its_own(old, &chosen));
+        let reason = match own {
+            Some(own) => format!("it wrote {own} after {chosen} had taken over, so it cannot be its replica"),
+            None => "it could not be made a replica of the new primary".to_owned(),
+        };
         self.tell(now, format!("{failed}: {reason}"));
         self.lose(&failed, reason);
         Next::Finish

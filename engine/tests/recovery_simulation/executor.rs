@@ -1,210 +1,315 @@
-//! Runs what the machine decides against the model, with faults, and looks at the invariants after every step.
+//! Runs the steps of one decision by the contract of the executor: phases one after the other, servers side by side, each step
+//! within its time; once a step of a server ended badly its later ones are skipped; then every server is read.
 
-use app::plan::{Action, Step, StepState};
-use engine::recovery::{AbortReason, Decision, Machine, Report, StepOutcome};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::random::Random;
-use super::world::{World, at, failed, number_of};
+use app::plan::{Action, Condition, Step, StepState};
+use engine::recovery::StepOutcome;
 
-/// How much goes wrong.
-#[derive(Debug, Clone, Default)]
-pub struct Faults {
-    /// Steps that fail, time out, or take their server with them.
-    pub steps: u32,
-    /// Deaths of the orchestrator.
-    pub interruptions: u32,
-    /// The dead source is started again by its service manager at some moment.
-    pub source_returns: bool,
-    /// Servers may die.
-    pub deaths: bool,
+use super::stage::{Event, Stage};
+use super::world::{NODES, Reach, number_of};
+
+/// How long the read after the steps may take, milliseconds.
+const READ_LIMIT: u64 = 2_000;
+
+/// What goes wrong with a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StepFault {
+    Refused,
+    /// It is never done, and nothing is heard.
+    Lost,
+    /// It is done, and nothing is heard.
+    AnswerLost,
+    DiesBefore,
+    DiesAfter,
 }
 
-/// What happened.
-pub struct Story {
-    pub end: End,
-    pub lines: Vec<String>,
-    /// Step faults that did happen.
-    pub step_faults: u32,
-    /// The source was back before anybody was asked to take writes.
-    pub returned_before_promotion: bool,
-    pub returned: bool,
-    /// It was read, alive, before anybody was asked to take writes.
-    pub seen_before_promotion: bool,
+/// The steps of one server in one phase.
+struct Chain {
+    steps: VecDeque<usize>,
+    /// The step at the head began then.
+    began: Option<u64>,
+    fault: Option<StepFault>,
+    /// The step at the head was done; its answer is on its way, or lost.
+    done: bool,
 }
 
-pub enum End {
-    Finished(Box<Report>),
-    Aborted(Box<AbortReason>),
+pub struct Batch {
+    /// Of this recovery; none for a fence.
+    pub uid: Option<usize>,
+    steps: Vec<Step>,
+    states: Vec<Option<StepState>>,
+    phases: VecDeque<u32>,
+    chains: Vec<Chain>,
+    broken: BTreeSet<usize>,
+    /// A step that ended badly does not hold up the later ones of its server.
+    forgives: bool,
+    /// Steps are over; servers that say nothing are waited for until then.
+    reading: Option<u64>,
 }
 
-pub struct Executor<'a> {
-    pub world: &'a mut World,
-    pub random: &'a mut Random,
-    pub faults: Faults,
-    /// The server that is replaced.
-    pub source: usize,
-    pub lines: Vec<String>,
-    pub step_faults: u32,
-    pub returned_before_promotion: bool,
-    pub returned: bool,
-    pub seen_before_promotion: bool,
-    promotion_asked: bool,
-}
-
-impl<'a> Executor<'a> {
-    pub fn new(world: &'a mut World, random: &'a mut Random, faults: Faults, source: usize) -> Self {
+impl Batch {
+    pub fn new(uid: Option<usize>, mut steps: Vec<Step>) -> Self {
+        steps.sort_by_key(|s| (s.phase, s.id));
+        let phases: BTreeSet<u32> = steps.iter().map(|s| s.phase).collect();
         Self {
-            world,
-            random,
-            faults,
-            source,
-            lines: vec![],
-            step_faults: 0,
-            returned_before_promotion: false,
-            returned: false,
-            seen_before_promotion: false,
-            promotion_asked: false,
+            uid,
+            states: vec![None; steps.len()],
+            steps,
+            phases: phases.into_iter().collect(),
+            chains: vec![],
+            broken: BTreeSet::new(),
+            forgives: false,
+            reading: None,
         }
     }
 
-    pub fn run(mut self, mut machine: Machine, mut decision: Decision) -> Story {
-        let mut now = 1;
-        let mut rounds = 0;
-        let end = loop {
-            rounds += 1;
-            assert!(rounds < 200, "no end:\n{}", self.lines.join("\n"));
-            now += 1;
-            let steps = match decision {
-                Decision::Run { steps } => steps,
-                Decision::Finish { report } => break End::Finished(report),
-                Decision::Abort { reason } => break End::Aborted(reason),
-            };
-            self.check_steps(&steps);
-            self.maybe_return();
-            // Recorded before it is run.
-            let stored = serde_json::to_string(&machine).expect("can be stored");
-            if self.faults.interruptions > 0 && self.random.percent(15) {
-                self.faults.interruptions -= 1;
-                let done = self.random.index(steps.len() + 1);
-                self.lines.push(format!("-- the orchestrator dies after {done} of {} steps", steps.len()));
-                let _ = self.perform(&steps, done);
-                machine = serde_json::from_str(&stored).expect("can be loaded");
-                decision = machine.resume(&self.world.snapshot(), at(now));
-                continue;
+    /// A fence: what can be done of it is done.
+    pub fn forgiving(steps: Vec<Step>) -> Self {
+        Self { forgives: true, ..Self::new(None, steps) }
+    }
+
+    /// Goes on for one tick. Outcomes once all is over.
+    pub fn tick(&mut self, stage: &mut Stage, node: usize) -> Option<Vec<StepOutcome>> {
+        if self.reading.is_none() {
+            self.begin_phase();
+            let mut chains = std::mem::take(&mut self.chains);
+            for chain in &mut chains {
+                self.run_head(chain, stage, node);
             }
-            let outcomes = self.perform(&steps, usize::MAX);
-            decision = machine.advance(outcomes, at(now));
-        };
-        Story {
-            end,
-            lines: self.lines,
-            step_faults: self.step_faults,
-            returned_before_promotion: self.returned_before_promotion,
-            returned: self.returned,
-            seen_before_promotion: self.seen_before_promotion,
-        }
-    }
-
-    /// What holds of every batch: numbers are new, every step is bounded in time and says why it is there.
-    fn check_steps(&self, steps: &[Step]) {
-        assert!(!steps.is_empty());
-        for step in steps {
-            assert!(step.timeout_ms > 0 && !step.reason.is_empty(), "{step:?}");
-        }
-        let mut ids: Vec<u32> = steps.iter().map(|s| s.id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        assert_eq!(ids.len(), steps.len(), "step numbers are not unique: {steps:?}");
-    }
-
-    /// Runs the first `limit` steps by the contract of the executor.
-    fn perform(&mut self, steps: &[Step], limit: usize) -> Vec<StepOutcome> {
-        let mut order: Vec<&Step> = steps.iter().collect();
-        order.sort_by_key(|s| (s.phase, s.id));
-        let mut broken: Vec<usize> = vec![];
-        let mut outcomes = vec![];
-        for step in order.into_iter().take(limit) {
-            let server = number_of(&step.server);
-            let state = if broken.contains(&server) { StepState::Skipped } else { self.one(step) };
-            if state.is_failure() {
-                broken.push(server);
+            chains.retain(|chain| !chain.steps.is_empty());
+            self.chains = chains;
+            if !self.chains.is_empty() || !self.phases.is_empty() {
+                return None;
             }
-            let seen = server == self.source && step.action == Action::Refresh && state == StepState::Done;
-            self.seen_before_promotion |= seen && !self.promotion_asked;
-            let model = &self.world.servers[server];
-            let readable = model.up && model.visible;
-            self.lines.push(format!("{} {:?} -> {state:?}", step.server, step.action));
-            let fresh =
-                (readable && state != StepState::Skipped && !self.silent(&state)).then(|| self.world.instance(server));
-            outcomes.push(StepOutcome { id: step.id, state, errno: None, fresh });
-            self.world.tick();
-            self.check_writable(step);
+            let silent = |n: &usize| stage.world.reach(NODES + node, *n) == Reach::Silence;
+            let waits = self.to_read().iter().any(silent);
+            self.reading = Some(stage.now() + if waits { READ_LIMIT } else { 0 });
         }
-        outcomes
+        if self.reading.is_some_and(|until| stage.now() < until) {
+            return None;
+        }
+        Some(self.outcomes(stage, node))
     }
 
-    /// A time-out now and then leaves nothing to read either.
-    fn silent(&mut self, state: &StepState) -> bool {
-        *state == StepState::TimedOut && self.random.percent(30)
-    }
-
-    fn one(&mut self, step: &Step) -> StepState {
-        let server = number_of(&step.server);
-        if matches!(step.action, Action::SetReadOnly { on: false, .. }) {
-            self.promotion_asked = true;
-        }
-        let strikes = self.faults.steps > 0 && server != self.source && self.random.percent(8);
-        if !strikes || !self.world.servers[server].up {
-            return self.world.execute(step);
-        }
-        self.faults.steps -= 1;
-        self.step_faults += 1;
-        let kinds = if self.faults.deaths { 5 } else { 3 };
-        match self.random.below(kinds) {
-            0 => failed("the server says no"),
-            1 => StepState::TimedOut,
-            2 => {
-                self.world.execute(step);
-                StepState::TimedOut
-            }
-            3 => {
-                self.kill(server);
-                failed("connection refused")
-            }
-            _ => {
-                self.world.execute(step);
-                self.kill(server);
-                StepState::TimedOut
-            }
-        }
-    }
-
-    fn kill(&mut self, server: usize) {
-        self.lines.push(format!("-- db{server} dies"));
-        self.world.servers[server].up = false;
-    }
-
-    fn maybe_return(&mut self) {
-        if self.faults.source_returns && !self.returned && self.random.percent(10) {
-            self.returned = true;
-            self.returned_before_promotion = !self.promotion_asked;
-            let source = &mut self.world.servers[self.source];
-            (source.up, source.visible, source.read_only) = (true, true, false);
-            self.lines.push(format!("-- db{} is back, writable", self.source));
-        }
-    }
-
-    /// S2: the machine never makes a server writable beside another one that it could have seen.
-    fn check_writable(&self, step: &Step) {
-        if !matches!(step.action, Action::SetReadOnly { on: false, .. }) || self.returned {
+    fn begin_phase(&mut self) {
+        if !self.chains.is_empty() {
             return;
         }
-        let writable: Vec<usize> = (0..self.world.servers.len())
-            .filter(|n| {
-                let server = &self.world.servers[*n];
-                server.up && server.visible && !server.read_only
-            })
-            .collect();
-        assert!(writable.len() <= 1, "two writable servers {writable:?}:\n{}", self.lines.join("\n"));
+        let Some(phase) = self.phases.pop_front() else { return };
+        let mut chains: BTreeMap<usize, VecDeque<usize>> = BTreeMap::new();
+        for (index, step) in self.steps.iter().enumerate().filter(|(_, s)| s.phase == phase) {
+            chains.entry(number_of(&step.server)).or_default().push_back(index);
+        }
+        let chain = |steps| Chain { steps, began: None, fault: None, done: false };
+        self.chains = chains.into_values().map(chain).collect();
+    }
+
+    /// Runs the step at the head of a chain; those of a broken server are skipped.
+    fn run_head(&mut self, chain: &mut Chain, stage: &mut Stage, node: usize) {
+        while let Some(index) = chain.steps.front().copied() {
+            let step = &self.steps[index];
+            let server = number_of(&step.server);
+            if self.broken.contains(&server) {
+                self.states[index] = Some(StepState::Skipped);
+                chain.steps.pop_front();
+                continue;
+            }
+            let Some(state) = Self::attempt(step, chain, stage, node, self.uid) else { return };
+            if step.action != Action::Refresh || !state.is_done() {
+                stage.tell(format!("node{node} {} {} -> {}", step.server, short(&step.action), told(&state)));
+            }
+            if state.is_failure() && !self.forgives {
+                self.broken.insert(server);
+            }
+            self.states[index] = Some(state);
+            (chain.began, chain.fault, chain.done) = (None, None, false);
+            chain.steps.pop_front();
+            return;
+        }
+    }
+
+    /// One look at a step: its end, or nothing while it goes on.
+    fn attempt(
+        step: &Step,
+        chain: &mut Chain,
+        stage: &mut Stage,
+        node: usize,
+        uid: Option<usize>,
+    ) -> Option<StepState> {
+        let (server, now) = (number_of(&step.server), stage.now());
+        let first = chain.began.is_none();
+        let began = *chain.began.get_or_insert(now);
+        if first {
+            stage.steps_begun += u32::from(uid.is_some());
+            chain.fault = draw_fault(step, stage, server);
+        }
+        if now >= began + step.timeout_ms {
+            stage.world.servers[server].locked = false;
+            return Some(StepState::TimedOut);
+        }
+        if chain.done {
+            // A process that dies resets the connection that the answer was to come by.
+            let reset = stage.world.reach(NODES + node, server) == Reach::Refused;
+            return reset.then(|| failed("lost connection"));
+        }
+        if chain.fault == Some(StepFault::DiesBefore) && stage.world.servers[server].is_up() {
+            stage.kill(server);
+        }
+        match stage.world.reach(NODES + node, server) {
+            Reach::Silence => return None,
+            Reach::Refused => return Some(failed("connection refused")),
+            Reach::Answers => {}
+        }
+        match chain.fault {
+            Some(StepFault::Refused) => return Some(failed("the server says no")),
+            Some(StepFault::Lost) => return None,
+            _ => {}
+        }
+        if first && let Some(broken) = unmet(stage, server, &step.before).first() {
+            return Some(failed(broken));
+        }
+        let state = perform(step, stage, server, node, first)?;
+        if matches!(step.action, Action::SetReadOnly { on: false, .. })
+            && let (true, Some(uid)) = (state.is_done(), uid)
+        {
+            stage.events.push(Event::MadeWritable { uid, server });
+        }
+        match chain.fault {
+            Some(StepFault::AnswerLost) => chain.done = true,
+            Some(StepFault::DiesAfter) => {
+                stage.kill(server);
+                chain.done = true;
+            }
+            _ => return Some(state),
+        }
+        None
+    }
+
+    /// Servers that are read once the steps are over: all that were not skipped. A read that failed is an answer.
+    fn to_read(&self) -> BTreeSet<usize> {
+        let mut servers = BTreeSet::new();
+        for (step, state) in self.steps.iter().zip(&self.states) {
+            let server = number_of(&step.server);
+            match state {
+                Some(StepState::Skipped) | None => {}
+                Some(state) if step.action == Action::Refresh && state.is_failure() => {
+                    servers.remove(&server);
+                }
+                Some(_) => {
+                    servers.insert(server);
+                }
+            }
+        }
+        servers
+    }
+
+    fn outcomes(&self, stage: &mut Stage, node: usize) -> Vec<StepOutcome> {
+        let mut fresh = BTreeMap::new();
+        for server in self.to_read() {
+            if stage.world.answers(NODES + node, server) {
+                fresh.insert(server, stage.world.instance(server));
+            }
+        }
+        let outcome = |(step, state): (&Step, &Option<StepState>)| {
+            let state = state.clone().unwrap_or(StepState::TimedOut);
+            let read = fresh.get(&number_of(&step.server)).filter(|_| state != StepState::Skipped);
+            StepOutcome { id: step.id, state, errno: None, fresh: read.cloned() }
+        };
+        self.steps.iter().zip(&self.states).map(outcome).collect()
+    }
+}
+
+fn draw_fault(step: &Step, stage: &mut Stage, server: usize) -> Option<StepFault> {
+    let faults = stage.step_faults;
+    if faults.left == 0 || step.action == Action::Refresh || !stage.random.percent(faults.chance) {
+        return None;
+    }
+    stage.step_faults.left -= 1;
+    let fault = match stage.random.below(if faults.deaths { 5 } else { 3 }) {
+        0 => StepFault::Refused,
+        1 => StepFault::Lost,
+        2 => StepFault::AnswerLost,
+        3 => StepFault::DiesBefore,
+        _ => StepFault::DiesAfter,
+    };
+    stage.strike(server, &format!("shall fail at {}: {fault:?}", short(&step.action)));
+    Some(fault)
+}
+
+/// What of `conditions` does not hold on the server now.
+fn unmet(stage: &mut Stage, server: usize, conditions: &[Condition]) -> Vec<String> {
+    if conditions.is_empty() {
+        return vec![];
+    }
+    let fresh = stage.world.instance(server);
+    conditions.iter().filter_map(|condition| engine::plan::check(&fresh, condition).err()).collect()
+}
+
+/// Does the step, or looks whether what it waits for has come. The server answers.
+fn perform(step: &Step, stage: &mut Stage, server: usize, node: usize, first: bool) -> Option<StepState> {
+    let done_when = |holds: bool| holds.then_some(StepState::Done);
+    match &step.action {
+        Action::Refresh => Some(StepState::Done),
+        Action::Verify { expect } => done_when(unmet(stage, server, expect).is_empty()),
+        Action::WaitForGtid { set } => {
+            let covers = Condition::ExecutedCovers { set: set.clone() };
+            done_when(unmet(stage, server, &[covers]).is_empty())
+        }
+        Action::WaitForPeer { peer } => {
+            let (peer, set) = (number_of(peer), stage.world.executed_text(server));
+            match stage.world.reach(NODES + node, peer) {
+                Reach::Refused => Some(failed("the peer refuses connections")),
+                Reach::Silence => None,
+                Reach::Answers => done_when(unmet(stage, peer, &[Condition::ExecutedCovers { set }]).is_empty()),
+            }
+        }
+        Action::Drain if !first => {
+            let server = &stage.world.servers[server];
+            if server.applier_errno != 0 {
+                return Some(failed("duplicate key (error 1062)"));
+            }
+            done_when(server.relay.is_empty())
+        }
+        Action::KillSessions => {
+            // Their commits go on without anybody being told.
+            stage.world.servers[server].waiting.clear();
+            Some(StepState::Done)
+        }
+        Action::SetReadOnly { on: true, .. } if !stage.world.servers[server].waiting.is_empty() => {
+            // It waits behind commits that wait for acknowledgements, and nobody commits meanwhile.
+            stage.world.servers[server].locked = true;
+            None
+        }
+        action => {
+            let state = match stage.world.change(server, step) {
+                Ok(()) if *action == Action::Drain => return None,
+                Ok(()) => StepState::Done,
+                Err(error) => failed(&error),
+            };
+            stage.world.servers[server].locked = false;
+            Some(state)
+        }
+    }
+}
+
+fn failed(error: &str) -> StepState {
+    StepState::Failed { error: error.to_owned() }
+}
+
+fn told(state: &StepState) -> String {
+    match state {
+        StepState::Failed { error } => format!("failed: {error}"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn short(action: &Action) -> String {
+    match action {
+        Action::ChangeSource { to, .. } => format!("ChangeSource to {}", to.hostname),
+        Action::WaitForGtid { .. } => "WaitForGtid".to_owned(),
+        Action::Verify { .. } => "Verify".to_owned(),
+        Action::SetReadOnly { on, .. } => format!("SetReadOnly {on}"),
+        other => format!("{other:?}"),
     }
 }

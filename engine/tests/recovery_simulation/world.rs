@@ -1,55 +1,44 @@
-//! A tiny model of servers: what they executed and received, their threads, `read_only`. True to the facts of `safety.md`: a repoint throws
-//! away the relay log; a MariaDB replica that is ahead of its source is refused; a semi-sync acknowledgement means "received".
+//! The world that is managed: servers, the network between them, clients that write. Time goes in ticks and only here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use app::InstanceKey;
-use app::plan::{Action, Condition, Step, StepState};
-use app::topology::{
-    Annotations, Candidate, Capabilities, Check, Instance, PromotionRule, Replication, SemiSync, Snapshot, ThreadState,
-};
+use app::plan::Step;
 use chrono::{DateTime, Utc};
 
-/// A transaction: the server it was committed on, and its number.
-pub type Txn = (usize, u64);
+use super::ledger::{Ledger, Set, Txn, TxnId};
+use super::random::Random;
+use super::server::{Life, Link, NET_TIMEOUT, Server};
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
-    pub up: bool,
-    /// We can reach it; its replicas may though we cannot.
-    pub visible: bool,
-    pub log: Vec<Txn>,
-    pub relay: Vec<Txn>,
-    /// Received since the last repoint.
-    pub retrieved: Vec<Txn>,
-    pub source: Option<usize>,
-    /// Keeps options and credentials.
-    pub has_channel: bool,
-    pub receiver: bool,
-    pub receiver_error: u32,
-    pub applier: bool,
-    pub applier_broken: bool,
-    /// Applies that many transactions in one round of draining.
-    pub drains_per_round: usize,
-    pub read_only: bool,
-    pub semi_source: bool,
-    pub semi_replica: bool,
-    pub rule: PromotionRule,
-    pub logs: bool,
-    pub delay: u64,
+/// One tick, in milliseconds.
+pub const TICK: u64 = 100;
+/// A receiver tries to connect this often.
+const RETRY: u64 = 500;
+/// Sessions that write at a time.
+const SESSIONS: usize = 3;
+/// Orchestrator node 0 is this party of the network, node 1 the next; smaller numbers are servers.
+pub const NODES: usize = 100;
+
+/// What a party gets when it asks a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    Answers,
+    Refused,
+    Silence,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct World {
+    pub now: u64,
     pub mariadb: bool,
-    pub semi_sync: bool,
     pub servers: Vec<Server>,
-    /// Commits that a client was told of.
-    pub acknowledged: BTreeSet<Txn>,
-    pub next_number: u64,
-    /// Clients write to whoever lets them.
+    pub ledger: Ledger,
     pub clients_write: bool,
-    pub ticks: u64,
+    /// Acknowledgements that a source waits for.
+    pub wait_for: u32,
+    cuts: BTreeSet<(usize, usize)>,
+    numbers: BTreeMap<(usize, usize), u64>,
+    texts: Vec<[(usize, usize, String); 2]>,
 }
 
 pub fn key(n: usize) -> InstanceKey {
@@ -60,336 +49,310 @@ pub fn number_of(key: &InstanceKey) -> usize {
     key.hostname.trim_start_matches('/').trim_start_matches("db").parse().expect("a name of the model")
 }
 
-pub fn at(seconds: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp(1_800_000_000 + seconds, 0).expect("in range")
-}
-
-impl Server {
-    pub fn replica_of(source: Option<usize>) -> Self {
-        Self {
-            up: true,
-            visible: true,
-            log: vec![],
-            relay: vec![],
-            retrieved: vec![],
-            source,
-            has_channel: source.is_some(),
-            receiver: source.is_some(),
-            receiver_error: 0,
-            applier: source.is_some(),
-            applier_broken: false,
-            drains_per_round: usize::MAX,
-            read_only: source.is_some(),
-            semi_source: false,
-            semi_replica: false,
-            rule: PromotionRule::Neutral,
-            logs: true,
-            delay: 0,
-        }
-    }
-
-    pub fn holds(&self, txn: &Txn) -> bool {
-        self.log.contains(txn) || self.relay.contains(txn)
-    }
-
-    fn apply(&mut self, most: usize) {
-        if self.applier_broken {
-            return;
-        }
-        let n = most.min(self.relay.len());
-        let applied: Vec<Txn> = self.relay.drain(..n).collect();
-        self.log.extend(applied);
-    }
+pub fn at(ms: u64) -> DateTime<Utc> {
+    let ms = i64::try_from(ms).expect("in range");
+    DateTime::from_timestamp_millis(1_800_000_000_000 + ms).expect("in range")
 }
 
 impl World {
-    /// Sessions in which replication flows and clients write: called after every step.
-    pub fn tick(&mut self) {
-        self.ticks += 1;
-        let slow_too = self.ticks.is_multiple_of(8);
-        if self.clients_write {
-            self.write();
-        }
-        for n in 0..self.servers.len() {
-            self.receive(n, 3);
-            let server = &mut self.servers[n];
-            let slow = server.drains_per_round < usize::MAX;
-            if server.up && server.applier && server.delay == 0 && (slow_too || !slow) {
-                server.apply(if slow { 1 } else { 2 });
-            }
+    pub fn new(mariadb: bool, wait_for: u32) -> Self {
+        Self {
+            now: 0,
+            mariadb,
+            servers: vec![],
+            ledger: Ledger::default(),
+            clients_write: true,
+            wait_for,
+            cuts: BTreeSet::new(),
+            numbers: BTreeMap::new(),
+            texts: vec![],
         }
     }
 
-    fn write(&mut self) {
-        let writable = (0..self.servers.len()).find(|n| self.servers[*n].up && !self.servers[*n].read_only);
-        let Some(primary) = writable else { return };
-        let txn = (primary, self.next_number);
-        self.next_number += 1;
-        self.servers[primary].log.push(txn);
-        if !self.servers[primary].semi_source {
-            self.acknowledged.insert(txn);
-            return;
-        }
-        // Semi-sync: told to the client only once a replica has it.
-        for n in 0..self.servers.len() {
-            if self.servers[n].source == Some(primary) && self.servers[n].semi_replica {
-                self.receive(n, usize::MAX);
-                if self.servers[n].relay.contains(&txn) {
-                    self.acknowledged.insert(txn);
-                }
-            }
-        }
-    }
-
-    /// A replica gets transactions that it has not, in the order of its source's log.
-    pub fn receive(&mut self, n: usize, most: usize) {
-        let replica = &self.servers[n];
-        let Some(source) = replica.source.filter(|_| replica.up && replica.receiver) else { return };
-        let source = &self.servers[source];
-        if !source.up {
-            return;
-        }
-        if self.mariadb {
-            // The position is the last transaction; a source that does not have it refuses.
-            let last = replica.relay.last().or(replica.log.last());
-            if last.is_some_and(|txn| !source.log.contains(txn)) {
-                let replica = &mut self.servers[n];
-                (replica.receiver, replica.receiver_error) = (false, 1236);
-                return;
-            }
-        }
-        let new: Vec<Txn> = source.log.iter().filter(|txn| !replica.holds(txn)).take(most).copied().collect();
-        let replica = &mut self.servers[n];
-        replica.relay.extend(&new);
-        replica.retrieved.extend(&new);
-    }
-
-    fn connects(&self, server: &Server) -> bool {
-        server.source.is_some_and(|s| self.servers[s].up)
-    }
-
-    /// The server as a probe would read it now.
-    pub fn instance(&self, n: usize) -> Instance {
+    /// A client's commit can succeed there. Where nobody acknowledges, it hangs.
+    pub fn takes_writes(&self, n: usize) -> bool {
+        let acknowledges = |s: &&Server| s.source() == Some(n) && s.acknowledges && s.is_connected();
         let server = &self.servers[n];
-        let receiver = match (server.has_channel, server.receiver) {
-            (false, _) => ThreadState::NoThread,
-            (true, false) => ThreadState::Stopped,
-            (true, true) if self.connects(server) => ThreadState::Running,
-            (true, true) => ThreadState::Other,
-        };
-        let applier = match (server.has_channel, server.applier) {
-            (false, _) => ThreadState::NoThread,
-            (true, false) => ThreadState::Stopped,
-            (true, true) => ThreadState::Running,
-        };
-        let executed = self.text(&server.log);
-        let retrieved =
-            if self.mariadb && server.retrieved.is_empty() { String::new() } else { self.text(&server.retrieved) };
-        Instance {
-            key: key(n),
-            server_id: n as u64 + 1,
-            server_uuid: if self.mariadb { String::new() } else { uuid(n) },
-            version: if self.mariadb { "10.11.6-MariaDB".into() } else { "9.7.0".into() },
-            read_only: server.read_only,
-            super_read_only: (!self.mariadb).then_some(server.read_only),
-            binlog_format: "ROW".into(),
-            log_bin: true,
-            log_replica_updates: server.logs,
-            gtid_mode: if self.mariadb { String::new() } else { "ON".into() },
-            executed_gtid: executed,
-            gtid_domain_id: self.mariadb.then_some(0),
-            lag: server.has_channel.then_some(i64::try_from(server.delay).expect("fits")),
-            cluster_name: "db0:3306".into(),
-            capabilities: Capabilities {
-                known: true,
-                replica_terms: true,
-                super_read_only: !self.mariadb,
-                ..Default::default()
-            },
-            semi_sync: SemiSync {
-                available: self.semi_sync,
-                source_enabled: server.semi_source,
-                source_active: server.semi_source,
-                source_wait_for: 1,
-                replica_enabled: server.semi_replica,
-                ..Default::default()
-            },
-            replication: Replication {
-                source: server.source.map(key).unwrap_or_default(),
-                source_uuid: server.source.filter(|_| !self.mariadb).map(uuid).unwrap_or_default(),
-                has_credentials: server.has_channel,
-                receiver,
-                applier,
-                applier_errno: if server.applier_broken && !server.relay.is_empty() { 1062 } else { 0 },
-                receiver_errno: server.receiver_error,
-                retrieved_gtid: retrieved,
-                auto_position: server.has_channel && !self.mariadb,
-                mariadb_using_gtid: if server.has_channel && self.mariadb { "Slave_Pos".into() } else { String::new() },
-                delay: server.delay,
-                ..Default::default()
-            },
-            check: Check { last_checked: Some(at(0)), last_seen: Some(at(0)), ..Default::default() },
-            ..Default::default()
+        let enough = || self.servers.iter().filter(acknowledges).count() >= self.wait_for as usize;
+        server.is_writable() && (!server.semi_source || enough())
+    }
+
+    /// Somebody else than this one takes writes.
+    pub fn takes_writes_beside(&self, n: usize) -> bool {
+        (0..self.servers.len()).any(|other| other != n && self.takes_writes(other))
+    }
+
+    // Network
+
+    pub fn cut(&mut self, a: usize, b: usize) {
+        self.cuts.insert((a.min(b), a.max(b)));
+    }
+
+    pub fn mend(&mut self, a: usize, b: usize) {
+        self.cuts.remove(&(a.min(b), a.max(b)));
+    }
+
+    pub fn mend_all(&mut self) {
+        self.cuts.clear();
+    }
+
+    pub fn is_cut(&self, a: usize, b: usize) -> bool {
+        !self.cuts.is_empty() && self.cuts.contains(&(a.min(b), a.max(b)))
+    }
+
+    pub fn reach(&self, from: usize, server: usize) -> Reach {
+        match self.servers[server].life {
+            _ if self.is_cut(from, server) => Reach::Silence,
+            Life::Up => Reach::Answers,
+            Life::Down => Reach::Refused,
+            Life::Hung => Reach::Silence,
         }
     }
 
-    pub fn snapshot(&self) -> Snapshot {
-        let mut annotations = Annotations::default();
-        for (n, server) in self.servers.iter().enumerate() {
-            annotations.candidates.insert(key(n), Candidate { rule: server.rule, last_suggested: at(0) });
-        }
-        Snapshot::new((0..self.servers.len()).map(|n| self.instance(n)), annotations, at(0))
+    pub fn answers(&self, from: usize, server: usize) -> bool {
+        self.reach(from, server) == Reach::Answers
     }
 
-    /// Transactions as the servers print them.
-    pub fn text(&self, log: &[Txn]) -> String {
+    // Time
+
+    pub fn tick(&mut self, random: &mut Random) {
+        self.now += TICK;
+        if self.clients_write {
+            self.write(random);
+        }
+        for n in 0..self.servers.len() {
+            if self.servers[n].is_up() {
+                self.connect(n);
+                self.receive(n);
+                self.apply(n);
+            }
+        }
+    }
+
+    fn apply(&mut self, n: usize) {
+        let (tick, server) = (self.now / TICK, &mut self.servers[n]);
+        if !server.applier || server.relay.is_empty() || server.delay() > 0 {
+            return;
+        }
+        if server.applier_broken {
+            (server.applier, server.applier_errno) = (false, 1062);
+        } else if tick.is_multiple_of(server.pace) {
+            server.apply(server.batch);
+        }
+    }
+
+    /// Clients write wherever they are let.
+    fn write(&mut self, random: &mut Random) {
+        for n in 0..self.servers.len() {
+            let server = &self.servers[n];
+            if server.is_writable() && !server.locked && server.waiting.len() < SESSIONS && random.percent(40) {
+                let stream = usize::from(random.percent(25));
+                self.commit(n, stream);
+            }
+        }
+    }
+
+    /// A client commits a transaction.
+    pub fn commit(&mut self, n: usize, stream: usize) -> TxnId {
+        let number = self.next_number(n, stream);
+        let id = self.ledger.add(Txn { origin: n, stream, number, at: self.now });
+        let server = &mut self.servers[n];
+        server.commit(id);
+        if server.semi_source {
+            server.waiting.push((id, 0));
+        } else {
+            self.ledger.acknowledged.insert(id);
+        }
+        id
+    }
+
+    fn next_number(&mut self, n: usize, stream: usize) -> u64 {
         if self.mariadb {
-            return log.iter().max_by_key(|t| t.1).map(|t| format!("0-{}-{}", t.0 + 1, t.1)).unwrap_or_default();
+            // Within a domain numbers grow, whoever writes: two servers that write side by side use the same ones.
+            let txns = self.servers[n].log.iter().map(|id| &self.ledger.txns[*id]);
+            return txns.filter(|t| t.stream == stream).map(|t| t.number).max().unwrap_or(0) + 1;
         }
-        let mut by_origin: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
-        for txn in log {
-            by_origin.entry(txn.0).or_default().push(txn.1);
-        }
-        let set = |(origin, mut numbers): (usize, Vec<u64>)| {
-            numbers.sort_unstable();
-            let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
-            format!("{}:{}", uuid(origin), numbers.join(":"))
+        let number = self.numbers.entry((n, stream)).or_default();
+        *number += 1;
+        *number
+    }
+
+    /// Connections are made and lost.
+    fn connect(&mut self, n: usize) {
+        let (now, replica) = (self.now, &self.servers[n]);
+        let Some(channel) = replica.channel.as_ref().filter(|_| replica.receiver) else { return };
+        let source = channel.source;
+        let reach = if channel.detached { Reach::Refused } else { self.reach(n, source) };
+        let link = match (replica.link, reach) {
+            (Link::Off, _) => Link::Off,
+            (Link::Trying { next, failed }, _) if next > now => Link::Trying { next, failed },
+            (Link::Trying { .. }, Reach::Answers) => return self.greet(n, source),
+            (Link::Trying { .. }, _) => Link::Trying { next: now + RETRY, failed: true },
+            (Link::Connected { epoch, .. }, Reach::Answers) if epoch != self.servers[source].epoch => {
+                Link::Trying { next: now, failed: false }
+            }
+            (Link::Connected { since, cursor, epoch, .. }, Reach::Answers) => {
+                Link::Connected { since, heard: now, cursor, epoch }
+            }
+            (Link::Connected { heard, .. }, Reach::Silence) if now < heard + NET_TIMEOUT => replica.link,
+            (Link::Connected { .. }, _) => Link::Trying { next: now + RETRY, failed: true },
         };
-        by_origin.into_iter().map(set).collect::<Vec<_>>().join(",")
+        self.servers[n].link = link;
     }
 
-    fn covers(&self, n: usize, set: &str) -> bool {
-        let instance = self.instance(n);
-        let executed = app::gtid::GtidPosition::executed_by(&instance).expect("own text");
-        let wanted = app::gtid::GtidPosition::parse_for(instance.flavor(), set).expect("a set of the machine");
-        executed.covers(&wanted)
-    }
-
-    /// Does one step. Time stands still, so a wait that is not over at once lets the world go on for a while first.
-    pub fn execute(&mut self, step: &Step) -> StepState {
-        let n = number_of(&step.server);
-        if !self.servers[n].up || !self.servers[n].visible {
-            return failed("cannot be reached");
+    /// A source takes a replica on, or refuses it.
+    fn greet(&mut self, n: usize, source: usize) {
+        let (replica, from) = (&self.servers[n], &self.servers[source]);
+        if self.mariadb && (0..2).any(|domain| !self.knows_position(replica, from, domain)) {
+            let replica = &mut self.servers[n];
+            (replica.receiver, replica.receiver_errno, replica.link) = (false, 1236, Link::Off);
+            return;
         }
-        match &step.action {
-            Action::Refresh | Action::KillSessions => StepState::Done,
-            Action::Verify { expect } => self.wait(|w| expect.iter().all(|c| w.holds(n, c))),
-            Action::WaitForGtid { set } => {
-                let set = set.clone();
-                self.wait(|w| w.covers(n, &set))
+        let epoch = from.epoch;
+        let replica = &mut self.servers[n];
+        replica.io_from = replica.io_from.or(Some(replica.log.len()));
+        replica.link = Link::Connected { since: self.now, heard: self.now, cursor: 0, epoch };
+    }
+
+    /// A MariaDB replica's place in a domain is the last transaction it has; a source that does not have that one refuses.
+    fn knows_position(&self, replica: &Server, source: &Server, domain: usize) -> bool {
+        let of_domain = |id: &&TxnId| self.ledger.txns[**id].stream == domain;
+        let last = replica.relay.iter().rev().find(of_domain).or_else(|| replica.log.iter().rev().find(of_domain));
+        last.is_none_or(|id| source.logged.contains(*id))
+    }
+
+    fn receive(&mut self, n: usize) {
+        let Link::Connected { since, heard, mut cursor, epoch } = self.servers[n].link else { return };
+        let Some(source) = self.servers[n].source().filter(|_| heard == self.now) else { return };
+        let (replica, from) = two(&mut self.servers, n, source);
+        // A source that does not log what it applies hands on only what it wrote itself.
+        while let Some(id) = from.log.get(cursor).copied() {
+            cursor += 1;
+            let flows = from.logs || self.ledger.txns[id].origin == source;
+            if flows && !replica.held.contains(id) {
+                replica.relay.push_back(id);
+                replica.held.insert(id);
+                replica.retrieved.push(id);
             }
-            Action::WaitForPeer { peer } => {
-                let peer = number_of(peer);
-                let set = self.text(&self.servers[n].log.clone());
-                if !self.servers[peer].up {
-                    return StepState::TimedOut;
+            if replica.acknowledges
+                && let Some(wait) = from.waiting.iter_mut().find(|(waits, _)| *waits == id)
+            {
+                wait.1 += 1;
+            }
+        }
+        replica.link = Link::Connected { since, heard, cursor, epoch };
+        let enough = |(_, acks): &(TxnId, u32)| *acks >= self.wait_for;
+        let told: Vec<TxnId> = from.waiting.iter().filter(|w| enough(w)).map(|(id, _)| *id).collect();
+        from.waiting.retain(|w| !enough(w));
+        told.into_iter().for_each(|id| self.ledger.acknowledged.insert(id));
+    }
+
+    // What is done to servers
+
+    /// Does what takes no time.
+    pub fn change(&mut self, n: usize, step: &Step) -> Result<(), String> {
+        let released = self.servers[n].change(step, self.now)?;
+        released.into_iter().for_each(|id| self.ledger.acknowledged.insert(id));
+        Ok(())
+    }
+
+    pub fn kill(&mut self, n: usize) {
+        self.servers[n].die();
+    }
+
+    pub fn restart(&mut self, n: usize) {
+        let now = self.now;
+        self.servers[n].restart(now);
+    }
+
+    /// What it committed; commits that wait for acknowledgements left out.
+    pub fn committed(&self, n: usize) -> Set {
+        let mut set = self.servers[n].logged.clone();
+        self.servers[n].waiting.iter().for_each(|(id, _)| set.remove(*id));
+        set
+    }
+
+    // Texts
+
+    /// Executed transactions as the server prints them.
+    pub fn executed_text(&mut self, n: usize) -> String {
+        let (length, waits) = (self.servers[n].log.len(), self.servers[n].waiting.len());
+        self.cached(n, 0, (length, waits), |world| {
+            let server = &world.servers[n];
+            let waits = |id: &TxnId| server.waiting.iter().any(|(waiting, _)| waiting == id);
+            let ids: Vec<TxnId> = server.log.iter().copied().filter(|id| !waits(id)).collect();
+            world.text(&ids)
+        })
+    }
+
+    /// Received transactions as the server prints them.
+    pub fn retrieved_text(&mut self, n: usize) -> String {
+        let server = &self.servers[n];
+        let mark = (server.retrieved.len() * 2 + usize::from(server.io_from.is_some()), server.io_from.unwrap_or(0));
+        self.cached(n, 1, mark, |world| {
+            let server = &world.servers[n];
+            match (world.mariadb, server.io_from) {
+                (true, None) => String::new(),
+                (true, Some(from)) => {
+                    let ids: Vec<TxnId> = server.log[..from].iter().chain(&server.retrieved).copied().collect();
+                    world.text(&ids)
                 }
-                self.wait(|w| w.covers(peer, &set))
+                (false, _) => world.text(&server.retrieved),
             }
-            Action::Drain => self.drain(n),
-            action => self.change(n, action, step),
-        }
+        })
     }
 
-    fn wait(&mut self, mut done: impl FnMut(&Self) -> bool) -> StepState {
-        for _ in 0..80 {
-            if done(self) {
-                return StepState::Done;
-            }
-            self.tick();
+    fn cached(&mut self, n: usize, slot: usize, mark: (usize, usize), make: impl Fn(&Self) -> String) -> String {
+        if self.texts.len() < self.servers.len() {
+            self.texts
+                .resize_with(self.servers.len(), || [(usize::MAX, 0, String::new()), (usize::MAX, 0, String::new())]);
         }
-        StepState::TimedOut
+        let (a, b, text) = &self.texts[n][slot];
+        if (*a, *b) == mark {
+            return text.clone();
+        }
+        let text = make(self);
+        self.texts[n][slot] = (mark.0, mark.1, text.clone());
+        text
     }
 
-    fn drain(&mut self, n: usize) -> StepState {
-        let server = &mut self.servers[n];
-        if !server.has_channel {
-            return failed("is no replica");
+    fn text(&self, ids: &[TxnId]) -> String {
+        if self.mariadb {
+            let last = |domain| ids.iter().rev().map(|id| &self.ledger.txns[*id]).find(|t| t.stream == domain);
+            let print = |t: &Txn| format!("{}-{}-{}", t.stream, t.origin + 1, t.number);
+            return (0..2).filter_map(last).map(print).collect::<Vec<_>>().join(",");
         }
-        if server.receiver {
-            return failed("its receiver runs");
+        let mut numbers: BTreeMap<(usize, usize), Vec<u64>> = BTreeMap::new();
+        for id in ids {
+            let txn = &self.ledger.txns[*id];
+            numbers.entry((txn.origin, txn.stream)).or_default().push(txn.number);
         }
-        server.applier = true;
-        if server.applier_broken && !server.relay.is_empty() {
-            return failed("duplicate key");
-        }
-        if server.delay > 0 && !server.relay.is_empty() {
-            // As long as it is delayed it applies nothing; the machine waits for it only while it makes progress.
-            return StepState::TimedOut;
-        }
-        server.apply(server.drains_per_round);
-        if server.relay.is_empty() { StepState::Done } else { StepState::TimedOut }
-    }
-
-    fn change(&mut self, n: usize, action: &Action, step: &Step) -> StepState {
-        let server = &mut self.servers[n];
-        let runs = server.receiver || server.applier;
-        match action {
-            Action::StopReplication => (server.receiver, server.applier) = (false, false),
-            Action::StartReplication | Action::StartReceiver | Action::StartApplier if !server.has_channel => {
-                return failed("is no replica");
-            }
-            Action::StartReplication => {
-                (server.receiver, server.applier, server.receiver_error) = (true, true, 0);
-                self.receive(n, 1);
-            }
-            Action::StartReceiver => {
-                (server.receiver, server.receiver_error) = (true, 0);
-                self.receive(n, 1);
-            }
-            Action::StopReceiver => server.receiver = false,
-            Action::StartApplier => server.applier = true,
-            Action::StopApplier => server.applier = false,
-            Action::ChangeSource { .. } | Action::ResetReplication | Action::DetachSource if runs => {
-                return failed("stop replication first (error 3021)");
-            }
-            Action::ChangeSource { to, .. } => {
-                let filled = step.statements.iter().any(|s| s.contains(engine::statements::CREDENTIALS));
-                assert_eq!(
-                    filled, !server.has_channel,
-                    "credentials are asked for exactly when there are none: {step:?}"
-                );
-                server.relay.clear();
-                server.retrieved.clear();
-                (server.source, server.has_channel) = (Some(number_of(to)), true);
-            }
-            Action::ResetReplication => {
-                server.relay.clear();
-                server.retrieved.clear();
-                (server.source, server.has_channel) = (None, false);
-            }
-            Action::DetachSource => {
-                server.relay.clear();
-                server.source = None;
-            }
-            Action::SetReadOnly { on, .. } => server.read_only = *on,
-            Action::SetSemiSyncSource { on } => server.semi_source = *on,
-            Action::SetSemiSyncReplica { on } => server.semi_replica = *on,
-            other => panic!("the machine used {other:?}, which the model does not know"),
-        }
-        StepState::Done
-    }
-
-    fn holds(&self, n: usize, condition: &Condition) -> bool {
-        let instance = self.instance(n);
-        match condition {
-            Condition::Reachable => true,
-            Condition::SourceIs { source } => instance.replication.source == *source,
-            Condition::ReceiverRunning { running } => instance.replication.receiver.is_running() == *running,
-            Condition::ApplierRunning { running } => instance.replication.applier.is_running() == *running,
-            Condition::ReadOnly { on } => instance.read_only == *on,
-            Condition::ExecutedCovers { set } => self.covers(n, set),
-            Condition::Acknowledgers { .. } => unreachable!("no semi-sync recovery is simulated here"),
-            Condition::RelayLogApplied => self.servers[n].relay.is_empty(),
-            Condition::UsesGtid { on } => instance.replication.uses_gtid() == *on,
-        }
+        let print = |((origin, stream), numbers): ((usize, usize), Vec<u64>)| {
+            let tag = if stream == 0 { "" } else { ":app" };
+            format!("{}{tag}:{}", uuid(origin), intervals(numbers))
+        };
+        numbers.into_iter().map(print).collect::<Vec<_>>().join(",")
     }
 }
 
-pub fn failed(error: &str) -> StepState {
-    StepState::Failed { error: error.to_owned() }
+fn intervals(mut numbers: Vec<u64>) -> String {
+    numbers.sort_unstable();
+    let mut runs: Vec<(u64, u64)> = vec![];
+    for number in numbers {
+        match runs.last_mut() {
+            Some((_, end)) if *end + 1 == number => *end = number,
+            _ => runs.push((number, number)),
+        }
+    }
+    let print = |(from, to): (u64, u64)| if from == to { from.to_string() } else { format!("{from}-{to}") };
+    runs.into_iter().map(print).collect::<Vec<_>>().join(":")
 }
 
-fn uuid(n: usize) -> String {
+fn two(servers: &mut [Server], a: usize, b: usize) -> (&mut Server, &mut Server) {
+    let [a, b] = servers.get_disjoint_mut([a, b]).expect("a server does not replicate from itself");
+    (a, b)
+}
+
+pub fn uuid(n: usize) -> String {
     format!("aaaaaaaa-0000-0000-0000-{n:012}")
 }

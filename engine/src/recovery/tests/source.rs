@@ -73,6 +73,25 @@ fn one_replica_that_receives_is_evidence_enough_and_a_stale_heartbeat_is_not() {
     assert_eq!(report(finish(&mut servers, &mut machine, decision)).successor, key(1));
 }
 
+/// db2 has much to apply: the first round of draining it ends with its time.
+#[test]
+fn a_source_that_is_back_between_two_rounds_of_draining_keeps_its_place() {
+    let (mut servers, mut machine, mut decision) =
+        begin(vec![source(), replica(1, 2, 9)], &RecoverySettings::default());
+    while let Decision::Run { steps } = &decision {
+        let mut outcomes = servers.run(steps);
+        if steps.iter().any(|s| s.action == Action::Drain) {
+            outcomes[0].state = StepState::TimedOut;
+            servers.all[1].executed_gtid = format!("{SOURCE}:1-5");
+            outcomes[0].fresh = Some(servers.all[1].clone());
+            servers.dead.clear();
+        }
+        decision = machine.advance(outcomes, at(1));
+    }
+    assert_eq!(reason(decision).code, "source-serves");
+    assert_eq!(servers.story.iter().filter(|s| *s == "db1 Drain").count(), 1, "{:?}", servers.story);
+}
+
 #[test]
 fn appliers_stopped_everywhere_lose_nothing() {
     let stopped = |n, executed, received| {
@@ -111,6 +130,8 @@ fn a_candidate_out_of_our_sight_that_its_replicas_see_stays_their_source() {
     assert_eq!((reason.code.as_str(), &reason.fence), ("out-of-sight", &vec![key(1)]));
     assert_eq!(servers.all[2].replication.source, key(1));
     assert!(reason.changed.iter().any(|line| line.contains("db2:3306 replicates from db1:3306")), "{reason:?}");
+    let may = |line: &&String| line.starts_with("db1:3306 cannot be reached") && line.contains("taken writes");
+    assert!(reason.changed.iter().any(|line| may(&line)), "{reason:?}");
 }
 
 #[test]
@@ -216,4 +237,27 @@ fn a_forced_failover_makes_a_living_source_read_only_first() {
     let fenced = servers.story.iter().position(|s| s == "db0 SetReadOnly");
     let promoted = servers.story.iter().position(|s| s == "db1 SetReadOnly");
     assert!(fenced < promoted && fenced.is_some(), "{:?}", servers.story);
+}
+
+/// db2 falls silent, the old source and it come back, and it gets what the old source wrote meanwhile.
+#[test]
+fn a_replica_that_got_more_from_the_returned_source_is_not_put_below_the_new_one() {
+    let (mut servers, mut machine, mut decision) =
+        begin(vec![source(), replica(1, 9, 9), replica(2, 7, 9)], &RecoverySettings::default());
+    while let Decision::Run { steps } = &decision {
+        if steps.iter().any(|s| s.action == Action::StopReceiver) {
+            servers.dead.push(2);
+        }
+        if steps.iter().any(|s| s.action == Action::ResetReplication) {
+            servers.dead.clear();
+            servers.all[0].executed_gtid = format!("{SOURCE}:1-12");
+            servers.all[2] = replica(2, 11, 12);
+        }
+        let outcomes = servers.run(steps);
+        decision = machine.advance(outcomes, at(1));
+    }
+    let report = report(decision);
+    assert_eq!((report.successor, report.followers.as_slice()), (key(1), [].as_slice()));
+    assert!(report.lost[0].reason.contains(&format!("holds {SOURCE}:10-12")), "{:?}", report.lost);
+    assert!(servers.story.iter().any(|s| s == "db2 DetachSource"), "{:?}", servers.story);
 }

@@ -123,3 +123,86 @@ fn a_designated_server_that_cannot_get_the_last_writes_ends_the_takeover() {
     assert_eq!((reason.code.as_str(), &reason.changed), ("catch-up-failed", &vec![]));
     assert!(is_as_found(&servers), "{:?}", servers.all);
 }
+
+/// Three servers, of which db1 shall take over; the first step of this kind on db2 is never heard of.
+fn takeover_that_loses(kind: &Action) -> (Servers, Decision) {
+    let healthy = |n| {
+        let mut server = replica(n, 5, 5);
+        server.replication.receiver = ThreadState::Running;
+        server.lag = Some(0);
+        server
+    };
+    let all = vec![source(), healthy(1), healthy(2)];
+    let snapshot = Snapshot::new(all.clone(), Annotations::default(), at(0));
+    let request = TakeoverRequest { source: key(0), designated: Some(key(1)), auto: true };
+    let (mut machine, mut decision) = Machine::begin_takeover(&request, &snapshot, &RecoverySettings::default(), at(0));
+    let mut servers = Servers::of(all, vec![]);
+    let mut lost = false;
+    while let Decision::Run { steps } = &decision {
+        let mut outcomes = vec![];
+        for step in steps {
+            if !lost && step.server == key(2) && step.action == *kind {
+                lost = true;
+                let fresh = Some(servers.all[2].clone());
+                outcomes.push(StepOutcome { id: step.id, state: StepState::TimedOut, errno: None, fresh });
+            } else {
+                outcomes.push(servers.one(step));
+            }
+        }
+        decision = machine.advance(outcomes, at(1));
+    }
+    assert!(lost, "{:?}", servers.story);
+    (servers, decision)
+}
+
+#[test]
+fn a_replica_that_moved_and_was_not_started_is_started_before_writes_stop() {
+    let (servers, decision) = takeover_that_loses(&Action::StartReplication);
+    assert_eq!(report(decision).followers, [key(0), key(2)]);
+    assert!(servers.all[2].replication.is_running(), "{:?}", servers.story);
+}
+
+/// The old primary is restarted, writable, when it shall become a replica.
+fn takeover_with_a_restart(writes_meanwhile: bool) -> (Servers, Report) {
+    let mut taker = replica(1, 5, 5);
+    taker.replication.receiver = ThreadState::Running;
+    taker.lag = Some(0);
+    let all = vec![source(), taker];
+    let snapshot = Snapshot::new(all.clone(), Annotations::default(), at(0));
+    let request = TakeoverRequest { source: key(0), designated: None, auto: true };
+    let (mut machine, mut decision) = Machine::begin_takeover(&request, &snapshot, &RecoverySettings::default(), at(0));
+    let mut servers = Servers::of(all, vec![]);
+    let mut restarted = false;
+    while let Decision::Run { steps } = &decision {
+        let demotes = |s: &Step| s.server == key(0) && matches!(s.action, Action::ChangeSource { .. });
+        let failed: Option<Vec<StepOutcome>> = (!restarted && steps.iter().any(demotes)).then(|| {
+            restarted = true;
+            servers.all[0].read_only = false;
+            if writes_meanwhile {
+                servers.all[0].executed_gtid = format!("{SOURCE}:1-6");
+            }
+            let state = StepState::Failed { error: "lost connection".into() };
+            let outcome = |s: &Step| StepOutcome {
+                id: s.id,
+                state: state.clone(),
+                errno: None,
+                fresh: Some(servers.all[0].clone()),
+            };
+            steps.iter().map(outcome).collect()
+        });
+        let outcomes = failed.unwrap_or_else(|| servers.run(steps));
+        decision = machine.advance(outcomes, at(1));
+    }
+    (servers, report(decision))
+}
+
+#[test]
+fn an_old_primary_that_is_restarted_while_it_is_demoted_is_made_read_only_again() {
+    let (servers, report) = takeover_with_a_restart(false);
+    assert!(servers.all[0].read_only && servers.all[0].replication.is_running(), "{:?}", servers.story);
+    assert_eq!(report.followers, [key(0)]);
+    let (servers, report) = takeover_with_a_restart(true);
+    assert!(servers.all[0].read_only && !servers.all[0].is_replica(), "{:?}", servers.story);
+    assert!(report.lost[0].reason.contains(&format!("it wrote {SOURCE}:6")), "{:?}", report.lost);
+    assert_eq!(report.fence, [key(0)]);
+}
