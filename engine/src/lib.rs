@@ -8,5 +8,6 @@ pub mod candidate;
 pub mod interpret;
 pub mod plan;
 pub mod policy;
+pub mod publication;
 pub mod recovery;
 pub mod statements;

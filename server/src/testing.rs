@@ -111,6 +111,7 @@ fn bring_about(instance: &mut Instance, action: &Action) {
         | Action::WaitForGtid { .. }
         | Action::WaitForPeer { .. }
         | Action::KillSessions
+        | Action::RunHooks { .. }
         | Action::Verify { .. } => {}
     }
 }

@@ -372,6 +372,7 @@ fn recovery(uid: &str, host: &str) -> Recovery {
         considered: vec![],
         steps: vec![],
         story: vec![],
+        hooks: vec![],
         started: now(),
         ended: None,
         node: "orc1".to_owned(),

@@ -15,6 +15,7 @@ pub fn apply(action: &Action, server: &mut Instance) {
         | Action::Verify { .. }
         | Action::WaitForGtid { .. }
         | Action::WaitForPeer { .. }
+        | Action::RunHooks { .. }
         | Action::KillSessions => {}
         Action::StopReplication => (channel.receiver, channel.applier) = (stopped, stopped),
         Action::StartReplication => (channel.receiver, channel.applier) = (started, started),

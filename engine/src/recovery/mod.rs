@@ -16,6 +16,7 @@
 //! done, so every participant is read afresh and the phase is planned again from what is seen. Each phase is planned from
 //! facts alone and asks only for what is not so yet, so doing it twice does no harm.
 
+mod hooks;
 mod intermediate;
 mod machine;
 mod pairs;
@@ -29,5 +30,6 @@ mod types;
 #[cfg(test)]
 mod tests;
 
+pub use hooks::{FencingPolicy, HookSettings};
 pub use machine::Machine;
 pub use types::{AbortReason, Decision, LostReplica, RecoverySettings, Report, StepOutcome, TakeoverRequest};

@@ -6,6 +6,7 @@ use app::recovery::{Considered, RecoveryKind, StoryLine};
 use app::topology::Instance;
 use serde::{Deserialize, Serialize};
 
+use super::hooks::HookSettings;
 use crate::candidate::ChoiceSettings;
 use crate::plan::Timeouts;
 
@@ -23,6 +24,8 @@ pub struct RecoverySettings {
     pub forced: bool,
     /// Only this server may be promoted.
     pub designated: Option<InstanceKey>,
+    /// Hooks that the recovery stops for.
+    pub hooks: HookSettings,
 }
 
 impl Default for RecoverySettings {
@@ -33,6 +36,7 @@ impl Default for RecoverySettings {
             detach_lost: true,
             forced: false,
             designated: None,
+            hooks: HookSettings::default(),
         }
     }
 }
@@ -126,7 +130,7 @@ pub struct Report {
 pub struct AbortReason {
     /// The rule that ended it, stable and machine readable: `source-serves`, `no-reachable-replica`, `no-candidate`, `data-at-risk`,
     /// `needs-position-matching`, `not-supported`, `not-a-takeover`, `catch-up-failed`, `read-only-failed`, `promotion-failed`,
-    /// `out-of-sight`.
+    /// `out-of-sight`, `hook-veto`, `fencing-failed`.
     pub code: String,
     /// What was looked at and what was expected.
     pub message: String,

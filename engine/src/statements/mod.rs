@@ -152,7 +152,11 @@ pub fn render(action: &Action, server: &Instance, options: &Replication) -> Vec<
         name => vec![format!("SET GLOBAL {name} = {}", if on { "ON" } else { "OFF" })],
     };
     match action {
-        Action::Refresh | Action::WaitForGtid { .. } | Action::WaitForPeer { .. } | Action::Verify { .. } => vec![],
+        Action::Refresh
+        | Action::WaitForGtid { .. }
+        | Action::WaitForPeer { .. }
+        | Action::Verify { .. }
+        | Action::RunHooks { .. } => vec![],
         Action::StopReplication => vec![dialect.threads("STOP", "")],
         Action::StartReplication => vec![dialect.threads("START", "")],
         Action::StopReceiver => vec![dialect.threads("STOP", "IO_THREAD")],

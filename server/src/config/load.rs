@@ -176,7 +176,7 @@ impl Reading {
                 expected: mismatch.expected,
             })?;
             // A null leaves a scalar as it was.
-            if !value.is_null() || matches!(key.kind, Kind::Strings | Kind::Object) {
+            if !value.is_null() || matches!(key.kind, Kind::Strings | Kind::Object | Kind::Objects) {
                 self.config.given.insert(key.name);
             }
         }

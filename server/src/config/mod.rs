@@ -18,13 +18,14 @@ mod load;
 mod names;
 mod networks;
 pub mod patterns;
-mod secret;
+pub mod secret;
 pub mod sections;
 mod span;
 mod summary;
 pub mod table;
 mod validate;
 pub mod value;
+pub mod webhooks;
 
 use std::collections::BTreeSet;
 

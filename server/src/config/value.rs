@@ -21,6 +21,8 @@ pub enum Kind {
     Strings,
     /// An object whose values are texts.
     Object,
+    /// An array of objects.
+    Objects,
 }
 
 impl Kind {
@@ -35,6 +37,7 @@ impl Kind {
             Self::Number => "number",
             Self::Strings => "[string]",
             Self::Object => "{string}",
+            Self::Objects => "[object]",
         }
     }
 }
@@ -49,6 +52,7 @@ impl fmt::Display for Kind {
             Self::Number => "a number",
             Self::Strings => "an array of strings",
             Self::Object => "an object with string values",
+            Self::Objects => "an array of objects",
         })
     }
 }

@@ -146,6 +146,7 @@ impl RecoveryService {
             considered: vec![],
             steps: vec![],
             story: vec![],
+            hooks: vec![],
             started: now,
             ended: None,
             node: self.parts.node.hostname.clone(),

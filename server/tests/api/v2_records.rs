@@ -50,6 +50,7 @@ fn recovery(name: &str, second: i64, state: RecoveryState) -> Recovery {
         considered: vec![],
         steps: vec![],
         story: vec![],
+        hooks: vec![],
         started,
         node: "node1".to_owned(),
         node_token: "token".to_owned(),

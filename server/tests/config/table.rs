@@ -104,6 +104,8 @@ fn every_variable_can_be_set_and_read_back_by_its_name() {
             "{string}" => r#"{"a": "b"}"#,
             "[string]" if key.name == "TrustedProxies" => r#"["10.0.0.0/8"]"#,
             "[string]" => r#"["x"]"#,
+            "[object]" => r#"[{"URL": "http://a/b", "Events": ["blocked"], "Secret": "s"}]"#,
+            _ if key.name == "FencingPolicy" => r#""optional""#,
             _ => r#""x""#,
         };
         // What the value needs around it in order to be valid.

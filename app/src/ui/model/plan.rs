@@ -47,6 +47,7 @@ pub fn action_text(action: &Action) -> String {
         Action::SetSemiSyncSource { on } => format!("semi-sync source {}", on_off(*on)),
         Action::SetSemiSyncReplica { on } => format!("semi-sync replica {}", on_off(*on)),
         Action::Verify { .. } => "verify".to_owned(),
+        Action::RunHooks { list } => format!("run {list}"),
     }
 }
 

@@ -102,6 +102,7 @@ pub(crate) mod tests {
             considered: Vec::new(),
             steps: Vec::new(),
             story: Vec::new(),
+            hooks: vec![],
             started: at(started),
             ended: None,
             node: String::new(),

@@ -251,6 +251,7 @@ fn recovery() -> Recovery {
         considered: Vec::new(),
         steps: Vec::new(),
         story: Vec::new(),
+        hooks: vec![],
         started: at(0),
         ended: Some(at(1)),
         node: "node1".to_owned(),

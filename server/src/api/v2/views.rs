@@ -197,6 +197,7 @@ mod tests {
             considered: vec![],
             steps: vec![],
             story: vec![],
+            hooks: vec![],
             started: AT + TimeDelta::seconds(number),
             ended: None,
             node: "node1".to_owned(),
