@@ -169,6 +169,18 @@ impl HookRun {
     }
 }
 
+/// What is left to do when a recovery has ended; kept in its record until it is done.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Aftermath {
+    /// The successor is to be published as the cluster's primary.
+    pub publish: bool,
+    /// Lists of hooks, in order.
+    pub hooks: Vec<HookList>,
+    /// `file:position` of the successor at its promotion; empty when not known.
+    pub coordinates: String,
+}
+
 /// A line of a recovery's story, in the words a person reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -218,6 +230,12 @@ pub struct Recovery {
     /// Hooks that were run, in order.
     #[serde(default)]
     pub hooks: Vec<HookRun>,
+    /// The command that hooks are told: `graceful-master-takeover` and the like; empty for an automatic one.
+    #[serde(default)]
+    pub command: String,
+    /// What is left to do after the end; `None` before it and when all is done.
+    #[serde(default)]
+    pub aftermath: Option<Aftermath>,
     /// Begin.
     pub started: DateTime<Utc>,
     /// End; `None` while running.
@@ -294,6 +312,11 @@ impl Recovery {
     /// Still at work (or waiting to be taken up).
     pub fn is_running(&self) -> bool {
         matches!(self.state, RecoveryState::Running)
+    }
+
+    /// Ended, and so has what comes after it.
+    pub fn is_concluded(&self) -> bool {
+        !self.is_running() && self.aftermath.is_none()
     }
 
     /// Ended well.

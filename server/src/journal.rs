@@ -308,6 +308,7 @@ async fn put_down_recovery(
     }
     let now = Utc::now();
     store.save_recovery(&recovery, machine.unwrap_or(&serde_json::Value::Null), now).await?;
+    store.save_recovery_story(&recovery.uid, &recovery.story).await?;
     if !recovery.is_running() {
         store.end_recovery(&recovery, now).await?;
     }

@@ -373,6 +373,8 @@ fn recovery(uid: &str, host: &str) -> Recovery {
         steps: vec![],
         story: vec![],
         hooks: vec![],
+        command: String::new(),
+        aftermath: None,
         started: now(),
         ended: None,
         node: "orc1".to_owned(),

@@ -4,6 +4,7 @@
 //! interruption. They take their time, so what stood before them is looked at again after them: the phase that led to
 //! them is entered once more, and what it finds now decides.
 
+use app::InstanceKey;
 use app::plan::{Action, Step, StepState};
 use app::recovery::{HookList, RecoveryKind};
 use app::topology::Instance;
@@ -41,6 +42,8 @@ impl FencingPolicy {
 pub struct HookSettings {
     /// No hook is run for this recovery, not at its end either (`recover-lite`).
     pub skipped: bool,
+    /// Hooks of the detection are to be run before the others: a person began it, and nobody was told.
+    pub detection: bool,
     /// Before the first change of a recovery; before the promotion of a planned takeover.
     pub pre_failover: bool,
     /// Before the old primary of a planned takeover is made read-only.
@@ -109,6 +112,16 @@ impl Machine {
         }
         let code = if list == HookList::Fencing { "fencing-failed" } else { "hook-veto" };
         Next::Go(self.roll_back(now, code, format!("{list}: {error}")))
+    }
+
+    /// The detection is to be told first: nobody has been told of it.
+    pub fn announces(&self) -> bool {
+        self.settings.hooks.detection && !self.settings.hooks.skipped
+    }
+
+    /// The server that is to take over, as far as it is chosen.
+    pub fn chosen(&self) -> Option<&InstanceKey> {
+        self.chosen.as_ref()
     }
 
     /// Hooks may be run for this recovery.

@@ -9,6 +9,8 @@ use chrono::{DateTime, Utc};
 use super::*;
 use crate::plan::apply;
 
+mod hooks;
+
 const SOURCE: &str = "aaaaaaaa-0000-0000-0000-000000000000";
 
 fn at(seconds: i64) -> DateTime<Utc> {

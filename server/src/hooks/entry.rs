@@ -31,7 +31,11 @@ mod tests {
     #[case("touch a &", "touch a", true)]
     #[case("touch a && touch b&& ", "touch a && touch b", true)]
     #[case("a & b", "a & b", false)]
-    fn a_trailing_ampersand_means_that_nobody_waits(#[case] item: &str, #[case] command: &str, #[case] asynchronous: bool) {
+    fn a_trailing_ampersand_means_that_nobody_waits(
+        #[case] item: &str,
+        #[case] command: &str,
+        #[case] asynchronous: bool,
+    ) {
         assert_eq!(Entry::parse(item), Entry { command: command.to_owned(), asynchronous });
     }
 }

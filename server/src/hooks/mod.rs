@@ -296,6 +296,7 @@ pub fn settings(config: &Config, announced: bool) -> engine::recovery::HookSetti
     let longest = lists.into_iter().map(count).max().unwrap_or(0) + detection;
     engine::recovery::HookSettings {
         skipped: false,
+        detection: detection > 0,
         pre_failover: count(HookList::PreFailover) + detection > 0,
         pre_takeover: count(HookList::PreGracefulTakeover) > 0,
         fencing: (count(HookList::Fencing) > 0)

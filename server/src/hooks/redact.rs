@@ -28,18 +28,14 @@ const PATTERNS: [&str; 4] = [
 
 impl Redactor {
     pub fn new(config: &Config) -> Self {
-        let mut known: Vec<String> = [
-            &config.topology.password,
-            &config.backend.password,
-            &config.kv.consul_acl_token,
-            &config.auth.password,
-        ]
-        .into_iter()
-        .map(|secret| secret.reveal().to_owned())
-        .chain(config.extensions.webhooks.list().iter().map(|hook| hook.secret.reveal().to_owned()))
-        // Shorter ones would be found everywhere, and what is left of the text would tell them.
-        .filter(|secret| secret.len() >= 6)
-        .collect();
+        let mut known: Vec<String> =
+            [&config.topology.password, &config.backend.password, &config.kv.consul_acl_token, &config.auth.password]
+                .into_iter()
+                .map(|secret| secret.reveal().to_owned())
+                .chain(config.extensions.webhooks.list().iter().map(|hook| hook.secret.reveal().to_owned()))
+                // Shorter ones would be found everywhere, and what is left of the text would tell them.
+                .filter(|secret| secret.len() >= 6)
+                .collect();
         known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Self { known, patterns: PATTERNS.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect() }
     }

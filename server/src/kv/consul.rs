@@ -115,7 +115,11 @@ impl Consul {
         let request = self.request(Method::PUT, &key_path(&pair.key), data_center).body(pair.value.clone());
         let (_, body) = answer(request, &pair.key).await?;
         // Consul says `false` when it took the request and not the value.
-        if body.trim() == "true" { Ok(()) } else { Err(KvError(format!("{} was not written: {}", pair.key, cut(&body)))) }
+        if body.trim() == "true" {
+            Ok(())
+        } else {
+            Err(KvError(format!("{} was not written: {}", pair.key, cut(&body))))
+        }
     }
 
     async fn put_together(&self, data_center: Option<&str>, pairs: &[KvPair]) -> Result<(), KvError> {

@@ -16,7 +16,7 @@ use futures_util::future::BoxFuture;
 
 pub use consul::{Consul, ConsulSettings};
 pub use internal::Internal;
-pub use publisher::{Publisher, Stored, keep_true, stores_of};
+pub use publisher::{Parts, Publisher, Stored, keep_true, stores_of};
 pub use zookeeper::ZooKeeper;
 
 /// One key and its value.

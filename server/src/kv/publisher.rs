@@ -18,8 +18,9 @@ use engine::publication::{self, Known, Published};
 use futures_util::future::join_all;
 
 use super::{Addresses, Consul, ConsulSettings, Internal, KvError, KvPair, KvStore, ZooKeeper, pairs};
+use crate::audit::Audit;
 use crate::config::{Config, LiveConfig};
-use crate::consensus::Consensus;
+use crate::consensus::{Actor, Consensus};
 use crate::exec::Locks;
 use crate::fleet::Fleet;
 use crate::node::Node;
@@ -47,6 +48,25 @@ pub struct Stored {
     pub result: Result<(), KvError>,
 }
 
+/// What a publisher needs of the other rooms.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Configuration.
+    pub config: Arc<LiveConfig>,
+    /// The picture.
+    pub fleet: Arc<Fleet>,
+    /// Who leads.
+    pub consensus: Arc<Consensus>,
+    /// What recoveries hold.
+    pub locks: Locks,
+    /// This process.
+    pub node: Arc<Node>,
+    /// Backend, for addresses.
+    pub backend: Store,
+    /// Audit.
+    pub audit: Audit,
+}
+
 /// Publishes primaries.
 pub struct Publisher {
     config: Arc<LiveConfig>,
@@ -55,6 +75,7 @@ pub struct Publisher {
     locks: Locks,
     node: Arc<Node>,
     backend: Store,
+    audit: Audit,
     stores: Vec<Arc<dyn KvStore>>,
     /// One publication of a name at a time.
     turns: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
@@ -127,18 +148,11 @@ impl KvStore for Unusable {
 
 impl Publisher {
     /// A publisher to these stores; the first of them is the one that is asked what is published.
-    pub fn new(
-        config: Arc<LiveConfig>,
-        fleet: Arc<Fleet>,
-        consensus: Arc<Consensus>,
-        locks: Locks,
-        node: Arc<Node>,
-        backend: Store,
-        stores: Vec<Arc<dyn KvStore>>,
-    ) -> Self {
+    pub fn new(parts: Parts, stores: Vec<Arc<dyn KvStore>>) -> Self {
+        let Parts { config, fleet, consensus, locks, node, backend, audit } = parts;
         let (turns, addresses) = (Mutex::default(), Mutex::default());
         let wake = tokio::sync::Notify::new();
-        Self { config, fleet, consensus, locks, node, backend, stores, turns, addresses, wake }
+        Self { config, fleet, consensus, locks, node, backend, audit, stores, turns, addresses, wake }
     }
 
     /// Publishes a primary that was just proven, and says how each store took it. What failed is tried again by
@@ -153,7 +167,7 @@ impl Publisher {
     ///
     /// # Errors
     /// What failed, store by store; what other stores took stays.
-    pub async fn submit(&self, cluster: Option<&str>) -> Result<Vec<KvPair>, KvError> {
+    pub async fn submit(&self, cluster: Option<&str>, actor: &Actor) -> Result<Vec<KvPair>, KvError> {
         let snapshot = self.fleet.snapshot();
         let names = cluster.map_or_else(|| publication::clusters(&snapshot), |name| vec![name.to_owned()]);
         let mut written = Vec::new();
@@ -169,7 +183,14 @@ impl Publisher {
             written.extend(pairs(&prefix, &alias, &primary, &addresses));
             failures.extend(failures_of(&alias, &self.publish(&alias, &primary).await));
         }
-        if failures.is_empty() { Ok(written) } else { Err(KvError(failures.join("; "))) }
+        let result = if failures.is_empty() { Ok(written) } else { Err(KvError(failures.join("; "))) };
+        let message = match &result {
+            Ok(written) => format!("{} pairs written", written.len()),
+            Err(error) => format!("failed: {error}"),
+        };
+        let about = InstanceKey::default();
+        self.audit.record("submit-masters-to-kv-stores", &about, cluster.unwrap_or_default(), actor, &message);
+        result
     }
 
     /// Looks whether the stores hold what they should, and writes what they do not.
@@ -284,7 +305,8 @@ impl Publisher {
     fn known(&self, snapshot: &Snapshot, cluster: &str) -> Known {
         let annotations = &snapshot.annotations;
         let config = self.config.current();
-        let alias = annotations.cluster_alias_overrides.get(cluster).or_else(|| annotations.cluster_aliases.get(cluster));
+        let alias =
+            annotations.cluster_alias_overrides.get(cluster).or_else(|| annotations.cluster_aliases.get(cluster));
         let alias = alias.map(String::as_str).filter(|alias| !alias.is_empty() && *alias != cluster);
         let alias = alias.or_else(|| config.classification.cluster_name_to_alias.alias_of(cluster));
         Known {

@@ -7,14 +7,15 @@ use std::time::Duration;
 use app::InstanceKey;
 use app::finding::Finding;
 use app::plan::{Action, Step, StepState};
-use app::recovery::{AcknowledgeScope, Recovery, RecoveryKind, RecoveryState, StepRecord};
+use app::recovery::{AcknowledgeScope, Aftermath, Recovery, RecoveryKind, RecoveryState, StepRecord};
 use app::topology::{Downtime, Instance, Snapshot};
 use chrono::{TimeDelta, Utc};
-use engine::recovery::{AbortReason, Decision, Machine, RecoverySettings, Report, StepOutcome};
+use engine::recovery::{AbortReason, Decision, HookSettings, Machine, RecoverySettings, Report, StepOutcome};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use tracing::Instrument as _;
 
+use super::around::{after_failure, after_success, hooks_asked_for};
 use super::{RecoverError, RecoveryService};
 use crate::consensus::{Actor, Command};
 use crate::exec::{Guard, Observer, StepResult};
@@ -52,16 +53,37 @@ impl RecoveryService {
         snapshot: &Snapshot,
         forced: bool,
     ) -> Result<Arc<Recovery>, RecoverError> {
+        let hooks = self.hook_settings(&finding.key, false);
+        self.begin_with(finding, kind, designated, actor, snapshot, forced, hooks).await
+    }
+
+    /// As [`Self::begin`], with a say about hooks.
+    #[allow(clippy::too_many_arguments, reason = "each is a thing of its own that the caller knows")]
+    pub(super) async fn begin_with(
+        self: &Arc<Self>,
+        finding: Finding,
+        kind: RecoveryKind,
+        designated: Option<InstanceKey>,
+        actor: &Actor,
+        snapshot: &Snapshot,
+        forced: bool,
+        hooks: HookSettings,
+    ) -> Result<Arc<Recovery>, RecoverError> {
         let guard = self.hold_cluster(&finding, snapshot, kind, actor)?;
         let now = Utc::now();
         let config = self.parts.config.current();
-        let settings = RecoverySettings { designated, ..crate::settings::recovery(&config) };
+        let command = match (forced, &designated) {
+            (true, None) => "force-master-failover",
+            (true, Some(_)) => "force-master-takeover",
+            (false, _) => "",
+        };
+        let settings = RecoverySettings { designated, hooks, ..crate::settings::recovery(&config) };
         let (machine, decision) = if forced {
             Machine::begin_forced(&finding.key, snapshot, &settings, now)
         } else {
             Machine::begin(&finding, snapshot, &settings, now)
         };
-        let recovery = self.new_record(finding, kind, actor);
+        let recovery = Recovery { command: command.to_owned(), ..self.new_record(finding, kind, actor) };
         Ok(self.launch(Course { recovery, machine, decision, actor: actor.clone(), guard }))
     }
 
@@ -73,6 +95,10 @@ impl RecoveryService {
             let before = format!("{} ({})", recovery.node, recovery.node_token);
             recovery.node.clone_from(&self.parts.node.hostname);
             recovery.node_token.clone_from(&self.parts.node.token);
+            if !recovery.is_running() {
+                self.conclude_later(recovery);
+                continue;
+            }
             let machine: Machine = match serde_json::from_value(machine) {
                 Ok(machine) => machine,
                 Err(error) => {
@@ -107,6 +133,9 @@ impl RecoveryService {
     /// Registers a course and drives it in the background.
     pub(super) fn launch(self: &Arc<Self>, course: Course) -> Arc<Recovery> {
         let registered = self.registry.put(course.recovery.clone());
+        if registered.steps.is_empty() {
+            self.tell_webhooks(&registered);
+        }
         let this = Arc::clone(self);
         let span = tracing::info_span!("recovery", uid = %registered.uid, cluster = %registered.cluster_alias);
         tokio::spawn(async move { this.drive(course).await }.instrument(span));
@@ -147,6 +176,8 @@ impl RecoveryService {
             steps: vec![],
             story: vec![],
             hooks: vec![],
+            command: String::new(),
+            aftermath: None,
             started: now,
             ended: None,
             node: self.parts.node.hostname.clone(),
@@ -162,6 +193,7 @@ impl RecoveryService {
         let Course { recovery, mut machine, mut decision, actor, guard } = course;
         tracing::warn!(instance = %recovery.finding.key, actor = %actor.name, "recovery begins");
         let record = Mutex::new(recovery);
+        let mut publication = None;
         loop {
             decision = match decision {
                 Decision::Run { steps } => {
@@ -171,20 +203,30 @@ impl RecoveryService {
                         r.considered = machine.considered().to_vec();
                     });
                     self.save(&record, Some(&machine)).await;
-                    let outcomes = self.run(&steps, &record).await;
-                    machine.advance(outcomes, Utc::now())
+                    let outcomes = match hooks_asked_for(&steps) {
+                        Some(asked) => self.run_gate(asked, &record, &mut machine).await,
+                        None => self.run(&steps, &record).await,
+                    };
+                    let next = machine.advance(outcomes, Utc::now());
+                    if let (None, Some(primary)) = (&publication, machine.promoted()) {
+                        publication = Some(self.publish_soon(&record, primary));
+                    }
+                    next
                 }
                 Decision::Finish { report } => {
-                    self.finish(&record, *report, &actor).await;
+                    let aftermath = after_success(lock(&record).kind, &machine, publication.as_ref());
+                    self.finish(&record, *report, &actor, aftermath).await;
                     break;
                 }
                 Decision::Abort { reason } => {
-                    self.abort(&record, *reason, &actor).await;
+                    let aftermath = after_failure(lock(&record).kind, &machine, &reason);
+                    self.abort(&record, *reason, &actor, aftermath).await;
                     break;
                 }
             };
         }
         drop(guard);
+        self.conclude(&record, publication).await;
     }
 
     /// Runs steps and reads every server they touched once more: the machine decides on facts, not on hopes.
@@ -219,7 +261,7 @@ impl RecoveryService {
     }
 
     /// A promotion, or a new place for the replicas.
-    async fn finish(&self, record: &Mutex<Recovery>, report: Report, actor: &Actor) {
+    async fn finish(&self, record: &Mutex<Recovery>, report: Report, actor: &Actor, aftermath: Aftermath) {
         let alias = self.parts.fleet.get(&report.successor).map(|i| i.alias.clone()).unwrap_or_default();
         let (finding, kind, cluster) = self.note(record, |r| {
             r.state = RecoveryState::Succeeded;
@@ -230,6 +272,7 @@ impl RecoveryService {
             r.errors = report.errors.clone();
             r.considered = report.considered.clone();
             r.story.clone_from(&report.story);
+            r.aftermath = Some(aftermath);
             r.ended = Some(Utc::now());
             (r.finding.clone(), r.kind, r.cluster.clone())
         });
@@ -255,7 +298,7 @@ impl RecoveryService {
     }
 
     /// No successor.
-    async fn abort(&self, record: &Mutex<Recovery>, reason: AbortReason, actor: &Actor) {
+    async fn abort(&self, record: &Mutex<Recovery>, reason: AbortReason, actor: &Actor, aftermath: Aftermath) {
         let mut text = reason.message.clone();
         if !reason.at_risk.is_empty() {
             text.push_str(&format!("; transactions at risk: {}", reason.at_risk));
@@ -269,6 +312,7 @@ impl RecoveryService {
             r.errors = reason.errors.clone();
             r.considered = reason.considered.clone();
             r.story.clone_from(&reason.story);
+            r.aftermath = Some(aftermath);
             r.ended = Some(Utc::now());
             (r.finding.clone(), r.kind, r.cluster.clone())
         });
@@ -308,6 +352,9 @@ impl RecoveryService {
         let participants = lock(record).participants.clone();
         join_all(participants.iter().map(|key| self.read(key))).await;
         self.save(record, None).await;
+        let recovery = lock(record).clone();
+        self.forget_told(&AcknowledgeScope::Instance { key: recovery.finding.key.clone() });
+        self.tell_webhooks(&recovery);
     }
 
     async fn acknowledge_own(&self, record: &Mutex<Recovery>, actor: &Actor) {
@@ -317,7 +364,7 @@ impl RecoveryService {
     }
 
     /// Changes the record, and tells and keeps it.
-    fn note<T>(&self, record: &Mutex<Recovery>, change: impl FnOnce(&mut Recovery) -> T) -> T {
+    pub(super) fn note<T>(&self, record: &Mutex<Recovery>, change: impl FnOnce(&mut Recovery) -> T) -> T {
         let mut held = lock(record);
         // The number may have arrived from the backend meanwhile.
         if let Some(known) = self.registry.find(&held.uid) {
@@ -330,7 +377,7 @@ impl RecoveryService {
     }
 
     /// Stores the record with its machine, before anything is done.
-    async fn save(&self, record: &Mutex<Recovery>, machine: Option<&Machine>) {
+    pub(super) async fn save(&self, record: &Mutex<Recovery>, machine: Option<&Machine>) {
         let recovery = Arc::new(lock(record).clone());
         let machine = machine.map(|m| serde_json::to_value(m).unwrap_or_default());
         self.parts.journal.write(Entry::Recovery { recovery, machine }).await;
@@ -345,9 +392,17 @@ struct RecordObserver<'a> {
 
 impl Observer for RecordObserver<'_> {
     fn step_changed<'a>(&'a self, step: &'a Step, state: &'a StepState) -> BoxFuture<'a, ()> {
+        self.service.set_step(self.record, step.id, state);
+        std::future::ready(()).boxed()
+    }
+}
+
+impl RecoveryService {
+    /// Puts the state of a step into the record.
+    pub(super) fn set_step(&self, record: &Mutex<Recovery>, id: u32, state: &StepState) {
         let now = Utc::now();
-        self.service.note(self.record, |r| {
-            let Some(kept) = r.steps.iter_mut().rev().find(|s| s.step.id == step.id) else { return };
+        self.note(record, |r| {
+            let Some(kept) = r.steps.iter_mut().rev().find(|s| s.step.id == id) else { return };
             kept.state = state.clone();
             if *state == StepState::Running {
                 kept.started = Some(now);
@@ -355,7 +410,6 @@ impl Observer for RecordObserver<'_> {
                 kept.ended = Some(now);
             }
         });
-        std::future::ready(()).boxed()
     }
 }
 
@@ -368,7 +422,7 @@ fn pending(step: &Step) -> StepRecord {
     StepRecord { step: step.clone(), state: StepState::Pending, started: None, ended: None }
 }
 
-fn lock(record: &Mutex<Recovery>) -> std::sync::MutexGuard<'_, Recovery> {
+pub(super) fn lock(record: &Mutex<Recovery>) -> std::sync::MutexGuard<'_, Recovery> {
     record.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -4,6 +4,7 @@
 //! executor and tells the machine how they ended. Because machine and steps are stored before anything is done, a
 //! restarted or another node takes an unfinished recovery up where it was left (`safety.md` S5).
 
+mod around;
 mod drive;
 mod fence;
 mod registry;
@@ -29,8 +30,12 @@ use crate::discovery::Discovery;
 use crate::events::EventBus;
 use crate::exec::{Exec, Locks};
 use crate::fleet::Fleet;
+use crate::hooks::Hooks;
+use crate::hooks::webhooks::Webhooks;
 use crate::journal::Journal;
+use crate::kv::Publisher;
 use crate::node::Node;
+use crate::store::Store;
 
 /// What recoveries need of the other rooms.
 #[derive(Debug, Clone)]
@@ -55,6 +60,14 @@ pub struct Parts {
     pub journal: Journal,
     /// This process.
     pub node: Arc<Node>,
+    /// Hooks.
+    pub hooks: Hooks,
+    /// Webhooks.
+    pub webhooks: Webhooks,
+    /// Publication of primaries.
+    pub publisher: Arc<Publisher>,
+    /// Backend, for reads.
+    pub store: Store,
 }
 
 /// The recovery service.
@@ -65,6 +78,7 @@ pub struct RecoveryService {
     findings: Mutex<BTreeMap<InstanceKey, Tracked>>,
     /// Binary log positions of sources that may be locked by semi-sync, and since when they have not moved.
     unmoved: Mutex<Arc<Unmoved>>,
+    announcements: around::Announcements,
 }
 
 /// A finding and since when its code has been seen without a break.
@@ -82,7 +96,13 @@ impl RecoveryService {
     /// A service that has not begun to watch ([`watch`]).
     pub fn new(parts: Parts) -> Self {
         let registry = Registry::new(Arc::clone(&parts.events));
-        Self { parts, registry, findings: Mutex::default(), unmoved: Mutex::default() }
+        Self {
+            parts,
+            registry,
+            findings: Mutex::default(),
+            unmoved: Mutex::default(),
+            announcements: Default::default(),
+        }
     }
 
     /// Recoveries at work and ended lately.

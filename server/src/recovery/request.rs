@@ -25,6 +25,8 @@ pub enum RecoveryRequest {
         failed: InstanceKey,
         /// Only this one may take over.
         designated: Option<InstanceKey>,
+        /// No hook is run (`recover-lite`).
+        skip_hooks: bool,
     },
     /// Replace a cluster's primary that works (`graceful-master-takeover`, `-auto`).
     Takeover {
@@ -94,7 +96,9 @@ impl RecoveryService {
             return Err(RecoverError::Consensus(ConsensusError::NotLeader { leader: None }));
         }
         match request {
-            RecoveryRequest::Recover { failed, designated } => self.recover(failed, designated.clone(), actor).await,
+            RecoveryRequest::Recover { failed, designated, skip_hooks } => {
+                self.recover(failed, designated.clone(), *skip_hooks, actor).await
+            }
             RecoveryRequest::Takeover { cluster, designated, auto } => {
                 self.take_over(cluster, designated.clone(), *auto, actor).await
             }
@@ -114,7 +118,7 @@ impl RecoveryService {
         let begun = self.start(request, actor).await?;
         let mut events = self.parts.events.subscribe();
         loop {
-            if let Some(now) = self.registry.find(&begun.uid).filter(|r| !r.is_running()) {
+            if let Some(now) = self.registry.find(&begun.uid).filter(|r| r.is_concluded()) {
                 return Ok(now);
             }
             // The time-out covers an end that came between the look and the subscription.
@@ -136,6 +140,7 @@ impl RecoveryService {
         let command =
             Command::Acknowledge { what: what.clone(), by: actor.name.clone(), comment: comment.to_owned(), at };
         self.parts.consensus.submit(command, actor).await?;
+        self.forget_told(&what);
         Ok(self.registry.acknowledge(&what, &actor.name, comment, at))
     }
 
@@ -143,6 +148,7 @@ impl RecoveryService {
         self: &Arc<Self>,
         failed: &InstanceKey,
         designated: Option<InstanceKey>,
+        skip_hooks: bool,
         actor: &Actor,
     ) -> Result<Arc<Recovery>, RecoverError> {
         // The word of a person is as good as its facts: everybody concerned is read afresh first.
@@ -157,7 +163,8 @@ impl RecoveryService {
             other => RecoverError::Hold(other.reason()),
         })?;
         let snapshot = self.parts.fleet.snapshot();
-        self.begin(finding, kind, designated, actor, &snapshot, false).await
+        let hooks = self.hook_settings(failed, skip_hooks);
+        self.begin_with(finding, kind, designated, actor, &snapshot, false, hooks).await
     }
 
     async fn force(
@@ -187,10 +194,12 @@ impl RecoveryService {
         self.refuse_if_running(&finding)?;
         let snapshot = self.parts.fleet.snapshot();
         let guard = self.hold_cluster(&finding, &snapshot, RecoveryKind::Takeover, actor)?;
-        let settings: RecoverySettings = crate::settings::recovery(&self.parts.config.current());
+        let hooks = self.hook_settings(&source, false);
+        let settings = RecoverySettings { hooks, ..crate::settings::recovery(&self.parts.config.current()) };
         let request = TakeoverRequest { source, designated, auto };
         let (machine, decision) = Machine::begin_takeover(&request, &snapshot, &settings, Utc::now());
-        let recovery = self.new_record(finding, RecoveryKind::Takeover, actor);
+        let command = "graceful-master-takeover".to_owned();
+        let recovery = Recovery { command, ..self.new_record(finding, RecoveryKind::Takeover, actor) };
         Ok(self.launch(Course { recovery, machine, decision, actor: actor.clone(), guard }))
     }
 

@@ -45,6 +45,7 @@ pub async fn watch(service: Arc<RecoveryService>, task: Task) {
         tokio::select! {
             () = task.stopped() => return,
             () = woken => tokio::time::sleep(GATHER).await,
+            () = service.announcements.ended.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
         task.busy();
@@ -157,7 +158,7 @@ impl RecoveryService {
     }
 
     /// Records a detection once for each stretch of a problem.
-    fn detect(&self, problem: &Tracked, now: DateTime<Utc>) {
+    fn detect(self: &Arc<Self>, problem: &Tracked, now: DateTime<Utc>) {
         let finding = &problem.finding;
         if problem.detected || !is_detection(finding.code) {
             return;
@@ -169,12 +170,13 @@ impl RecoveryService {
             instance = %finding.key, cluster = %finding.cluster_alias, code = %finding.code, "detected: {}", finding.description
         );
         drop(self.parts.journal.push(Entry::Detection { finding: Box::new(finding.clone()), at: now }));
+        self.announce(finding, now);
     }
 
     /// Acts on a finding, or remembers why not.
     async fn consider(self: &Arc<Self>, problem: &Tracked, snapshot: &Snapshot, now: DateTime<Utc>) {
         let finding = &problem.finding;
-        if policy::recovery_for(finding.code).is_none() {
+        if policy::recovery_for(finding.code).is_none() || self.is_announcing(&finding.key) {
             return;
         }
         let recent = self.registry.recent();
@@ -190,6 +192,9 @@ impl RecoveryService {
                     let blocking = self.registry.find(uid).map(|r| r.id).unwrap_or_default();
                     let entry = Entry::Blocked { finding: Box::new(finding.clone()), blocking, at: now };
                     drop(self.parts.journal.push(entry));
+                    if problem.told != hold.reason() {
+                        self.announce_blocked(finding, &hold.reason(), now);
+                    }
                 }
                 hold.reason()
             }

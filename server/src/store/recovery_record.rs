@@ -51,7 +51,7 @@ impl Store {
         let statement = Statement::new(sql)
             .bind(&recovery.uid)
             .bind(self.fit_ascii(&recovery.cluster, 128))
-            .bind(state_word(&recovery.state))
+            .bind(state_word(recovery))
             .bind(json)
             .bind(machine.to_string())
             .bind(self.fit_ascii(&recovery.node, 128))
@@ -235,8 +235,10 @@ impl Store {
     }
 }
 
-fn state_word(state: &RecoveryState) -> &'static str {
-    match state {
+/// One that has ended and of which something is left to do counts as running: another process must find it.
+fn state_word(recovery: &Recovery) -> &'static str {
+    match &recovery.state {
+        _ if recovery.aftermath.is_some() => "running",
         RecoveryState::Running => "running",
         RecoveryState::Succeeded => "succeeded",
         RecoveryState::Failed { .. } => "failed",

@@ -51,6 +51,8 @@ fn recovery(name: &str, second: i64, state: RecoveryState) -> Recovery {
         steps: vec![],
         story: vec![],
         hooks: vec![],
+        command: String::new(),
+        aftermath: None,
         started,
         node: "node1".to_owned(),
         node_token: "token".to_owned(),

@@ -103,6 +103,8 @@ pub(crate) mod tests {
             steps: Vec::new(),
             story: Vec::new(),
             hooks: vec![],
+            command: String::new(),
+            aftermath: None,
             started: at(started),
             ended: None,
             node: String::new(),

@@ -252,6 +252,8 @@ fn recovery() -> Recovery {
         steps: Vec::new(),
         story: Vec::new(),
         hooks: vec![],
+        command: String::new(),
+        aftermath: None,
         started: at(0),
         ended: Some(at(1)),
         node: "node1".to_owned(),

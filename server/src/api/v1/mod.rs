@@ -10,6 +10,7 @@ mod call;
 mod discover;
 mod meta;
 mod operate;
+mod publish;
 mod read;
 mod records;
 mod recoveries;

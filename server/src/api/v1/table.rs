@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::route::{Handler, Params, Route, matches};
-use super::{analysis, annotate, discover, meta, operate, read, records, recoveries, trees};
+use super::{analysis, annotate, discover, meta, operate, publish, read, records, recoveries, trees};
 
 /// Routes, found by the first word of the path and the number of its parts.
 pub struct Table {
@@ -190,6 +190,7 @@ fn recovery() -> Vec<Route> {
         operate!("ack-recovery/:recoveryId" => recoveries::acknowledge_id),
         operate!("ack-recovery/uid/:uid" => recoveries::acknowledge_uid),
         operate!("ack-all-recoveries" => recoveries::acknowledge_all),
+        operate!("submit-masters-to-kv-stores", "submit-masters-to-kv-stores/:clusterHint" => publish::submit),
         administer!("disable-global-recoveries" => recoveries::disable),
         administer!("enable-global-recoveries" => recoveries::enable),
         view!("check-global-recoveries" => recoveries::check),
@@ -303,8 +304,6 @@ fn not_built() -> Vec<Route> {
         "heuristic-cluster-pool-lag/:clusterName",
         "heuristic-cluster-pool-lag/:clusterName/:pool",
         "snapshot-topologies",
-        "submit-masters-to-kv-stores",
-        "submit-masters-to-kv-stores/:clusterHint",
         "begin-maintenance/:host/:port/:owner/:reason",
         "end-maintenance/:host/:port",
         "end-maintenance/:maintenanceKey",

@@ -198,6 +198,8 @@ mod tests {
             steps: vec![],
             story: vec![],
             hooks: vec![],
+            command: String::new(),
+            aftermath: None,
             started: AT + TimeDelta::seconds(number),
             ended: None,
             node: "node1".to_owned(),

@@ -2,5 +2,6 @@
 
 pub mod change;
 pub mod node;
+pub mod publish;
 pub mod read;
 pub mod recover;
