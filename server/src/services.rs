@@ -126,7 +126,7 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
         backend: store.clone(),
         audit: audit.clone(),
     };
-    let publisher = Arc::new(Publisher::new(publisher_parts, kv::stores_of(&config.current(), &store)));
+    let publisher = Arc::new(Publisher::new(publisher_parts, kv::stores_of(&config, &store)));
     let recovery = Arc::new(RecoveryService::new(recovery::Parts {
         config: Arc::clone(&config),
         fleet: Arc::clone(&fleet),

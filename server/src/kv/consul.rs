@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{KvError, KvPair, KvStore};
+use crate::config::LiveConfig;
 use crate::config::secret::Secret;
 use crate::http::{self, HttpError, Trust};
 
@@ -23,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(3);
 const TOLD: usize = 300;
 
 /// How Consul is reached and written.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ConsulSettings {
     /// `host:port`.
     pub address: String,
@@ -33,10 +35,6 @@ pub struct ConsulSettings {
     pub token: Secret,
     /// Writes of one cluster go into one transaction.
     pub transactions: bool,
-    /// Pairs in one transaction.
-    pub per_transaction: usize,
-    /// Every data centre that Consul lists is written, not its own only.
-    pub distribute: bool,
     /// Certificates of further authorities.
     pub ca_file: Option<PathBuf>,
     /// Any certificate will do.
@@ -44,10 +42,11 @@ pub struct ConsulSettings {
 }
 
 /// A Consul.
-#[derive(Debug)]
 pub struct Consul {
     client: reqwest::Client,
     settings: ConsulSettings,
+    /// Distribution and the size of transactions may change at any time.
+    config: Arc<LiveConfig>,
 }
 
 /// An entry as Consul tells it.
@@ -64,9 +63,9 @@ impl Consul {
     ///
     /// # Errors
     /// [`HttpError`] when the certificates cannot be read.
-    pub fn new(settings: ConsulSettings) -> Result<Self, HttpError> {
+    pub fn new(settings: ConsulSettings, config: Arc<LiveConfig>) -> Result<Self, HttpError> {
         let trust = Trust { ca_file: settings.ca_file.as_deref(), skip_verify: settings.skip_verify };
-        Ok(Self { client: http::client(LIMIT, trust)?, settings })
+        Ok(Self { client: http::client(LIMIT, trust)?, settings, config })
     }
 
     fn request(&self, method: Method, path: &str, data_center: Option<&str>) -> reqwest::RequestBuilder {
@@ -86,7 +85,7 @@ impl Consul {
 
     /// The data centres to write: its own, which needs no name, or all.
     async fn data_centers(&self) -> Result<Vec<Option<String>>, KvError> {
-        if !self.settings.distribute {
+        if !self.config.current().kv.consul_cross_data_center_distribution {
             return Ok(vec![None]);
         }
         let (_, body) = answer(self.request(Method::GET, "catalog/datacenters", None), "list of data centres").await?;
@@ -105,7 +104,8 @@ impl Consul {
             }
             return Ok(());
         }
-        for group in pairs.chunks(self.settings.per_transaction.max(1)) {
+        let most = usize::try_from(self.config.current().kv.consul_max_kvs_per_transaction).unwrap_or(1).max(1);
+        for group in pairs.chunks(most) {
             self.put_together(data_center, group).await?;
         }
         Ok(())

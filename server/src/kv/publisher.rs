@@ -92,13 +92,14 @@ impl std::fmt::Debug for Publisher {
 
 /// The stores of a configuration: ours always, ZooKeeper and Consul when they have an address. Changes of these keys take
 /// effect at the next start.
-pub fn stores_of(config: &Config, backend: &Store) -> Vec<Arc<dyn KvStore>> {
+pub fn stores_of(live: &Arc<LiveConfig>, backend: &Store) -> Vec<Arc<dyn KvStore>> {
+    let config = live.current();
     let mut stores: Vec<Arc<dyn KvStore>> = vec![Arc::new(Internal::new(backend.clone()))];
     if let Some(zookeeper) = ZooKeeper::new(&config.kv.zk_address) {
         stores.push(Arc::new(zookeeper));
     }
     if !config.kv.consul_address.is_empty() {
-        match Consul::new(consul(config)) {
+        match Consul::new(consul(&config), Arc::clone(live)) {
             Ok(consul) => stores.push(Arc::new(consul)),
             Err(error) => {
                 tracing::error!(%error, "Consul cannot be written");
@@ -118,8 +119,6 @@ fn consul(config: &Config) -> ConsulSettings {
         scheme: kv.consul_scheme.clone(),
         token: kv.consul_acl_token.clone(),
         transactions,
-        per_transaction: usize::try_from(kv.consul_max_kvs_per_transaction).unwrap_or(5),
-        distribute: kv.consul_cross_data_center_distribution,
         ca_file: (!ca_file.is_empty()).then(|| PathBuf::from(ca_file)),
         skip_verify: config.extensions.consul_ssl_skip_verify,
     }

@@ -60,15 +60,15 @@ impl RecoveryService {
     /// Tells of a detection, in the background: webhooks, and hooks unless the server is in downtime or the same has been
     /// told within `FailureDetectionPeriodBlockMinutes`.
     pub(super) fn announce(self: &Arc<Self>, finding: &Finding, now: DateTime<Utc>) {
-        let node = &self.parts.node.hostname;
-        self.parts.webhooks.send(&Message::about_finding(WebhookEvent::Detection, finding, "", node, now));
-        if finding.is_skippable() || !self.parts.hooks.has(HookList::OnFailureDetection) {
-            return;
-        }
-        if self.was_told(&finding.key, Some(finding.actionable), now) {
+        if finding.is_skippable() || self.was_told(&finding.key, Some(finding.actionable), now) {
             return;
         }
         self.mark_told(finding, now);
+        let node = &self.parts.node.hostname;
+        self.parts.webhooks.send(&Message::about_finding(WebhookEvent::Detection, finding, "", node, now));
+        if !self.parts.hooks.has(HookList::OnFailureDetection) {
+            return;
+        }
         self.running().push(finding.key.clone());
         let (this, finding) = (Arc::clone(self), finding.clone());
         tokio::spawn(async move {

@@ -9,7 +9,18 @@ use serde_json::Value;
 const SPECIFIED: &str = include_str!("data/keys.tsv");
 
 /// Variables of our own, which the specification does not know.
-const OWN: &[&str] = &["FenceReturningSource", "RecoveryGraceSeconds", "TrustedProxies"];
+const OWN: &[&str] = &[
+    "ConsulCAFile",
+    "ConsulSSLSkipVerify",
+    "FenceReturningSource",
+    "FencingPolicy",
+    "FencingProcesses",
+    "HookTimeoutSeconds",
+    "PostHookTimeoutSeconds",
+    "RecoveryGraceSeconds",
+    "TrustedProxies",
+    "Webhooks",
+];
 
 /// Where the specification says "partly", or describes a defect that ours does not have.
 const OWN_RELOAD: &[(&str, Reload)] = &[
