@@ -162,6 +162,7 @@ async fn a_takeover_runs_its_hooks_in_order_and_a_failing_last_one_is_told() {
     keys["PostGracefulTakeoverProcesses"] = json!([last]);
     let service = Service::start_with(keys).await;
     service.discover(sandbox.ports[0], 3).await;
+    service.settled().await;
     let cluster = service.server(sandbox.ports[0]).cluster_name.clone();
     let designated = Some(key(sandbox.ports[1]));
     let request = RecoveryRequest::Takeover { cluster, designated, auto: true };
