@@ -35,19 +35,23 @@ pub struct Known {
     pub in_recovery: bool,
 }
 
-/// The primary to publish for a cluster: reachable, writeable, on top, not left behind by a recovery.
+/// The primary to publish for a cluster (`graph` is of the snapshot): reachable, writeable, on top, not left behind by a recovery.
 ///
 /// A server that nobody replicates from proves nothing: it does not take another one's place, so that a stray server
 /// with the alias of a cluster is not taken for its primary.
 ///
 /// # Errors
 /// [`Unpublished`] with the reason.
-pub fn primary_of(snapshot: &Snapshot, cluster: &str, known: &Known) -> Result<Published, Unpublished> {
+pub fn primary_of(
+    snapshot: &Snapshot,
+    graph: &Graph<'_>,
+    cluster: &str,
+    known: &Known,
+) -> Result<Published, Unpublished> {
     let refuse = |reason: String| Err(Unpublished { cluster: cluster.to_owned(), reason });
     if known.in_recovery {
         return refuse("a recovery of it is at work".to_owned());
     }
-    let graph = Graph::new(snapshot);
     let mut proven: Vec<(bool, usize, &Instance)> = snapshot
         .cluster(cluster)
         .filter(|server| server.is_primary_role() || graph.is_co_source(&server.key))
@@ -118,7 +122,7 @@ mod tests {
     fn ask_with(servers: Vec<Instance>, published: &str, annotations: Annotations) -> Result<String, String> {
         let snapshot = Snapshot::new(servers, annotations, now());
         let known = Known { alias: "orders".into(), published: published.into(), in_recovery: false };
-        match primary_of(&snapshot, "db1:3306", &known) {
+        match primary_of(&snapshot, &Graph::new(&snapshot), "db1:3306", &known) {
             Ok(found) => {
                 assert_eq!(found.alias, "orders");
                 Ok(found.primary.to_string())
@@ -175,6 +179,6 @@ mod tests {
     fn a_cluster_in_recovery_is_left_to_its_recovery() {
         let snapshot = Snapshot::new([server("db1", None)], Annotations::default(), now());
         let known = Known { in_recovery: true, ..Known::default() };
-        assert!(primary_of(&snapshot, "db1:3306", &known).is_err());
+        assert!(primary_of(&snapshot, &Graph::new(&snapshot), "db1:3306", &known).is_err());
     }
 }

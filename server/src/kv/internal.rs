@@ -34,16 +34,11 @@ impl KvStore for Internal {
 
     fn read<'a>(
         &'a self,
-        _prefix: &'a str,
-        keys: &'a [String],
+        prefix: &'a str,
+        _keys: &'a [String],
     ) -> BoxFuture<'a, Result<Vec<BTreeMap<String, String>>, KvError>> {
         async move {
-            let mut found = BTreeMap::new();
-            for key in keys {
-                if let Some(value) = self.store.kv(key).await.map_err(|error| KvError(error.to_string()))? {
-                    found.insert(key.clone(), value);
-                }
-            }
+            let found = self.store.kv_below(prefix).await.map_err(|error| KvError(error.to_string()))?;
             Ok(vec![found])
         }
         .boxed()

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use app::InstanceKey;
-use app::topology::Snapshot;
+use app::topology::{Graph, Snapshot};
 use chrono::Utc;
 use engine::publication::{self, Known, Published};
 use futures_util::future::join_all;
@@ -21,7 +21,7 @@ use super::{Addresses, Consul, ConsulSettings, Internal, KvError, KvPair, KvStor
 use crate::audit::Audit;
 use crate::config::{Config, LiveConfig};
 use crate::consensus::{Actor, Consensus};
-use crate::exec::Locks;
+use crate::exec::{Holder, Locks};
 use crate::fleet::Fleet;
 use crate::node::Node;
 use crate::store::{HostAddresses, Store};
@@ -112,13 +112,12 @@ pub fn stores_of(live: &Arc<LiveConfig>, backend: &Store) -> Vec<Arc<dyn KvStore
 
 fn consul(config: &Config) -> ConsulSettings {
     let kv = &config.kv;
-    let transactions = matches!(kv.consul_kv_store_provider.to_ascii_lowercase().as_str(), "consul-txn" | "consul_txn");
     let ca_file = &config.extensions.consul_ca_file;
     ConsulSettings {
         address: kv.consul_address.clone(),
         scheme: kv.consul_scheme.clone(),
         token: kv.consul_acl_token.clone(),
-        transactions,
+        transactions: kv.uses_transactions(),
         ca_file: (!ca_file.is_empty()).then(|| PathBuf::from(ca_file)),
         skip_verify: config.extensions.consul_ssl_skip_verify,
     }
@@ -173,10 +172,9 @@ impl Publisher {
         let mut failures = Vec::new();
         for name in &names {
             // What is published does not stand in the way of a person's word.
-            let known = Known { published: String::new(), ..self.known(&snapshot, name) };
-            let Ok(Published { alias, primary, .. }) = publication::primary_of(&snapshot, name, &known) else {
-                continue;
-            };
+            let known = self.known(&snapshot, name, &self.locks.list());
+            let found = publication::primary_of(&snapshot, &Graph::new(&snapshot), name, &known);
+            let Ok(Published { alias, primary, .. }) = found else { continue };
             let prefix = self.prefix();
             let addresses = self.addresses_of(&primary.hostname).await;
             written.extend(pairs(&prefix, &alias, &primary, &addresses));
@@ -197,16 +195,9 @@ impl Publisher {
     /// # Errors
     /// What failed, store by store.
     pub async fn repair(&self) -> Result<(), KvError> {
-        let snapshot = self.fleet.snapshot();
+        let published = self.published().await?;
+        let wanted = self.wanted(&self.fleet.snapshot(), &published);
         let mut failures = Vec::new();
-        let mut wanted = Vec::new();
-        for name in publication::clusters(&snapshot) {
-            match self.proven(&snapshot, &name).await {
-                Ok(published) => wanted.push(published),
-                Err(error) => failures.push(error),
-            }
-        }
-        let wanted: Vec<Published> = wanted.into_iter().flatten().collect();
         let mut groups = Vec::new();
         for published in &wanted {
             let addresses = self.addresses_of(&published.primary.hostname).await;
@@ -228,24 +219,35 @@ impl Publisher {
         if failures.is_empty() { Ok(()) } else { Err(KvError(failures.join("; "))) }
     }
 
-    /// The primary to publish for a cluster; `None` when there is none to publish now.
-    async fn proven(&self, snapshot: &Snapshot, cluster: &str) -> Result<Option<Published>, String> {
-        let mut known = self.known(snapshot, cluster);
-        let key = format!("{}{}", self.prefix().trim_start_matches('/'), known.alias);
-        if let Some(internal) = self.stores.first() {
-            let prefix = self.prefix();
-            let keys = [key.clone()];
-            let read = tokio::time::timeout(STORE_LIMIT, internal.read(&prefix, &keys)).await;
-            let places = read.map_err(|_| late(internal.name()))?.map_err(|error| error.to_string())?;
-            known.published = places.first().and_then(|held| held.get(&key)).cloned().unwrap_or_default();
-        }
-        match publication::primary_of(snapshot, cluster, &known) {
-            Ok(published) => Ok(Some(published)),
-            Err(refused) => {
-                tracing::debug!(cluster, reason = refused.reason, "no primary is published");
-                Ok(None)
-            }
-        }
+    /// What our own store says is published.
+    async fn published(&self) -> Result<BTreeMap<String, String>, KvError> {
+        let Some(internal) = self.stores.first() else { return Ok(BTreeMap::new()) };
+        let prefix = self.prefix();
+        let read = tokio::time::timeout(STORE_LIMIT, internal.read(prefix.trim_start_matches('/'), &[])).await;
+        let places = read.map_err(|_| KvError(late(internal.name())))??;
+        Ok(places.into_iter().next().unwrap_or_default())
+    }
+
+    /// The primaries to publish now.
+    fn wanted(&self, snapshot: &Snapshot, published: &BTreeMap<String, String>) -> Vec<Published> {
+        let graph = Graph::new(snapshot);
+        let (prefix, held) = (self.prefix(), self.locks.list());
+        let decide = |cluster: &String| {
+            let mut known = self.known(snapshot, cluster, &held);
+            let key = format!("{}{}", prefix.trim_start_matches('/'), known.alias);
+            known.published = published.get(&key).cloned().unwrap_or_default();
+            publication::primary_of(snapshot, &graph, cluster, &known)
+        };
+        publication::clusters(snapshot)
+            .iter()
+            .filter_map(|cluster| match decide(cluster) {
+                Ok(published) => Some(published),
+                Err(refused) => {
+                    tracing::debug!(cluster, reason = refused.reason, "no primary is published");
+                    None
+                }
+            })
+            .collect()
     }
 
     /// Positions of the groups of which a store holds anything but what it should, wherever it distributes to.
@@ -269,10 +271,7 @@ impl Publisher {
     async fn mend(&self, store: &Arc<dyn KvStore>, published: &Published) -> Option<String> {
         let turn = self.turn(&published.alias);
         let _turn = turn.lock().await;
-        let snapshot = self.fleet.snapshot();
-        let known = Known { published: published.primary.to_string(), ..self.known(&snapshot, &published.cluster) };
-        let still = publication::primary_of(&snapshot, &published.cluster, &known);
-        if still.as_ref() != Ok(published) {
+        if !self.is_still(published) {
             return None;
         }
         let addresses = self.addresses_of(&published.primary.hostname).await;
@@ -288,6 +287,15 @@ impl Publisher {
         }
     }
 
+    /// It is the primary to publish, now as before.
+    fn is_still(&self, published: &Published) -> bool {
+        let snapshot = self.fleet.snapshot();
+        let known = self.known(&snapshot, &published.cluster, &self.locks.list());
+        let known = Known { published: published.primary.to_string(), ..known };
+        let now = publication::primary_of(&snapshot, &Graph::new(&snapshot), &published.cluster, &known);
+        now.as_ref() == Ok(published)
+    }
+
     async fn write(&self, alias: &str, primary: &InstanceKey) -> Vec<Stored> {
         let addresses = self.addresses_of(&primary.hostname).await;
         let pairs = pairs(&self.prefix(), alias, primary, &addresses);
@@ -301,7 +309,7 @@ impl Publisher {
         stored
     }
 
-    fn known(&self, snapshot: &Snapshot, cluster: &str) -> Known {
+    fn known(&self, snapshot: &Snapshot, cluster: &str, held: &BTreeMap<String, Holder>) -> Known {
         let annotations = &snapshot.annotations;
         let config = self.config.current();
         let alias =
@@ -311,7 +319,7 @@ impl Publisher {
         Known {
             alias: alias.unwrap_or(cluster).to_owned(),
             published: String::new(),
-            in_recovery: self.locks.list().contains_key(&format!("cluster {cluster}")),
+            in_recovery: held.contains_key(&format!("cluster {cluster}")),
         }
     }
 

@@ -152,9 +152,9 @@ impl RecoveryService {
         self.parts.webhooks.send(&Message::about_finding(WebhookEvent::Blocked, finding, why, node, now));
     }
 
-    /// Hooks that a recovery of this server stops for.
-    pub(super) fn hook_settings(&self, failed: &InstanceKey, skip: bool) -> HookSettings {
-        let announced = self.was_told(failed, None, Utc::now());
+    /// Hooks that a recovery of this server stops for. One that a person began may be the first that anybody hears of it.
+    pub(super) fn hook_settings(&self, failed: &InstanceKey, by_person: bool, skip: bool) -> HookSettings {
+        let announced = !by_person || self.was_told(failed, None, Utc::now());
         HookSettings { skipped: skip, ..hooks::settings(&self.parts.config.current(), announced) }
     }
 }
@@ -275,7 +275,15 @@ impl RecoveryService {
         };
         let stored = match early {
             Some(stored) => stored,
-            None => self.parts.publisher.publish(&alias, &successor).await,
+            // Time has passed since it was proven: by now it may be dead or replaced.
+            None if self.read(&successor).await.is_some_and(|s| !s.read_only && s.is_primary_role()) => {
+                self.parts.publisher.publish(&alias, &successor).await
+            }
+            None => {
+                let message = format!("{successor} was not published: it is not seen to be the primary of {alias} now");
+                self.note(record, |r| r.story.push(StoryLine { at: Utc::now(), message }));
+                return;
+            }
         };
         self.note(record, |r| {
             for Stored { store, result } in stored {

@@ -53,7 +53,7 @@ impl RecoveryService {
         snapshot: &Snapshot,
         forced: bool,
     ) -> Result<Arc<Recovery>, RecoverError> {
-        let hooks = self.hook_settings(&finding.key, false);
+        let hooks = self.hook_settings(&finding.key, forced, false);
         self.begin_with(finding, kind, designated, actor, snapshot, forced, hooks).await
     }
 

@@ -163,7 +163,7 @@ impl RecoveryService {
             other => RecoverError::Hold(other.reason()),
         })?;
         let snapshot = self.parts.fleet.snapshot();
-        let hooks = self.hook_settings(failed, skip_hooks);
+        let hooks = self.hook_settings(failed, true, skip_hooks);
         self.begin_with(finding, kind, designated, actor, &snapshot, false, hooks).await
     }
 
@@ -194,7 +194,7 @@ impl RecoveryService {
         self.refuse_if_running(&finding)?;
         let snapshot = self.parts.fleet.snapshot();
         let guard = self.hold_cluster(&finding, &snapshot, RecoveryKind::Takeover, actor)?;
-        let hooks = self.hook_settings(&source, false);
+        let hooks = self.hook_settings(&source, true, false);
         let settings = RecoverySettings { hooks, ..crate::settings::recovery(&self.parts.config.current()) };
         let request = TakeoverRequest { source, designated, auto };
         let (machine, decision) = Machine::begin_takeover(&request, &snapshot, &settings, Utc::now());

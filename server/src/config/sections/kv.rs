@@ -26,3 +26,11 @@ section! {
         "ZkAddress" => zk_address: String = String::new(), Start, InEffect;
     }
 }
+
+impl KvConfig {
+    /// Pairs of one cluster are written together.
+    #[must_use]
+    pub fn uses_transactions(&self) -> bool {
+        matches!(self.consul_kv_store_provider.to_ascii_lowercase().as_str(), "consul-txn" | "consul_txn")
+    }
+}
