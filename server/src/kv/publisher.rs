@@ -198,11 +198,11 @@ impl Publisher {
         let published = self.published().await?;
         let wanted = self.wanted(&self.fleet.snapshot(), &published);
         let mut failures = Vec::new();
-        let mut groups = Vec::new();
-        for published in &wanted {
-            let addresses = self.addresses_of(&published.primary.hostname).await;
-            groups.push(pairs(&self.prefix(), &published.alias, &published.primary, &addresses));
-        }
+        let prefix = self.prefix();
+        let groups = join_all(wanted.iter().map(async |Published { alias, primary, .. }| {
+            pairs(&prefix, alias, primary, &self.addresses_of(&primary.hostname).await)
+        }))
+        .await;
         for store in &self.stores {
             let stale = match self.stale(store.as_ref(), &groups).await {
                 Ok(stale) => stale,
