@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The database servers to try things on: scripts/setup-servers.sh mariadb|mysql|all
+# The servers to try things on: scripts/setup-servers.sh mariadb|mysql|zookeeper|all
 # Costs nothing when they are there. Starts no service and touches no data of the machine's own.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -18,6 +18,15 @@ setup_mysql() {
         with_lock mysql-home unpack_mysql
     fi
     note "MySQL $(server_version mysql)"
+}
+
+# Programs without the service: that is the package zookeeperd.
+setup_zookeeper() {
+    if ! { package_is_installed zookeeper && command -v java; } >/dev/null; then
+        apt_install zookeeper default-jre-headless
+    fi
+    [[ -x /usr/share/zookeeper/bin/zkServer.sh ]] || die "the package zookeeper has no /usr/share/zookeeper/bin/zkServer.sh"
+    note "ZooKeeper $(dpkg-query -W -f '${Version}' zookeeper)"
 }
 
 # The machine's own mirror, whatever it is; MySQL is only in its unstable suite.
@@ -82,9 +91,11 @@ WRAPPER
 case "${1:-}" in
 mariadb) setup_mariadb ;;
 mysql) setup_mysql ;;
+zookeeper) setup_zookeeper ;;
 all)
     setup_mariadb
     setup_mysql
+    setup_zookeeper
     ;;
-*) die "usage: scripts/setup-servers.sh mariadb|mysql|all" ;;
+*) die "usage: scripts/setup-servers.sh mariadb|mysql|zookeeper|all" ;;
 esac

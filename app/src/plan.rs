@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::recovery::HookList;
 use crate::{BinlogCoordinates, InstanceKey};
 
 /// How a repointed replica finds its place in the new source's log.
@@ -175,6 +176,11 @@ pub enum Action {
     Verify {
         /// What is expected.
         expect: Vec<Condition>,
+    },
+    /// Run a list of hooks. Nothing is done to the server, which is the one that the hooks are about.
+    RunHooks {
+        /// Which.
+        list: HookList,
     },
 }
 

@@ -92,6 +92,117 @@ pub struct StepRecord {
     pub ended: Option<DateTime<Utc>>,
 }
 
+/// The lists of hooks, under the names of their configuration keys (`spec/config.md` 8.2; fencing is ours).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum HookList {
+    /// A problem was detected.
+    #[serde(rename = "OnFailureDetectionProcesses")]
+    OnFailureDetection,
+    /// A planned takeover is about to make the old primary read-only.
+    #[serde(rename = "PreGracefulTakeoverProcesses")]
+    PreGracefulTakeover,
+    /// A recovery is about to change something.
+    #[serde(rename = "PreFailoverProcesses")]
+    PreFailover,
+    /// A server is about to be promoted in place of a dead one.
+    #[serde(rename = "FencingProcesses")]
+    Fencing,
+    /// A dead source or co-source was replaced.
+    #[serde(rename = "PostMasterFailoverProcesses")]
+    PostSourceFailover,
+    /// A dead intermediate source or group member was replaced.
+    #[serde(rename = "PostIntermediateMasterFailoverProcesses")]
+    PostIntermediateFailover,
+    /// Any recovery ended with a successor.
+    #[serde(rename = "PostFailoverProcesses")]
+    PostFailover,
+    /// Any recovery ended without a successor.
+    #[serde(rename = "PostUnsuccessfulFailoverProcesses")]
+    PostUnsuccessfulFailover,
+    /// A planned takeover ended.
+    #[serde(rename = "PostGracefulTakeoverProcesses")]
+    PostGracefulTakeover,
+    /// A replica and its source have changed places.
+    #[serde(rename = "PostTakeMasterProcesses")]
+    PostTakeSource,
+}
+
+impl HookList {
+    /// Name of the configuration key.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OnFailureDetection => "OnFailureDetectionProcesses",
+            Self::PreGracefulTakeover => "PreGracefulTakeoverProcesses",
+            Self::PreFailover => "PreFailoverProcesses",
+            Self::Fencing => "FencingProcesses",
+            Self::PostSourceFailover => "PostMasterFailoverProcesses",
+            Self::PostIntermediateFailover => "PostIntermediateMasterFailoverProcesses",
+            Self::PostFailover => "PostFailoverProcesses",
+            Self::PostUnsuccessfulFailover => "PostUnsuccessfulFailoverProcesses",
+            Self::PostGracefulTakeover => "PostGracefulTakeoverProcesses",
+            Self::PostTakeSource => "PostTakeMasterProcesses",
+        }
+    }
+
+    /// The first failure ends the list, and something is waiting for it (`spec/recovery.md` 3.12.2).
+    pub fn stops_at_failure(self) -> bool {
+        matches!(self, Self::OnFailureDetection | Self::PreGracefulTakeover | Self::PreFailover | Self::Fencing)
+    }
+}
+
+impl std::fmt::Display for HookList {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One run of one hook. It is recorded before it begins and again when it has ended: one without an end was running
+/// when its node was lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HookRun {
+    /// The list it is of.
+    pub list: HookList,
+    /// Its place in the list, from 1.
+    pub number: u32,
+    /// The command, placeholders filled, secrets left out.
+    pub command: String,
+    /// Nobody waits for it (a trailing `&`).
+    pub asynchronous: bool,
+    /// 1, or one more for each run of the same hook that an interruption cut off.
+    pub attempt: u32,
+    /// Begin.
+    pub started: DateTime<Utc>,
+    /// End; `None` while it runs, when its node was lost, and for an asynchronous one.
+    pub ended: Option<DateTime<Utc>>,
+    /// Exit code; `None` when it has none: it runs, could not be started or was killed.
+    pub exit_code: Option<i32>,
+    /// What went wrong; empty when nothing did.
+    pub error: String,
+    /// The beginning of what it wrote, secrets left out.
+    pub output: String,
+}
+
+impl HookRun {
+    /// It ended, and badly.
+    pub fn is_failure(&self) -> bool {
+        !self.error.is_empty()
+    }
+}
+
+/// What is left to do when a recovery has ended; kept in its record until it is done.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Aftermath {
+    /// The successor is to be published as the cluster's primary.
+    pub publish: bool,
+    /// Lists of hooks, in order.
+    pub hooks: Vec<HookList>,
+    /// `file:position` of the successor at its promotion; empty when not known.
+    pub coordinates: String,
+}
+
 /// A line of a recovery's story, in the words a person reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -138,6 +249,15 @@ pub struct Recovery {
     pub steps: Vec<StepRecord>,
     /// The story so far.
     pub story: Vec<StoryLine>,
+    /// Hooks that were run, in order.
+    #[serde(default)]
+    pub hooks: Vec<HookRun>,
+    /// The command that hooks are told: `graceful-master-takeover` and the like; empty for an automatic one.
+    #[serde(default)]
+    pub command: String,
+    /// What is left to do after the end; `None` before it and when all is done.
+    #[serde(default)]
+    pub aftermath: Option<Aftermath>,
     /// Begin.
     pub started: DateTime<Utc>,
     /// End; `None` while running.
@@ -214,6 +334,11 @@ impl Recovery {
     /// Still at work (or waiting to be taken up).
     pub fn is_running(&self) -> bool {
         matches!(self.state, RecoveryState::Running)
+    }
+
+    /// Ended, and so has what comes after it.
+    pub fn is_concluded(&self) -> bool {
+        !self.is_running() && self.aftermath.is_none()
     }
 
     /// Ended well.

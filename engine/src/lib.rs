@@ -9,6 +9,7 @@ pub mod errant;
 pub mod interpret;
 pub mod plan;
 pub mod policy;
+pub mod publication;
 pub mod readiness;
 pub mod recovery;
 pub mod statements;

@@ -322,6 +322,7 @@ async fn put_down_recovery(
         on_recovery(&recovery.uid, Kept::Elsewhere);
         return Ok(());
     }
+    store.save_recovery_story(&recovery.uid, &recovery.story).await?;
     if !recovery.is_running() {
         store.end_recovery(&recovery, now).await?;
         if matches!(recovery.kind, RecoveryKind::Source | RecoveryKind::CoSource) {

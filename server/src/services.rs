@@ -15,7 +15,10 @@ use crate::discovery::{Claim, Discovery};
 use crate::events::EventBus;
 use crate::exec::{Exec, Locks, ServerHands};
 use crate::fleet::Fleet;
+use crate::hooks::webhooks::Webhooks;
+use crate::hooks::{Hooks, ShellRunner};
 use crate::journal::{self, Journal, Kept, Queue};
+use crate::kv::{self, Publisher};
 use crate::mysql::{Connector, MysqlControl, MysqlProbe, Probe};
 use crate::node::Node;
 use crate::recovery::{self, RecoveryService};
@@ -73,6 +76,10 @@ pub struct Services {
     pub probe: Arc<MysqlProbe>,
     /// What other processes record in the backend.
     pub adoption: Arc<Adoption>,
+    /// Webhooks.
+    pub webhooks: Webhooks,
+    /// Publication of primaries.
+    pub publisher: Arc<Publisher>,
 }
 
 /// What has been put together but does not run yet.
@@ -118,6 +125,17 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
         Arc::clone(&events),
         Arc::clone(&config),
     );
+    let webhooks = Webhooks::new(Arc::clone(&config));
+    let publisher_parts = kv::Parts {
+        config: Arc::clone(&config),
+        fleet: Arc::clone(&fleet),
+        consensus: Arc::clone(&consensus),
+        locks: locks.clone(),
+        node: Arc::clone(&node),
+        backend: store.clone(),
+        audit: audit.clone(),
+    };
+    let publisher = Arc::new(Publisher::new(publisher_parts, kv::stores_of(&config, &store)));
     let recovery = Arc::new(RecoveryService::new(recovery::Parts {
         config: Arc::clone(&config),
         fleet: Arc::clone(&fleet),
@@ -129,6 +147,10 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
         events: Arc::clone(&events),
         journal: journal.clone(),
         node: Arc::clone(&node),
+        hooks: Hooks::new(Arc::clone(&config), Arc::new(ShellRunner)),
+        webhooks: webhooks.clone(),
+        publisher: Arc::clone(&publisher),
+        store: store.clone(),
     }));
     recovery.registry().load(store.load_recoveries(0, RECOVERIES_READ).await?);
     recovery.load_detections(&store.detections(&DetectionFilter::All, 0, DETECTIONS_READ).await?);
@@ -149,6 +171,8 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
         connector,
         probe,
         adoption,
+        webhooks,
+        publisher,
     };
     Ok(Assembled { services, queue })
 }
@@ -158,6 +182,7 @@ impl Assembled {
     pub fn write_behind(self) -> Services {
         let Self { services, queue, .. } = self;
         start_writer(&services, queue);
+        start_webhooks(&services);
         services
     }
 
@@ -165,14 +190,25 @@ impl Assembled {
     pub fn run(self) -> Services {
         let Self { services, queue } = self;
         start_writer(&services, queue);
+        start_webhooks(&services);
         take_claims(&services);
         services.discovery.start(&services.tasks);
         show_up(&services);
         let recovery = Arc::clone(&services.recovery);
         services.tasks.spawn("recovery", move |task| recovery::watch(Arc::clone(&recovery), task));
+        let publisher = Arc::clone(&services.publisher);
+        services.tasks.spawn("key-value stores", move |task| kv::keep_true(Arc::clone(&publisher), task));
         crate::housekeeping::start(&services);
         services
     }
+}
+
+fn start_webhooks(services: &Services) {
+    let webhooks = services.webhooks.clone();
+    services.tasks.spawn("webhooks", move |task| {
+        let webhooks = webhooks.clone();
+        async move { webhooks.deliver(task).await }
+    });
 }
 
 fn start_writer(services: &Services, queue: Queue) {

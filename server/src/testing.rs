@@ -68,6 +68,9 @@ pub fn recovery(uid: &str, failed: &InstanceKey, node_token: &str) -> Recovery {
         node_token: node_token.to_owned(),
         acknowledged: None,
         detection_id: 0,
+        hooks: vec![],
+        command: String::new(),
+        aftermath: None,
         finding,
     }
 }
@@ -187,6 +190,7 @@ fn bring_about(instance: &mut Instance, action: &Action) {
         | Action::WaitForGtid { .. }
         | Action::WaitForPeer { .. }
         | Action::KillSessions
+        | Action::RunHooks { .. }
         | Action::Verify { .. } => {}
     }
 }

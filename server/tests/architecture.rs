@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 /// Rooms of the server, lowest first. A room may name rooms below it and of its own rank, never above.
 const RANKS: &[&[&str]] = &[
-    &["config", "events", "tasks"],
+    &["config", "events", "tasks", "http"],
     &["store", "mysql"],
     &["node", "fleet"],
     &["consensus", "journal", "audit"],
     &["discovery"],
     &["settings", "exec", "testing", "names"],
+    &["hooks", "kv"],
     &["refactor", "recovery"],
     &["services", "housekeeping", "adoption", "registration", "maintenance"],
     &["lookup", "readiness", "auth", "daemon", "api", "cli", "pools"],

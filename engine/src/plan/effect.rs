@@ -16,6 +16,7 @@ pub fn apply(action: &Action, server: &mut Instance) {
         | Action::WaitForGtid { .. }
         | Action::WaitForPeer { .. }
         | Action::KillSessions
+        | Action::RunHooks { .. }
         | Action::InjectEmpty { .. }
         | Action::FlushBinaryLogs { .. }
         | Action::PurgeBinaryLogs { .. }

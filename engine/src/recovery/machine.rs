@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use app::InstanceKey;
 use app::finding::{AnalysisCode, Finding};
 use app::plan::{Action, Condition, Step, StepState};
-use app::recovery::{Considered, RecoveryKind, StoryLine};
+use app::recovery::{Considered, HookList, RecoveryKind, StoryLine};
 use app::topology::{Instance, Snapshot};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,9 @@ pub struct Machine {
     pub(super) considered: Vec<Considered>,
     pub(super) story: Vec<StoryLine>,
     pub(super) errors: Vec<String>,
+    /// Hooks that the recovery has stopped for.
+    #[serde(default)]
+    pub(super) hooks_run: BTreeSet<HookList>,
     /// Latest readings. Not stored: a machine that is taken up reads everything again.
     #[serde(skip)]
     pub(super) facts: BTreeMap<InstanceKey, Instance>,
@@ -173,6 +176,7 @@ impl Machine {
             considered: vec![],
             story: vec![],
             errors: vec![],
+            hooks_run: BTreeSet::new(),
             facts: BTreeMap::new(),
             ended: BTreeMap::new(),
         };
@@ -307,7 +311,7 @@ impl Machine {
                 self.ended.clear();
             }
             match self.judge(now) {
-                Next::Go(phase) => self.phase = phase,
+                Next::Go(phase) => self.phase = self.gate(phase),
                 Next::Finish => return self.finish(now),
                 Next::Abort => return self.abort(now),
             }
@@ -340,6 +344,7 @@ impl Machine {
             Phase::MoveSiblings => self.enter_move_siblings(),
             Phase::AwaitDesignated => self.enter_await_designated(),
             Phase::Demote => self.enter_demote(),
+            Phase::Hooks { list, .. } => self.enter_hooks(list),
             Phase::RollBack { .. } => self.enter_roll_back(),
         }
     }
@@ -371,6 +376,7 @@ impl Machine {
             Phase::AwaitDesignated => self.judge_await_designated(now),
             Phase::TakeOver => self.judge_take_over(now),
             Phase::Demote => self.judge_demote(now),
+            Phase::Hooks { list, then } => self.judge_hooks(list, *then, now),
             Phase::RollBack { .. } => self.judge_roll_back(),
         }
     }
@@ -394,7 +400,11 @@ impl Machine {
             self.next_id = self.next_id.max(step.id.saturating_add(1));
             let reads = matches!(
                 step.action,
-                Action::Refresh | Action::Verify { .. } | Action::WaitForGtid { .. } | Action::WaitForPeer { .. }
+                Action::Refresh
+                    | Action::Verify { .. }
+                    | Action::WaitForGtid { .. }
+                    | Action::WaitForPeer { .. }
+                    | Action::RunHooks { .. }
             );
             if let (false, Some(participant)) = (reads, self.participants.get_mut(&step.server)) {
                 participant.touched = true;
@@ -435,6 +445,10 @@ impl Machine {
             self.errors.push(format!("{}: {}: {error}{number}", step.server, step.reason));
         }
         self.ended.insert(step.id, outcome.state);
+        if matches!(step.action, Action::RunHooks { .. }) {
+            // They say nothing about the server.
+            return;
+        }
         let must_read = !matches!(
             step.action,
             Action::StopReplication | Action::StartReplication | Action::StartReceiver | Action::ChangeSource { .. }

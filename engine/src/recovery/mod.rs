@@ -19,6 +19,7 @@
 mod co_source;
 mod evidence;
 mod group;
+mod hooks;
 mod intermediate;
 mod machine;
 mod pairs;
@@ -39,6 +40,7 @@ mod tests;
 /// back into use on purpose; until then it is never made writable.
 pub const LOST_IN_RECOVERY: &str = "lost-in-recovery";
 
+pub use hooks::{FencingPolicy, HookSettings};
 pub use machine::Machine;
 pub use types::{
     AbortReason, Decision, LostReplica, RecoverySettings, Report, SessionPolicy, StepOutcome, TakeoverRequest,

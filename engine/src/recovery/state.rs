@@ -2,6 +2,7 @@
 
 use app::InstanceKey;
 use app::plan::Positioning;
+use app::recovery::HookList;
 use app::topology::{Instance, PromotionRule, Replication};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +66,13 @@ pub(super) enum Phase {
     TakeOver,
     /// The old primary becomes its replica.
     Demote,
+    /// Hooks that may forbid what comes next.
+    Hooks {
+        /// Which.
+        list: HookList,
+        /// The phase that led here; it is entered again when nothing is forbidden.
+        then: Box<Phase>,
+    },
     /// Put back what was changed.
     RollBack {
         /// Why the recovery ends.

@@ -6,6 +6,7 @@ use app::recovery::{Considered, RecoveryKind, StoryLine};
 use app::topology::Instance;
 use serde::{Deserialize, Serialize};
 
+use super::hooks::HookSettings;
 use crate::candidate::ChoiceSettings;
 use crate::plan::Timeouts;
 
@@ -39,6 +40,8 @@ pub struct RecoverySettings {
     pub exact_semi_sync: bool,
     /// `TakeoverSessionPolicy`: what becomes of sessions that hold up a planned takeover.
     pub sessions: SessionPolicy,
+    /// Hooks that the recovery stops for.
+    pub hooks: HookSettings,
 }
 
 /// What a planned takeover does about a statement or commit that keeps the old primary from becoming read-only.
@@ -67,6 +70,7 @@ impl Default for RecoverySettings {
             keep_ring: false,
             exact_semi_sync: false,
             sessions: SessionPolicy::Kill,
+            hooks: HookSettings::default(),
         }
     }
 }
@@ -160,7 +164,7 @@ pub struct Report {
 pub struct AbortReason {
     /// The rule that ended it, stable and machine readable: `source-serves`, `no-reachable-replica`, `no-candidate`, `data-at-risk`,
     /// `needs-position-matching`, `not-supported`, `not-a-takeover`, `catch-up-failed`, `read-only-failed`, `promotion-failed`,
-    /// `out-of-sight`, `nothing-to-do`, `two-writers`, `was-replaced`.
+    /// `out-of-sight`, `nothing-to-do`, `two-writers`, `was-replaced`, `hook-veto`, `fencing-failed`.
     pub code: String,
     /// What was looked at and what was expected.
     pub message: String,

@@ -160,7 +160,11 @@ pub fn render(action: &Action, server: &Instance, options: &Replication) -> Vec<
         name => vec![format!("SET GLOBAL {name} = {}", if on { "ON" } else { "OFF" })],
     };
     match action {
-        Action::Refresh | Action::WaitForGtid { .. } | Action::WaitForPeer { .. } | Action::Verify { .. } => vec![],
+        Action::Refresh
+        | Action::WaitForGtid { .. }
+        | Action::WaitForPeer { .. }
+        | Action::Verify { .. }
+        | Action::RunHooks { .. } => vec![],
         Action::StartUntil { .. } => vec![dialect.start_until(), dialect.threads("STOP", "")],
         Action::SkipTransaction => dialect.skip_transaction(server),
         Action::InjectEmpty { gtids } => maintain::inject_empty(gtids),

@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 
 use super::bench::{Bench, Outcome};
-use super::commands::{change, moves, node, pools, read, readiness, recover, upkeep};
+use super::commands::{change, moves, node, pools, publish, read, readiness, recover, upkeep};
 
 /// What runs a command.
 pub type Runner = fn(Bench) -> BoxFuture<'static, Outcome>;
@@ -91,7 +91,11 @@ pub fn groups() -> Vec<Group> {
         group("Information", information()),
         group(
             "Key-value",
-            vec![later!("submit-masters-to-kv-stores", "Write the primaries of clusters to the key-value stores")],
+            vec![change!(
+                "submit-masters-to-kv-stores",
+                "Write the primaries of clusters to the key-value stores",
+                publish::submit
+            )],
         ),
         group("Tags", tags()),
         group("Instance management", management()),
@@ -321,7 +325,7 @@ fn management() -> Vec<Command> {
 fn recovery() -> Vec<Command> {
     vec![
         change!("recover", "Recover from a failure of an instance", recover::recover),
-        change!("recover-lite", "Recover without hooks", recover::recover),
+        change!("recover-lite", "Recover without hooks", recover::recover_lite),
         change!("force-master-failover", "Replace a cluster's primary whatever its state", recover::force_failover),
         change!(
             "force-master-takeover",

@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Config, ConfigError, Kind, Problem, Secret, adjust, credentials, environment, json, names, validate};
+use super::{
+    Config, ConfigError, Kind, KvConfig, Problem, Secret, adjust, credentials, environment, json, names, validate,
+};
 
 /// Looks up a variable of the process environment.
 pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -176,7 +178,7 @@ impl Reading {
                 expected: mismatch.expected,
             })?;
             // A null leaves a scalar as it was.
-            if !value.is_null() || matches!(key.kind, Kind::Strings | Kind::Object | Kind::Counts) {
+            if !value.is_null() || matches!(key.kind, Kind::Strings | Kind::Object | Kind::Counts | Kind::Objects) {
                 self.config.given.insert(key.name);
             }
         }
@@ -205,6 +207,7 @@ impl Reading {
         {
             self.warnings.extend(substitute(name, password, environment));
         }
+        self.warnings.extend(take_consul_token(&mut self.config.kv, environment));
         adjust::derive(&mut self.config);
         let problems: Vec<Problem> = validate::problems(&self.config);
         if !problems.is_empty() {
@@ -217,6 +220,27 @@ impl Reading {
             files: self.files,
             warnings: self.warnings,
         })
+    }
+}
+
+/// With transactions and without a token of its own, the original's client takes one from the environment
+/// (`spec/config.md` 7.13). Gives what is odd about it.
+fn take_consul_token(kv: &mut KvConfig, environment: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    if !kv.uses_transactions() || !kv.consul_acl_token.is_empty() {
+        return None;
+    }
+    let given = |name: &str| environment(name).filter(|value| !value.is_empty());
+    if let Some(token) = given("CONSUL_HTTP_TOKEN") {
+        kv.consul_acl_token = Secret::new(token);
+        return None;
+    }
+    let file = given("CONSUL_HTTP_TOKEN_FILE")?;
+    match std::fs::read_to_string(&file) {
+        Ok(token) => {
+            kv.consul_acl_token = Secret::new(token.trim());
+            None
+        }
+        Err(error) => Some(format!("CONSUL_HTTP_TOKEN_FILE {file} cannot be read: {error}; no token is used")),
     }
 }
 

@@ -21,13 +21,14 @@ pub mod loss;
 mod names;
 mod networks;
 pub mod patterns;
-mod secret;
+pub mod secret;
 pub mod sections;
 mod span;
 mod summary;
 pub mod table;
 mod validate;
 pub mod value;
+pub mod webhooks;
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,7 @@
 //! The checks of section 9 of the configuration document: what is refused, and what is worth a warning.
 
+use engine::recovery::FencingPolicy;
+
 use super::error::Problem;
 use super::sections::resolve;
 use super::{AuthMethod, BackendKind, Config, ConfigError};
@@ -16,6 +18,18 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
     recovery(config, &mut refuse);
     discovery(config, &mut refuse);
     ports(config, &mut refuse);
+    let policy = &config.extensions.fencing_policy;
+    refuse(
+        FencingPolicy::parse(policy).is_none(),
+        &["FencingPolicy"],
+        format!("FencingPolicy is {policy:?}; expected \"required\" or \"optional\""),
+    );
+    let scheme = &config.kv.consul_scheme;
+    refuse(
+        !config.kv.consul_address.is_empty() && !["http", "https"].contains(&scheme.as_str()),
+        &["ConsulScheme"],
+        format!("ConsulScheme is {scheme:?}; expected \"http\" or \"https\""),
+    );
 
     refuse(
         config.backend.kind() == BackendKind::Sqlite && config.backend.sqlite_data_file.is_empty(),

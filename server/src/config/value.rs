@@ -23,6 +23,8 @@ pub enum Kind {
     Object,
     /// An object whose values are whole numbers, 0 or more.
     Counts,
+    /// An array of objects.
+    Objects,
 }
 
 impl Kind {
@@ -38,6 +40,7 @@ impl Kind {
             Self::Strings => "[string]",
             Self::Object => "{string}",
             Self::Counts => "{uint}",
+            Self::Objects => "[object]",
         }
     }
 }
@@ -53,6 +56,7 @@ impl fmt::Display for Kind {
             Self::Strings => "an array of strings",
             Self::Object => "an object with string values",
             Self::Counts => "an object with whole numbers, 0 or more",
+            Self::Objects => "an array of objects",
         })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use app::InstanceKey;
 use app::finding::Finding;
 use app::plan::{Action, Step, StepState};
-use app::recovery::{AcknowledgeScope, Recovery, RecoveryKind, RecoveryState, StepRecord};
+use app::recovery::{AcknowledgeScope, Aftermath, Recovery, RecoveryKind, RecoveryState, StepRecord};
 use app::topology::{Downtime, Instance, Snapshot};
 use chrono::{TimeDelta, Utc};
 use engine::recovery::{AbortReason, Decision, LOST_IN_RECOVERY, Machine, Report, StepOutcome};
@@ -15,6 +15,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use tracing::Instrument as _;
 
+use super::around::{after_failure, after_success, hooks_asked_for};
 use super::{RecoverError, RecoveryService};
 use crate::consensus::{Actor, Command};
 use crate::exec::{Guard, Observer, Purpose, StepResult};
@@ -37,6 +38,19 @@ pub(super) struct Wishes {
     pub accept_loss_of: String,
     /// The source is to be replaced whatever its state.
     pub forced: bool,
+    /// No hook is run (`recover-lite`).
+    pub skip_hooks: bool,
+}
+
+impl Wishes {
+    /// The command as hooks are told it (`spec/recovery.md` 3.12.3); empty for what replaces no working source.
+    fn command(&self) -> &'static str {
+        match (self.forced, &self.designated) {
+            (true, None) => "force-master-failover",
+            (true, Some(_)) => "force-master-takeover",
+            (false, _) => "",
+        }
+    }
 }
 
 /// What a recovery in progress is made of.
@@ -63,14 +77,17 @@ impl RecoveryService {
         let now = Utc::now();
         let config = self.parts.config.current();
         let mut settings = crate::settings::recovery(&config, &finding.cluster, &finding.cluster_alias);
+        let command = wishes.command();
         settings.designated = wishes.designated;
+        let by_person = actor.name != Actor::system().name;
+        settings.hooks = self.hook_settings(&finding.key, by_person, wishes.skip_hooks);
         settings.choice.accept_loss_of = wishes.accept_loss_of;
         let (machine, decision) = if wishes.forced {
             Machine::begin_forced(&finding.key, snapshot, &settings, now)
         } else {
             Machine::begin(&finding, snapshot, &settings, now)
         };
-        let recovery = self.new_record(finding, kind, actor);
+        let recovery = Recovery { command: command.to_owned(), ..self.new_record(finding, kind, actor) };
         Ok(self.launch(Course { recovery, machine, decision, actor: actor.clone(), guard }))
     }
 
@@ -84,6 +101,10 @@ impl RecoveryService {
             let previous = from.clone();
             recovery.node.clone_from(&self.parts.node.hostname);
             recovery.node_token.clone_from(&self.parts.node.token);
+            if !recovery.is_running() {
+                self.conclude_later(recovery);
+                continue;
+            }
             let machine: Machine = match serde_json::from_value(machine) {
                 Ok(machine) => machine,
                 Err(error) => {
@@ -126,6 +147,9 @@ impl RecoveryService {
     /// Registers a course and drives it in the background.
     pub(super) fn launch(self: &Arc<Self>, course: Course) -> Arc<Recovery> {
         let registered = self.registry.put(course.recovery.clone());
+        if registered.steps.is_empty() {
+            self.tell_webhooks(&registered);
+        }
         let this = Arc::clone(self);
         let span = tracing::info_span!("recovery", uid = %registered.uid, cluster = %registered.cluster_alias);
         tokio::spawn(async move { this.drive(course).await }.instrument(span));
@@ -178,6 +202,9 @@ impl RecoveryService {
             considered: vec![],
             steps: vec![],
             story: vec![],
+            hooks: vec![],
+            command: String::new(),
+            aftermath: None,
             started: now,
             ended: None,
             node: self.parts.node.hostname.clone(),
@@ -194,6 +221,7 @@ impl RecoveryService {
         tracing::warn!(instance = %recovery.finding.key, actor = %actor.name, "recovery begins");
         let (uid, record) = (recovery.uid.clone(), Mutex::new(recovery));
         // What another process has claimed is that one's to go on with, and to end.
+        let mut publication = None;
         while !self.registry.is_lost(&uid) {
             decision = match decision {
                 Decision::Run { steps } => {
@@ -206,20 +234,32 @@ impl RecoveryService {
                     if self.registry.is_lost(&uid) {
                         break;
                     }
-                    let outcomes = self.run(&steps, &record).await;
-                    machine.advance(outcomes, Utc::now())
+                    let outcomes = match hooks_asked_for(&steps) {
+                        Some(asked) => self.run_gate(asked, &record, &mut machine).await,
+                        None => self.run(&steps, &record).await,
+                    };
+                    let next = machine.advance(outcomes, Utc::now());
+                    if let (None, Some(primary)) = (&publication, machine.promoted()) {
+                        publication = Some(self.publish_soon(&record, primary));
+                    }
+                    next
                 }
                 Decision::Finish { report } => {
-                    self.finish(&record, *report, &actor).await;
+                    let aftermath = after_success(lock(&record).kind, &machine, publication.as_ref());
+                    self.finish(&record, *report, &actor, aftermath).await;
                     break;
                 }
                 Decision::Abort { reason } => {
-                    self.abort(&record, *reason, &actor).await;
+                    let aftermath = after_failure(lock(&record).kind, &machine, &reason);
+                    self.abort(&record, *reason, &actor, aftermath).await;
                     break;
                 }
             };
         }
         drop(guard);
+        if !self.registry.is_lost(&uid) {
+            self.conclude(&record, publication).await;
+        }
     }
 
     /// Runs steps and reads every server they touched once more: the machine decides on facts, not on hopes.
@@ -254,7 +294,7 @@ impl RecoveryService {
     }
 
     /// A promotion, or a new place for the replicas.
-    async fn finish(&self, record: &Mutex<Recovery>, report: Report, actor: &Actor) {
+    async fn finish(&self, record: &Mutex<Recovery>, report: Report, actor: &Actor, aftermath: Aftermath) {
         let alias = self.parts.fleet.get(&report.successor).map(|i| i.alias.clone()).unwrap_or_default();
         let (finding, kind, cluster) = self.note(record, |r| {
             r.state = RecoveryState::Succeeded;
@@ -265,6 +305,7 @@ impl RecoveryService {
             r.errors = report.errors.clone();
             r.considered = report.considered.clone();
             r.story.clone_from(&report.story);
+            r.aftermath = Some(aftermath);
             r.ended = Some(Utc::now());
             (r.finding.clone(), r.kind, r.cluster.clone())
         });
@@ -295,7 +336,7 @@ impl RecoveryService {
     }
 
     /// No successor.
-    async fn abort(&self, record: &Mutex<Recovery>, reason: AbortReason, actor: &Actor) {
+    async fn abort(&self, record: &Mutex<Recovery>, reason: AbortReason, actor: &Actor, aftermath: Aftermath) {
         let mut text = reason.message.clone();
         if !reason.at_risk.is_empty() {
             text.push_str(&format!("; transactions at risk: {}", reason.at_risk));
@@ -309,6 +350,7 @@ impl RecoveryService {
             r.errors = reason.errors.clone();
             r.considered = reason.considered.clone();
             r.story.clone_from(&reason.story);
+            r.aftermath = Some(aftermath);
             r.ended = Some(Utc::now());
             (r.finding.clone(), r.kind, r.cluster.clone())
         });
@@ -349,6 +391,9 @@ impl RecoveryService {
         let participants = lock(record).participants.clone();
         join_all(participants.iter().map(|key| self.read(key))).await;
         self.save(record, None).await;
+        let recovery = lock(record).clone();
+        self.forget_told(&AcknowledgeScope::Instance { key: recovery.finding.key.clone() });
+        self.tell_webhooks(&recovery);
     }
 
     async fn acknowledge_own(&self, record: &Mutex<Recovery>, actor: &Actor) {
@@ -358,7 +403,7 @@ impl RecoveryService {
     }
 
     /// Changes the record, and tells and keeps it.
-    fn note<T>(&self, record: &Mutex<Recovery>, change: impl FnOnce(&mut Recovery) -> T) -> T {
+    pub(super) fn note<T>(&self, record: &Mutex<Recovery>, change: impl FnOnce(&mut Recovery) -> T) -> T {
         let mut held = lock(record);
         // The number may have arrived from the backend meanwhile.
         if let Some(known) = self.registry.find(&held.uid) {
@@ -371,7 +416,7 @@ impl RecoveryService {
     }
 
     /// Stores the record with its machine, before anything is done.
-    async fn save(&self, record: &Mutex<Recovery>, machine: Option<&Machine>) {
+    pub(super) async fn save(&self, record: &Mutex<Recovery>, machine: Option<&Machine>) {
         let recovery = Arc::new(lock(record).clone());
         let machine = machine.map(|m| serde_json::to_value(m).unwrap_or_default());
         self.parts.journal.write(Entry::Recovery { recovery, machine }).await;
@@ -386,9 +431,17 @@ struct RecordObserver<'a> {
 
 impl Observer for RecordObserver<'_> {
     fn step_changed<'a>(&'a self, step: &'a Step, state: &'a StepState) -> BoxFuture<'a, ()> {
+        self.service.set_step(self.record, step.id, state);
+        std::future::ready(()).boxed()
+    }
+}
+
+impl RecoveryService {
+    /// Puts the state of a step into the record.
+    pub(super) fn set_step(&self, record: &Mutex<Recovery>, id: u32, state: &StepState) {
         let now = Utc::now();
-        self.service.note(self.record, |r| {
-            let Some(kept) = r.steps.iter_mut().rev().find(|s| s.step.id == step.id) else { return };
+        self.note(record, |r| {
+            let Some(kept) = r.steps.iter_mut().rev().find(|s| s.step.id == id) else { return };
             kept.state = state.clone();
             if *state == StepState::Running {
                 kept.started = Some(now);
@@ -396,7 +449,6 @@ impl Observer for RecordObserver<'_> {
                 kept.ended = Some(now);
             }
         });
-        std::future::ready(()).boxed()
     }
 }
 
@@ -414,7 +466,7 @@ fn pending(step: &Step) -> StepRecord {
     StepRecord { step: step.clone(), state: StepState::Pending, started: None, ended: None }
 }
 
-fn lock(record: &Mutex<Recovery>) -> std::sync::MutexGuard<'_, Recovery> {
+pub(super) fn lock(record: &Mutex<Recovery>) -> std::sync::MutexGuard<'_, Recovery> {
     record.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

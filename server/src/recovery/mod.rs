@@ -4,6 +4,7 @@
 //! executor and tells the machine how they ended. Because machine and steps are stored before anything is done, a
 //! restarted or another node takes an unfinished recovery up where it was left (`safety.md` S5).
 
+mod around;
 mod detections;
 mod drive;
 mod fence;
@@ -36,9 +37,12 @@ use crate::discovery::Discovery;
 use crate::events::EventBus;
 use crate::exec::{Exec, Locks};
 use crate::fleet::Fleet;
+use crate::hooks::Hooks;
+use crate::hooks::webhooks::Webhooks;
 use crate::journal::Journal;
+use crate::kv::Publisher;
 use crate::node::Node;
-use crate::store::DetectionRow;
+use crate::store::{DetectionRow, Store};
 use detections::Detections;
 use fence::Fencing;
 use throttle::Throttle;
@@ -66,6 +70,14 @@ pub struct Parts {
     pub journal: Journal,
     /// This process.
     pub node: Arc<Node>,
+    /// Hooks.
+    pub hooks: Hooks,
+    /// Webhooks.
+    pub webhooks: Webhooks,
+    /// Publication of primaries.
+    pub publisher: Arc<Publisher>,
+    /// Backend, for reads.
+    pub store: Store,
 }
 
 /// The recovery service.
@@ -88,6 +100,7 @@ pub struct RecoveryService {
     /// Servers that were asked for fresh evidence lately.
     asked: Throttle,
     fencing: Arc<Fencing>,
+    announcements: around::Announcements,
 }
 
 /// A finding and since when its code, or another one of the same failure, has been seen without a break.
@@ -118,6 +131,7 @@ impl RecoveryService {
             detections: Detections::default(),
             asked: Throttle::default(),
             fencing: Arc::default(),
+            announcements: around::Announcements::default(),
         }
     }
 

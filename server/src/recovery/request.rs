@@ -10,7 +10,7 @@ use app::recovery::{AcknowledgeScope, Recovery, RecoveryKind};
 use chrono::Utc;
 use engine::analysis::AnalysisSettings;
 use engine::policy;
-use engine::recovery::{Machine, TakeoverRequest};
+use engine::recovery::{Machine, RecoverySettings, TakeoverRequest};
 
 use super::RecoveryService;
 use super::drive::{Course, Wishes};
@@ -28,6 +28,8 @@ pub enum RecoveryRequest {
         designated: Option<InstanceKey>,
         /// Transactions that may be lost, as a refusal named them.
         accept_loss_of: Option<String>,
+        /// No hook is run (`recover-lite`).
+        skip_hooks: bool,
     },
     /// Replace a cluster's primary that works (`graceful-master-takeover`, `-auto`).
     Takeover {
@@ -107,8 +109,9 @@ impl RecoveryService {
             return Err(RecoverError::Consensus(ConsensusError::NotLeader { leader: None }));
         }
         match request {
-            RecoveryRequest::Recover { failed, designated, accept_loss_of } => {
+            RecoveryRequest::Recover { failed, designated, accept_loss_of, skip_hooks } => {
                 let wishes = self.wishes(failed, designated, accept_loss_of, false)?;
+                let wishes = Wishes { skip_hooks: *skip_hooks, ..wishes };
                 self.recover(failed, wishes, actor).await
             }
             RecoveryRequest::Takeover { cluster, designated, auto } => {
@@ -134,7 +137,7 @@ impl RecoveryService {
         let begun = self.start(request, actor).await?;
         let mut events = self.parts.events.subscribe();
         loop {
-            if let Some(now) = self.registry.find(&begun.uid).filter(|r| !r.is_running()) {
+            if let Some(now) = self.registry.find(&begun.uid).filter(|r| r.is_concluded()) {
                 return Ok(now);
             }
             // The time-out covers an end that came between the look and the subscription.
@@ -157,6 +160,7 @@ impl RecoveryService {
             Command::Acknowledge { what: what.clone(), by: actor.name.clone(), comment: comment.to_owned(), at };
         self.parts.consensus.submit(command, actor).await?;
         self.detections.acknowledge(&what);
+        self.forget_told(&what);
         Ok(self.registry.acknowledge(&what, &actor.name, comment, at))
     }
 
@@ -174,7 +178,7 @@ impl RecoveryService {
             GtidPosition::parse_for(flavor, list.trim())
                 .map_err(|error| RecoverError::LossUnreadable { given: named.clone(), reason: error.to_string() })?;
         }
-        Ok(Wishes { designated: designated.clone(), accept_loss_of: named, forced })
+        Ok(Wishes { designated: designated.clone(), accept_loss_of: named, forced, skip_hooks: false })
     }
 
     async fn recover(
@@ -225,10 +229,13 @@ impl RecoveryService {
         let snapshot = self.parts.fleet.snapshot();
         let guard = self.hold_cluster(&finding, &snapshot, RecoveryKind::Takeover, actor).await?;
         let config = self.parts.config.current();
+        let hooks = self.hook_settings(&source, true, false);
         let settings = crate::settings::recovery(&config, &finding.cluster, &finding.cluster_alias);
+        let settings = RecoverySettings { hooks, ..settings };
         let request = TakeoverRequest { source, designated, auto };
         let (machine, decision) = Machine::begin_takeover(&request, &snapshot, &settings, Utc::now());
-        let recovery = self.new_record(finding, RecoveryKind::Takeover, actor);
+        let command = "graceful-master-takeover".to_owned();
+        let recovery = Recovery { command, ..self.new_record(finding, RecoveryKind::Takeover, actor) };
         Ok(self.launch(Course { recovery, machine, decision, actor: actor.clone(), guard }))
     }
 

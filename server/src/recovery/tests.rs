@@ -15,6 +15,7 @@ use crate::config::{Config, LiveConfig};
 use crate::consensus::{Actor, Command};
 use crate::exec::Exec;
 use crate::fleet::{Observation, Outcome};
+use crate::hooks::{Hooks, ShellRunner};
 use crate::node::Node;
 use crate::services::{self, Services};
 use crate::store::{DetectionFilter, NodeReport, Store};
@@ -47,6 +48,10 @@ impl Desk {
             events: Arc::clone(&services.events),
             journal: services.journal.clone(),
             node: Arc::clone(&services.node),
+            hooks: Hooks::new(Arc::clone(&services.config), Arc::new(ShellRunner)),
+            webhooks: services.webhooks.clone(),
+            publisher: Arc::clone(&services.publisher),
+            store: store.clone(),
         }));
         Self { services, hands, recovery }
     }
@@ -157,6 +162,9 @@ fn record(node: &Node, failed: &str, successor: Option<&str>) -> Recovery {
         node_token: node.token.clone(),
         acknowledged: None,
         detection_id: 0,
+        hooks: vec![],
+        command: String::new(),
+        aftermath: None,
     }
 }
 

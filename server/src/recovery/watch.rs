@@ -56,6 +56,7 @@ pub async fn watch(service: Arc<RecoveryService>, task: Task) {
         tokio::select! {
             () = task.stopped() => return,
             () = woken => tokio::time::sleep(GATHER).await,
+            () = service.announcements.ended.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
         task.busy();
@@ -216,7 +217,7 @@ impl RecoveryService {
     }
 
     /// Tells of a problem, and records it, once in its time (`spec/recovery.md` 3.3.1).
-    fn detect(&self, problem: &Tracked, now: DateTime<Utc>) {
+    fn detect(self: &Arc<Self>, problem: &Tracked, now: DateTime<Utc>) {
         let finding = &problem.finding;
         if !is_detection(finding) {
             return;
@@ -231,12 +232,13 @@ impl RecoveryService {
             instance = %finding.key, cluster = %finding.cluster_alias, code = %finding.code, "detected: {}", finding.description
         );
         drop(self.parts.journal.push(Entry::Detection { finding: Box::new(finding.clone()), at: now }));
+        self.announce(finding, now);
     }
 
     /// Acts on a finding, or remembers why not.
     async fn consider(self: &Arc<Self>, problem: &Tracked, snapshot: &Snapshot, now: DateTime<Utc>) {
         let finding = &problem.finding;
-        if policy::recovery_for(finding.code).is_none() {
+        if policy::recovery_for(finding.code).is_none() || self.is_announcing(&finding.key) {
             return;
         }
         let recent = self.registry.recent();
@@ -251,6 +253,9 @@ impl RecoveryService {
             Err(hold) => {
                 if let Hold::Blocked { uid, .. } = &hold {
                     self.note_blocked(problem, uid, now);
+                    if self.held_because(&finding.key).as_deref() != Some(hold.reason().as_str()) {
+                        self.announce_blocked(finding, &hold.reason(), now);
+                    }
                 }
                 hold.reason()
             }

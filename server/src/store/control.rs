@@ -1,5 +1,7 @@
 //! Small tables: the global switch, the key-value store, access tokens, the history of analysis.
 
+use std::collections::BTreeMap;
+
 use app::InstanceKey;
 use app::finding::AnalysisCode;
 use chrono::{DateTime, Utc};
@@ -90,6 +92,17 @@ impl Store {
     pub async fn kv(&self, key: &str) -> StoreResult<Option<String>> {
         let sql = "select store_value from kv_store where store_key = ?";
         Ok(self.row(Statement::new(sql).bind(key)).await?.map(|row| row.text("store_value")))
+    }
+
+    /// Reads all pairs of the internal key-value store whose key begins with `prefix`.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn kv_below(&self, prefix: &str) -> StoreResult<BTreeMap<String, String>> {
+        let sql = "select store_key, store_value from kv_store where substr(store_key, 1, ?) = ?";
+        let statement = Statement::new(sql).bind(prefix.chars().count()).bind(prefix);
+        let rows = self.rows(statement).await?;
+        Ok(rows.iter().map(|row| (row.text("store_key"), row.text("store_value"))).collect())
     }
 
     /// Finds a token by its public half.

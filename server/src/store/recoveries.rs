@@ -3,7 +3,7 @@
 
 use app::InstanceKey;
 use app::finding::Finding;
-use app::recovery::{AcknowledgeScope, Acknowledgement, Recovery};
+use app::recovery::{AcknowledgeScope, Acknowledgement, Recovery, StoryLine};
 use chrono::{DateTime, Duration, Utc};
 
 use super::connection::Tx;
@@ -451,6 +451,24 @@ impl Store {
         let sql = self.dialect().insert("topology_recovery_steps", &columns, 1);
         let statement = Statement::new(sql).bind(uid).bind(at).bind(self.fit(message, 20_000));
         Ok(self.run(statement).await?.last_id)
+    }
+
+    /// Adds the lines of a story that the backend does not have yet; a story only grows.
+    ///
+    /// # Errors
+    /// What the backend says; then none is added.
+    pub async fn save_recovery_story(&self, uid: &str, story: &[StoryLine]) -> StoreResult<()> {
+        let mut tx = self.begin().await?;
+        let counted = "select count(*) as lines_known from topology_recovery_steps where recovery_uid = ?";
+        let rows = tx.rows(Statement::new(counted).bind(uid)).await?;
+        let known = rows.first().map_or(0, |row| usize::try_from(row.int("lines_known")).unwrap_or_default());
+        for line in story.iter().skip(known) {
+            let columns = ["recovery_uid", "audit_at", "message"];
+            let sql = self.dialect().insert("topology_recovery_steps", &columns, 1);
+            let message = self.fit(&line.message, 20_000);
+            tx.run(Statement::new(sql).bind(uid).bind(line.at).bind(message)).await?;
+        }
+        tx.commit().await
     }
 
     /// A recovery's story, in order.

@@ -65,7 +65,7 @@ impl Store {
         let statement = Statement::new(sql)
             .bind(&recovery.uid)
             .bind(self.fit_ascii(&recovery.cluster, 128))
-            .bind(state_word(&recovery.state))
+            .bind(state_word(recovery))
             .bind(json)
             .bind(machine.to_string())
             .bind(self.fit_ascii(&recovery.node, 128))
@@ -159,7 +159,7 @@ impl Store {
                    left join topology_recovery t on t.uid = r.uid order by r.started_at desc, r.uid desc limit ?";
         let standing = |row: &Row| RecoveryStanding {
             uid: row.text("uid"),
-            is_running: row.text("state") == state_word(&RecoveryState::Running),
+            is_running: row.text("state") == RUNNING,
             is_acknowledged: row.flag("acknowledged"),
             node: NodeIdentity { hostname: row.text("node_hostname"), token: row.text("node_token") },
         };
@@ -318,9 +318,14 @@ impl Store {
     }
 }
 
-fn state_word(state: &RecoveryState) -> &'static str {
-    match state {
-        RecoveryState::Running => "running",
+/// How the backend calls a recovery that somebody has to go on with.
+const RUNNING: &str = "running";
+
+/// One that has ended and of which something is left to do counts as running: another process must find it.
+fn state_word(recovery: &Recovery) -> &'static str {
+    match &recovery.state {
+        _ if recovery.aftermath.is_some() => RUNNING,
+        RecoveryState::Running => RUNNING,
         RecoveryState::Succeeded => "succeeded",
         RecoveryState::Failed { .. } => "failed",
     }

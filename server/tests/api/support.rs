@@ -14,6 +14,7 @@ use orchestrator::config::{Config, LiveConfig};
 use orchestrator::consensus::{Actor, Command};
 use orchestrator::exec::Exec;
 use orchestrator::fleet::{Observation, Outcome};
+use orchestrator::hooks::{Hooks, ShellRunner};
 use orchestrator::node::Node;
 use orchestrator::recovery::{Parts, RecoveryService};
 use orchestrator::refactor::Refactor;
@@ -118,6 +119,10 @@ impl Edge {
             events: Arc::clone(&services.events),
             journal: services.journal.clone(),
             node: Arc::clone(&services.node),
+            hooks: Hooks::new(Arc::clone(&services.config), Arc::new(ShellRunner)),
+            webhooks: services.webhooks.clone(),
+            publisher: Arc::clone(&services.publisher),
+            store: services.store.clone(),
         }));
         for instance in fleet() {
             observe(&services, instance);

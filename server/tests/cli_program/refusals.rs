@@ -152,6 +152,7 @@ const BAD: &[(&[&str], &[&str])] = &[
     (&["force-master-failover", "-alias", "nothing"], &["nothing known is called \"nothing\""]),
     // A slip in the alias must not lead to the cluster of another flag.
     (&["force-master-failover", "-alias", "nothing", "-i", "db1"], &["nothing known is called \"nothing\""]),
+    (&["submit-masters-to-kv-stores", "-alias", "nothing"], &["nothing known is called \"nothing\""]),
     (&["force-master-takeover", "-alias", "orders"], &["Cannot deduce destination"]),
     (&["force-master-takeover", "-alias", "orders", "-d", "nobody"], &["Instance not found: nobody:3306"]),
     (&["graceful-master-takeover", "-alias", "nothing"], &["nothing known is called \"nothing\""]),

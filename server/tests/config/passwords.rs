@@ -91,3 +91,24 @@ fn an_unset_variable_is_an_empty_password_and_a_warning() {
     assert!(loaded.config.topology.password.is_empty());
     assert!(warned(&loaded, "MySQLTopologyPassword: the environment has no variable \"PROBE\""));
 }
+
+#[test]
+fn consul_takes_its_token_from_the_environment_with_transactions_only() {
+    let folder = Folder::new();
+    let token = folder.write("token", "from-file\n");
+    let read = |text: &str, variables: &[(&str, &str)]| {
+        let path = folder.write("consul.conf.json", text);
+        let variables: Vec<(String, String)> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let find = move |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        let loaded = load(&Sources::new(Files::Only(path), std::sync::Arc::new(find))).unwrap();
+        loaded.config.kv.consul_acl_token.reveal().to_owned()
+    };
+    let transactions = r#"{"ConsulKVStoreProvider": "consul-txn"}"#;
+    assert_eq!(read(transactions, &[("CONSUL_HTTP_TOKEN", "t0ken")]), "t0ken");
+    assert_eq!(read("{}", &[("CONSUL_HTTP_TOKEN", "t0ken")]), "");
+    let own = r#"{"ConsulKVStoreProvider": "consul-txn", "ConsulAclToken": "own"}"#;
+    assert_eq!(read(own, &[("CONSUL_HTTP_TOKEN", "t0ken")]), "own");
+    let file = token.display().to_string();
+    assert_eq!(read(transactions, &[("CONSUL_HTTP_TOKEN_FILE", &file)]), "from-file");
+}

@@ -51,12 +51,7 @@ impl Service {
     /// Starts the service with keys of its own on top of the tests' configuration.
     pub async fn start_with(keys: serde_json::Value) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the backend");
-        let mut config: serde_json::Value =
-            serde_json::from_str(&config_json(&folder.path().join("orchestrator.db"))).expect("our own text");
-        for (name, value) in keys.as_object().expect("keys and values") {
-            config[name] = value.clone();
-        }
-        let services = run(&config.to_string()).await;
+        let services = run(&with_keys(&folder, &keys)).await;
         Self { services, folder }
     }
 
@@ -67,6 +62,16 @@ impl Service {
         services.tasks.wait().await;
         services.store.close().await;
         let services = run(&config_json(&folder.path().join("orchestrator.db"))).await;
+        Self { services, folder }
+    }
+
+    /// The same, with keys of its own on top of the tests' configuration.
+    pub async fn restart_with(self, keys: serde_json::Value) -> Self {
+        let Self { services, folder } = self;
+        services.tasks.stop();
+        services.tasks.wait().await;
+        services.store.close().await;
+        let services = run(&with_keys(&folder, &keys)).await;
         Self { services, folder }
     }
 
@@ -101,6 +106,15 @@ impl Service {
         })
         .await
     }
+}
+
+fn with_keys(folder: &tempfile::TempDir, keys: &serde_json::Value) -> String {
+    let mut config: serde_json::Value =
+        serde_json::from_str(&config_json(&folder.path().join("orchestrator.db"))).expect("our own text");
+    for (name, value) in keys.as_object().expect("keys and values") {
+        config[name] = value.clone();
+    }
+    config.to_string()
 }
 
 async fn run(config: &str) -> Services {

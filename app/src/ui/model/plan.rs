@@ -56,6 +56,7 @@ pub fn action_text(action: &Action) -> String {
         Action::SetDelay { seconds } => format!("stay {seconds} s behind"),
         Action::SetCredentials => "set user and password anew".to_owned(),
         Action::Verify { .. } => "verify".to_owned(),
+        Action::RunHooks { list } => format!("run {list}"),
     }
 }
 

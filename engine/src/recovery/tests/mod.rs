@@ -3,6 +3,7 @@
 
 mod co_source;
 mod group;
+mod hooks;
 mod intermediate;
 mod loss;
 mod semi_sync;

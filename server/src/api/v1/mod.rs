@@ -12,6 +12,7 @@ mod meta;
 mod moves;
 mod operate;
 mod pools;
+mod publish;
 mod read;
 mod records;
 mod recoveries;

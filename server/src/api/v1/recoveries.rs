@@ -18,12 +18,14 @@ use crate::recovery::RecoveryRequest;
 pub async fn recover(operator: Operator, call: Call) -> ApiResult<Answer> {
     let failed = call.target().await?;
     let designated = optional_key(&call, "candidateHost", "candidatePort").await?;
+    let lite = call.path().contains("/recover-lite/") || call.query("skipProcesses") == Some("true");
     let accept_loss_of = accepted_loss(&call);
-    let request = RecoveryRequest::Recover { failed: failed.clone(), designated, accept_loss_of };
+    let request = RecoveryRequest::Recover { failed: failed.clone(), designated, accept_loss_of, skip_hooks: lite };
     let recovery = call.services.recovery.run_to_end(&request, operator.actor()).await?;
     Ok(match (&recovery.state, &recovery.successor) {
         (RecoveryState::Succeeded, Some(successor)) => {
-            Answer::ok(format!("Recovery executed on {failed}; promoted {successor}"), successor.clone())
+            let message = format!("Recovery executed on {failed}; promoted {successor}{}", afterwards(&recovery));
+            Answer::ok(message, successor.clone())
         }
         (state, _) => Answer::failed(format!("Recovery attempted on {failed}; {}", why(state)), failed),
     })
@@ -71,7 +73,7 @@ async fn finish(
     let recovery = call.services.recovery.run_to_end(request, operator.actor()).await?;
     match &recovery.successor {
         Some(successor) if recovery.is_successful() => {
-            let message = format!("{name}: successor is {successor}");
+            let message = format!("{name}: successor is {successor}{}", afterwards(&recovery));
             Ok(Answer::ok(message, live(call, &recovery, hint)))
         }
         _ => Err(ApiError::new(ErrorKind::Failed, format!("{name} failed: {}", why(&recovery.state)))),
@@ -83,6 +85,14 @@ fn live(call: &Call, recovery: &Arc<Recovery>, hint: &str) -> TopologyRecovery {
     let cluster = call.cluster_info(&snapshot, &recovery.cluster);
     let position = recovery.successor.as_ref().and_then(|key| snapshot.get(key)).map(|i| i.binlog.clone());
     TopologyRecovery::live(recovery, &cluster, hint, position, call.form(), snapshot.at)
+}
+
+/// What did not go well after the promotion: the promotion stands, and nobody is told that all went well.
+fn afterwards(recovery: &Recovery) -> String {
+    let failed = recovery.hooks.iter().filter(|run| run.is_failure());
+    let mut told: Vec<String> = failed.map(|run| format!("hook {} of {} failed", run.number, run.list)).collect();
+    told.extend(recovery.errors.iter().filter(|error| error.starts_with("publication of ")).cloned());
+    if told.is_empty() { String::new() } else { format!("; but {}", told.join("; ")) }
 }
 
 fn why(state: &RecoveryState) -> String {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::route::{Handler, Params, Route, matches};
-use super::{analysis, annotate, discover, meta, moves, operate, pools, read, records, recoveries, trees};
+use super::{analysis, annotate, discover, meta, moves, operate, pools, publish, read, records, recoveries, trees};
 
 /// Routes, found by the first word of the path and the number of its parts.
 pub struct Table {
@@ -246,6 +246,7 @@ fn recovery() -> Vec<Route> {
         operate!("ack-recovery/:recoveryId" => recoveries::acknowledge_id),
         operate!("ack-recovery/uid/:uid" => recoveries::acknowledge_uid),
         operate!("ack-all-recoveries" => recoveries::acknowledge_all),
+        operate!("submit-masters-to-kv-stores", "submit-masters-to-kv-stores/:clusterHint" => publish::submit),
         administer!("disable-global-recoveries" => recoveries::disable),
         administer!("enable-global-recoveries" => recoveries::enable),
         view!("check-global-recoveries" => recoveries::check),
@@ -309,8 +310,6 @@ fn not_built() -> Vec<Route> {
         "regroup-replicas-pgtid/:host/:port",
         "last-pseudo-gtid/:host/:port",
         "snapshot-topologies",
-        "submit-masters-to-kv-stores",
-        "submit-masters-to-kv-stores/:clusterHint",
         "grab-election",
         "reelect",
         "reload-cluster-alias",

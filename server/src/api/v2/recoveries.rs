@@ -152,7 +152,7 @@ fn understood(services: &Arc<Services>, request: RecoverRequest) -> ApiResult<Re
     let config = services.config.current();
     if kind == "recover" {
         let failed = server_key(&target, &config)?;
-        return Ok(RecoveryRequest::Recover { failed, designated, accept_loss_of });
+        return Ok(RecoveryRequest::Recover { failed, designated, accept_loss_of, skip_hooks: false });
     }
     let cluster = || match cluster_by_hint(&services.fleet.snapshot(), &config, &target, Reach::Exact) {
         Hint::Cluster(name) => Ok(name),

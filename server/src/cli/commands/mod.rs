@@ -4,6 +4,7 @@ pub mod change;
 pub mod moves;
 pub mod node;
 pub mod pools;
+pub mod publish;
 pub mod read;
 pub mod readiness;
 pub mod recover;

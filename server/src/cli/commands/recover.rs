@@ -8,12 +8,21 @@ use crate::consensus::{Actor, Command};
 use crate::lookup::{self, Reach};
 use crate::recovery::{RecoverError, RecoveryRequest};
 
-/// `recover`, `recover-lite`: nothing is printed when there was nothing to do
+/// `recover`: nothing is printed when there was nothing to do
 pub async fn recover(bench: Bench) -> Outcome {
+    recover_with(bench, false).await
+}
+
+/// `recover-lite`: the same without hooks
+pub async fn recover_lite(bench: Bench) -> Outcome {
+    recover_with(bench, true).await
+}
+
+async fn recover_with(bench: Bench, skip_hooks: bool) -> Outcome {
     let failed = bench.target().await?;
     let designated = bench.optional_destination(Reach::ShortName).await?;
-    let request =
-        RecoveryRequest::Recover { failed: failed.clone(), designated, accept_loss_of: bench.accepted_loss() };
+    let accept_loss_of = bench.accepted_loss();
+    let request = RecoveryRequest::Recover { failed: failed.clone(), designated, accept_loss_of, skip_hooks };
     match bench.services.recovery.run_to_end(&request, &bench.actor()).await {
         Ok(recovery) => successor(&recovery).map(|key| format!("{key}\n")),
         Err(RecoverError::Nothing { key, found }) => {

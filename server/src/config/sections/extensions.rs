@@ -5,6 +5,7 @@ use crate::config::cluster_seconds::ClusterSeconds;
 use crate::config::loss::{AcceptedLoss, AcceptedLossByCluster};
 use crate::config::networks::Networks;
 use crate::config::table::section;
+use crate::config::webhooks::Webhooks;
 
 section! {
     /// Variables of our own; a file of the original works without them.
@@ -42,6 +43,22 @@ section! {
         "TakeoverSessionPolicy" => takeover_session_policy: SessionPolicyText = SessionPolicyText::default(), Live, InEffect;
         /// Seconds that a planned takeover waits for those statements before it does so.
         "TakeoverSessionWaitSeconds" => takeover_session_wait_seconds: u64 = 2, Live, InEffect;
+        /// Commands that cut a dead source off before another server is promoted in its place.
+        "FencingProcesses" => fencing: Vec<String> = Vec::new(), Live, InEffect;
+        /// `required`: nobody is promoted when one of `FencingProcesses` fails; `optional`: it is recorded and the
+        /// recovery goes on.
+        "FencingPolicy" => fencing_policy: String = "required".to_owned(), Live, InEffect;
+        /// Seconds that a hook may take which a detection, recovery or takeover waits for; then it is killed with
+        /// everything it started, and has failed. 0 = no limit.
+        "HookTimeoutSeconds" => hook_timeout_seconds: u64 = 60, Live, InEffect;
+        /// The same for hooks that run after a recovery or takeover, and for asynchronous ones.
+        "PostHookTimeoutSeconds" => post_hook_timeout_seconds: u64 = 600, Live, InEffect;
+        /// Addresses that are told what happens: `URL`, `Events` (empty = all) and `Secret` (signs the messages) each.
+        "Webhooks" => webhooks: Webhooks = Webhooks::default(), Live, InEffect;
+        /// File with the certificates of the authorities that may vouch for Consul, besides those of the system.
+        "ConsulCAFile" => consul_ca_file: String = String::new(), Start, InEffect;
+        /// Accept any certificate of Consul, as the original does.
+        "ConsulSSLSkipVerify" => consul_ssl_skip_verify: bool = false, Start, InEffect;
         /// Addresses and networks of proxies whose headers about the client are believed.
         "TrustedProxies" => trusted_proxies: Networks = Networks::loopback(), Live, Later;
     }

@@ -6,23 +6,23 @@ section! {
     /// Commands that run around detections, recoveries and takeovers (spec 7.12 and 8).
     HooksConfig, "Hooks" {
         /// Program that runs a hook script file, one executable name or path, no arguments.
-        "ProcessesShellCommand" => shell_command: String = "bash".to_owned(), Live, Later;
+        "ProcessesShellCommand" => shell_command: String = "bash".to_owned(), Live, InEffect;
         /// On a new detection, before any decision to recover.
-        "OnFailureDetectionProcesses" => on_failure_detection: Vec<String> = Vec::new(), Live, Later;
+        "OnFailureDetectionProcesses" => on_failure_detection: Vec<String> = Vec::new(), Live, InEffect;
         /// Planned takeover, before the old primary is made read-only.
-        "PreGracefulTakeoverProcesses" => pre_graceful_takeover: Vec<String> = Vec::new(), Live, Later;
+        "PreGracefulTakeoverProcesses" => pre_graceful_takeover: Vec<String> = Vec::new(), Live, InEffect;
         /// Immediately before a recovery acts.
-        "PreFailoverProcesses" => pre_failover: Vec<String> = Vec::new(), Live, Later;
+        "PreFailoverProcesses" => pre_failover: Vec<String> = Vec::new(), Live, InEffect;
         /// After a successful recovery of a primary or co-primary.
-        "PostMasterFailoverProcesses" => post_primary_failover: Vec<String> = Vec::new(), Live, Later;
+        "PostMasterFailoverProcesses" => post_primary_failover: Vec<String> = Vec::new(), Live, InEffect;
         /// After a successful recovery of an intermediate source or group member.
-        "PostIntermediateMasterFailoverProcesses" => post_intermediate_source_failover: Vec<String> = Vec::new(), Live, Later;
+        "PostIntermediateMasterFailoverProcesses" => post_intermediate_source_failover: Vec<String> = Vec::new(), Live, InEffect;
         /// After any successful recovery, following the specific list.
-        "PostFailoverProcesses" => post_failover: Vec<String> = Vec::new(), Live, Later;
+        "PostFailoverProcesses" => post_failover: Vec<String> = Vec::new(), Live, InEffect;
         /// After a recovery that ended without successor.
-        "PostUnsuccessfulFailoverProcesses" => post_unsuccessful_failover: Vec<String> = Vec::new(), Live, Later;
+        "PostUnsuccessfulFailoverProcesses" => post_unsuccessful_failover: Vec<String> = Vec::new(), Live, InEffect;
         /// Planned takeover, after the old primary has been repointed.
-        "PostGracefulTakeoverProcesses" => post_graceful_takeover: Vec<String> = Vec::new(), Live, Later;
+        "PostGracefulTakeoverProcesses" => post_graceful_takeover: Vec<String> = Vec::new(), Live, InEffect;
         /// After a replica has taken the place of its source, by command, API or inside a recovery.
         "PostTakeMasterProcesses" => post_take_primary: Vec<String> = Vec::new(), Live, Later;
     }
