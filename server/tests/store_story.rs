@@ -118,6 +118,7 @@ fn server(host: &str) -> Instance {
         partial_success: true,
         latency_ns: 20_000_000,
         error: String::new(),
+        unanswered_since: None,
     };
     i
 }
@@ -165,6 +166,7 @@ async fn failed_checks_change_only_the_check(store: &Store) {
         partial_success: false,
         latency_ns: 0,
         error: "connection refused".to_owned(),
+        unanswered_since: None,
     };
     let touched = CheckUpdate { key: key("db0002"), check: check.clone() };
     let stranger = CheckUpdate { key: key("nobody"), check };
