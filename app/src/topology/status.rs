@@ -68,7 +68,8 @@ impl Problem {
 
 /// The one meaning of "valid": the last probe that ended was a good one, and no probe hangs.
 ///
-/// A probe hangs when it runs for longer than the slack while nothing good was heard for a poll period and the slack. (The
+/// A probe hangs when it runs for longer than the slack while nothing good was heard for a poll period and the slack, or while
+/// another session, which asks for nothing that may take long, has not been answered for longer than the slack either. (The
 /// original has three definitions, two of which take a hanging server for a good one: `spec/recovery.md` 1.3.)
 pub fn is_check_valid(check: &Check, thresholds: &StatusThresholds, now: DateTime<Utc>) -> bool {
     let (Some(checked), Some(seen)) = (check.last_checked, check.last_seen) else { return false };
@@ -78,7 +79,8 @@ pub fn is_check_valid(check: &Check, thresholds: &StatusThresholds, now: DateTim
     let Some(attempted) = check.last_attempted.filter(|attempted| *attempted > checked) else { return true };
     let slack = seconds(thresholds.reasonable_instance_check_seconds);
     let silence = seconds(thresholds.instance_poll_seconds) + slack;
-    now < later(attempted, slack) || now < later(seen, silence)
+    let unanswered = check.unanswered_since.is_some_and(|since| now >= later(since, slack));
+    now < later(attempted, slack) || (now < later(seen, silence) && !unanswered)
 }
 
 /// A probe ended within the last five poll periods.

@@ -15,6 +15,8 @@ pub struct Timeouts {
     pub read_ms: u64,
     /// Looking once more at the server that is believed dead: short, because a hung host answers nothing.
     pub failed_read_ms: u64,
+    /// The same once it has let such a look wait in vain: somebody waits for a primary, and the answer it owes would come first.
+    pub failed_read_again_ms: u64,
     /// One changing statement.
     pub statement_ms: u64,
     /// One round of draining; a recovery repeats it as long as it makes progress (`InstanceBulkOperationsWaitTimeoutSeconds`).
@@ -30,6 +32,7 @@ impl Default for Timeouts {
         Self {
             read_ms: 2_000,
             failed_read_ms: 500,
+            failed_read_again_ms: 100,
             statement_ms: 5_000,
             drain_ms: 10_000,
             catch_up_ms: 20_000,

@@ -26,6 +26,9 @@ const GATHER: Duration = Duration::from_millis(5);
 /// While a source is out of sight and its replicas have not made up their minds, they are asked this often.
 const EMERGENCY: Duration = Duration::from_millis(100);
 
+/// For so long. What is not decided by then is looked at once a second.
+const PATIENCE: TimeDelta = TimeDelta::seconds(10);
+
 /// Runs until the service stops: takes up unfinished recoveries, then watches.
 pub async fn watch(service: Arc<RecoveryService>, task: Task) {
     let mut events = service.parts.events.subscribe();
@@ -72,7 +75,7 @@ impl RecoveryService {
         if !self.parts.consensus.is_leader() {
             return false;
         }
-        let mut urgent = false;
+        let mut urgent = self.ask_about_unanswered(&snapshot, now);
         let tracked: Vec<Tracked> = self.tracked().values().cloned().collect();
         for problem in tracked {
             urgent |= self.look_closer(&problem.finding, &snapshot);
@@ -153,7 +156,22 @@ impl RecoveryService {
         matches!(
             finding.code,
             C::UnreachableSource | C::UnreachableIntermediateSource | C::FirstTierReplicaFailingToConnect
-        ) && self.tracked().get(&finding.key).is_some_and(|t| Utc::now() - t.since < TimeDelta::seconds(10))
+        ) && self.tracked().get(&finding.key).is_some_and(|t| Utc::now() - t.since < PATIENCE)
+    }
+
+    /// A server that does not answer pings is asked about at once and again and again: for how long its replicas have heard nothing from
+    /// it is what decides, and some servers tell that only by what does not change from one look to the next. `true` when there is one.
+    fn ask_about_unanswered(&self, snapshot: &Snapshot, now: DateTime<Utc>) -> bool {
+        let lately = |since: DateTime<Utc>| now - since < PATIENCE;
+        let silent = snapshot.instances.values().filter(|i| i.check.unanswered_since.is_some_and(lately));
+        let mut any = false;
+        for server in silent {
+            any = true;
+            for replica in snapshot.replicas_of(&server.key) {
+                self.parts.discovery.probe_soon(&replica.key);
+            }
+        }
+        any
     }
 
     /// Records a detection once for each stretch of a problem.
