@@ -70,16 +70,14 @@ impl Arena {
     pub async fn start(shape: Shape) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port: u16 = Self::web_port();
-        let mut config: Value = serde_json::from_str(&config_json(&folder.path().join("orchestrator.db"))).expect("ours");
+        let mut config: Value =
+            serde_json::from_str(&config_json(&folder.path().join("orchestrator.db"))).expect("ours");
         config["InstancePollSeconds"] = json!(shape.poll);
         let began = Instant::now();
         let daemon = Daemon::start(folder.path(), port, config);
         let count = shape.replicas + 1;
-        let sandbox = if shape.apart {
-            Sandbox::start_apart(shape.flavor, count)
-        } else {
-            Sandbox::start(shape.flavor, count)
-        };
+        let sandbox =
+            if shape.apart { Sandbox::start_apart(shape.flavor, count) } else { Sandbox::start(shape.flavor, count) };
         let source = sandbox.ports[0].to_string();
         let mut args = vec!["--source".to_owned(), source.clone()];
         args.extend(sandbox.ports[1..].iter().flat_map(|p| ["--port".to_owned(), p.to_string()]));
@@ -94,7 +92,8 @@ impl Arena {
 
     fn web_port() -> u16 {
         let script = project_dir().join("scripts/sandbox");
-        let output = std::process::Command::new(script).args(["ports", "--count", "1"]).output().expect("the script runs");
+        let output =
+            std::process::Command::new(script).args(["ports", "--count", "1"]).output().expect("the script runs");
         String::from_utf8_lossy(&output.stdout).trim().parse().expect("a port")
     }
 
@@ -193,7 +192,8 @@ impl Arena {
         row.errant = Some(errant);
         assert_eq!(errant, 0, "errant transactions");
         let first = writes.iter().find(|w| w.port == primary).map(|w| w.at);
-        let split: Vec<&Write> = writes.iter().filter(|w| w.port != primary && first.is_some_and(|at| w.at > at)).collect();
+        let split: Vec<&Write> =
+            writes.iter().filter(|w| w.port != primary && first.is_some_and(|at| w.at > at)).collect();
         assert!(split.is_empty(), "acknowledged by another server than the primary, {primary}: {split:?}");
         let double = watch.double_since(healed);
         if !double.is_zero() {

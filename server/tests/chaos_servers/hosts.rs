@@ -131,7 +131,8 @@ async fn candidate_killed_during_promotion(#[values("mariadb", "mysql")] flavor:
     let candidate = loop {
         let all = arena.recoveries();
         let story = all.first().and_then(|r| r["story"].as_array().cloned()).unwrap_or_default();
-        let chosen = story.iter().filter_map(|line| line["message"].as_str()).find_map(|m| m.split_once(" is chosen: "));
+        let chosen =
+            story.iter().filter_map(|line| line["message"].as_str()).find_map(|m| m.split_once(" is chosen: "));
         if let Some((key, _)) = chosen {
             break key.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok()).expect("a key");
         }
@@ -229,7 +230,14 @@ async fn co_source_killed(#[values("mariadb", "mysql")] flavor: &'static str) {
     let (source, other) = (arena.source(), arena.sandbox.ports[1]);
     // Each of the two replicates from the other; the second one stays read-only.
     arena.sandbox.replicate(&[(other, source)]);
-    arena.sandbox.sql(source, if flavor == "mysql" { "SET GLOBAL super_read_only = 0; SET GLOBAL read_only = 0" } else { "SET GLOBAL read_only = 0" });
+    arena.sandbox.sql(
+        source,
+        if flavor == "mysql" {
+            "SET GLOBAL super_read_only = 0; SET GLOBAL read_only = 0"
+        } else {
+            "SET GLOBAL read_only = 0"
+        },
+    );
     sleep(Duration::from_secs(7)).await;
     let fault = Instant::now();
     arena.sandbox.signal(source, "KILL");

@@ -72,7 +72,8 @@ async fn killed_after(
     row.writable = Some(successor.at - fault);
     let slowest = earlier.map_or(took, |(_, slowest)| slowest.max(took));
     let many = earlier.map_or(1, |(last, _)| last + 1 + usize::from(interrupted));
-    row.note = format!("{many} kills, one after each step; ended {:.1} s after the restart at most", slowest.as_secs_f64());
+    row.note =
+        format!("{many} kills, one after each step; ended {:.1} s after the restart at most", slowest.as_secs_f64());
     if earlier.is_none() && steps > 0 {
         row.note = format!("after {steps} steps; ended {:.1} s after the restart", took.as_secs_f64());
     }
@@ -105,6 +106,7 @@ async fn takeover_under_load(#[values("mariadb", "mysql")] flavor: &'static str)
     let before = arena.load.writes().iter().rev().find(|w| w.port == source).map(|w| w.at);
     row.writable = Some(first.at - fault);
     row.outcome = "taken over".to_owned();
-    row.note = format!("no writes for {} ms", before.map_or(0, |at| first.at.saturating_duration_since(at).as_millis()));
+    row.note =
+        format!("no writes for {} ms", before.map_or(0, |at| first.at.saturating_duration_since(at).as_millis()));
     arena.audit(row, Instant::now(), &[]).await;
 }
