@@ -263,11 +263,11 @@ impl Discovery {
                 self.fleet.unanswered(key, None);
             }
             Sign::Silent(since) => {
-                tracing::info!(server = %key, "does not answer a ping");
+                tracing::debug!(server = %key, "does not answer a ping");
                 self.fleet.unanswered(key, Some(*since));
             }
             Sign::Answers => {
-                tracing::info!(server = %key, "answers pings again");
+                tracing::debug!(server = %key, "answers pings again");
                 self.fleet.unanswered(key, None);
                 return;
             }

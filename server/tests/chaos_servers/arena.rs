@@ -209,9 +209,8 @@ impl Arena {
         eventually("exactly one server takes writes", HEALED_WITHIN, || async {
             let mut writable = vec![];
             for port in &self.sandbox.ports {
-                match self.sandbox.try_sql(*port, "SELECT @@GLOBAL.read_only + 0").as_deref() {
-                    Some("0") => writable.push(*port),
-                    Some(_) | None => {}
+                if self.sandbox.try_sql(*port, "SELECT @@GLOBAL.read_only + 0").as_deref() == Some("0") {
+                    writable.push(*port);
                 }
             }
             let [one] = writable[..] else { return None };
