@@ -139,11 +139,14 @@ stop_server() {
 }
 
 kill_server() {
-    local pid
+    local pid began
     flavor_of "$1" >/dev/null
     pid="$(server_pid "$1")" || return 0
     kill -s KILL "$pid"
     while server_pid "$1" >/dev/null; do nap 0.01; done
+    # A process loses its name before the kernel has closed its sockets: whoever starts it again at once would find its port in use.
+    began="$(now_us)"
+    while ! is_apart "$1" && port_is_in_use "$1" && (($(now_us) - began < 5000000)); do nap 0.01; done
 }
 
 print_status() {
