@@ -1,6 +1,6 @@
 # Two commands do everything, each with all its own set-up: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help bench demo demo-kill demo-start demo-status demo-stop test check build release page fmt lint unit servers-test e2e setup
+.PHONY: help bench chaos demo demo-kill demo-start demo-status demo-stop test check build release page fmt lint unit servers-test e2e setup
 
 help: ## This list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -55,3 +55,6 @@ setup: ## Install what the rest needs, and nothing else
 
 bench: ## Measure what docs/PERFORMANCE.md claims (some 15 minutes); for one figure: scripts/bench.sh help
 	@scripts/bench.sh
+
+chaos: ## Break real servers in every way we know and print what came of it (some 15 minutes); SCENARIOS="..." for some of them
+	@scripts/chaos.sh $(SCENARIOS)

@@ -4,7 +4,6 @@
 common_options() {
     cat <<EOT
 user=$(id -un)
-bind-address=127.0.0.1
 skip-name-resolve
 secure-file-priv=
 max-connections=100
@@ -59,8 +58,8 @@ EOT
 write_option_file() {
     {
         printf '[mysqld]\n'
-        printf '%s\n' "port=$2" "server-id=$3" "report-host=127.0.0.1" "report-port=$2" \
-            "datadir=$4/data" 'socket=mysqld.sock' 'pid-file=mysqld.pid'
+        printf '%s\n' "port=$2" "server-id=$3" "bind-address=$(address_of "$2")" "report-host=$(address_of "$2")" \
+            "report-port=$2" "datadir=$4/data" 'socket=mysqld.sock' 'pid-file=mysqld.pid'
         server_home_options "$1"
         common_options
         flavor_options "$1"

@@ -45,6 +45,7 @@ start_servers() {
         fi
     done
     local index=0 failed=0 pid pids=()
+    ((!APART)) || make_bridge
     # What is being started is let start, so that whoever stops this can stop all of it.
     trap 'wait; exit 130' INT TERM
     for port in "${PORTS[@]}"; do
@@ -63,7 +64,7 @@ start_server() {
     local template="$1" server_id="$2" port="$3" began
     began="$(now_us)"
     if ! server_pid "$port" >/dev/null; then
-        ! port_is_in_use "$port" || die "port $port is in use by another program: stop that one, or choose another port"
+        is_apart "$port" || ! port_is_in_use "$port" || die "port $port is in use by another program: stop that one, or choose another port"
         [[ -f "$DIR/$port/flavor" ]] || create_server "$template" "$server_id" "$port"
         launch_server "$port"
     fi
@@ -75,6 +76,7 @@ create_server() {
     local folder="$DIR/$3"
     mkdir -p "$folder"
     rm -rf "$folder/data"
+    ((!APART)) || join_network "$3"
     cp -a --reflink=auto --sparse=always "$1" "$folder/data"
     write_option_file "$FLAVOR" "$3" "$2" "$folder"
     printf '%s\n' "$FLAVOR" >"$folder/flavor"
@@ -82,14 +84,15 @@ create_server() {
 
 # In a session of its own, so that a Ctrl-C in the terminal is not for it.
 launch_server() {
-    local folder="$DIR/$1" flavor program
+    local folder="$DIR/$1" flavor program where=()
     flavor="$(flavor_of "$1")"
+    ! is_apart "$1" || where=(ip netns exec "orc$1")
     program="$(server_program "$flavor")"
     # A killed MySQL leaves its socket's lock with its process id; once another process has that id, it refuses to start.
     rm -f "$folder/data/mysqld.sock" "$folder/data/mysqld.sock.lock"
     : >>"$folder/server.log"
     stat -c %s "$folder/server.log" >"$folder/log-offset"
-    setsid "$program" --defaults-file="$folder/my.cnf" </dev/null >>"$folder/server.log" 2>&1 &
+    setsid "${where[@]}" "$program" --defaults-file="$folder/my.cnf" </dev/null >>"$folder/server.log" 2>&1 &
     printf '%s\n' "$!" >"$folder/pid"
 }
 
@@ -136,11 +139,14 @@ stop_server() {
 }
 
 kill_server() {
-    local pid
+    local pid began
     flavor_of "$1" >/dev/null
     pid="$(server_pid "$1")" || return 0
     kill -s KILL "$pid"
     while server_pid "$1" >/dev/null; do nap 0.01; done
+    # A process loses its name before the kernel has closed its sockets: whoever starts it again at once would find its port in use.
+    began="$(now_us)"
+    while ! is_apart "$1" && port_is_in_use "$1" && (($(now_us) - began < 5000000)); do nap 0.01; done
 }
 
 print_status() {
@@ -160,8 +166,10 @@ destroy_sandbox() {
     mapfile -t PORTS < <(existing_ports)
     ((${#PORTS[@]} == 0)) || each_port kill_server
     for port in "${PORTS[@]}"; do
+        leave_network "$port"
         rm -rf "${DIR:?}/$port"
     done
+    remove_bridge
     rm -f "$DIR/owner"
     rmdir "$DIR" 2>/dev/null || true
 }

@@ -57,7 +57,7 @@ make_template() {
     mkdir -p "$work/data"
     {
         printf '[mysqld]\n'
-        printf '%s\n' "datadir=$work/data" 'skip-log-bin'
+        printf '%s\n' "datadir=$work/data" 'bind-address=127.0.0.1' 'skip-log-bin'
         server_home_options "$flavor"
         common_options
         flavor_options "$flavor"

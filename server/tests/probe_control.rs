@@ -1,13 +1,14 @@
 //! Acting on real servers of both families, and the facts about relay logs that decide whether data is lost.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
-mod probe_support;
+mod support;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use orchestrator::mysql::{ConnectSettings, Connector, Control, MysqlControl, MysqlError};
-use probe_support::{Family, Sandbox, account, key, until};
+use rstest::rstest;
+use support::{Sandbox, account, key, until};
 
 const LIMIT: Duration = Duration::from_secs(10);
 /// A table that our account may look into.
@@ -29,9 +30,9 @@ struct Words {
     status: &'static str,
 }
 
-fn words(family: Family) -> Words {
-    match family {
-        Family::MySql => Words {
+fn words(flavor: &str) -> Words {
+    match flavor {
+        "mysql" => Words {
             stop_receiver: "STOP REPLICA IO_THREAD",
             stop_applier: "STOP REPLICA SQL_THREAD",
             start_applier: "START REPLICA SQL_THREAD",
@@ -40,7 +41,7 @@ fn words(family: Family) -> Words {
             change_retry: "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_CONNECT_RETRY=7",
             status: "SHOW REPLICA STATUS",
         },
-        Family::MariaDb => Words {
+        _ => Words {
             stop_receiver: "STOP SLAVE IO_THREAD",
             stop_applier: "STOP SLAVE SQL_THREAD",
             start_applier: "START SLAVE SQL_THREAD",
@@ -68,27 +69,29 @@ async fn read_position(control: &MysqlControl, port: u16, words: &Words) -> Stri
     format!("{file}:{}", row.text(&["Read_Source_Log_Pos", "Read_Master_Log_Pos"]))
 }
 
-/// A replica that holds 50 received and unapplied transactions of a source that is dead.
-async fn received_but_not_applied(family: Family, source: u16, replica: u16) -> (Sandbox, MysqlControl, Words) {
-    received_but_not_applied_with(family, source, replica, true).await
+/// A source and its replica.
+fn pair(flavor: &'static str) -> (Sandbox, u16, u16) {
+    let sandbox = Sandbox::start(flavor, 2);
+    let [source, replica] = sandbox.ports[..] else { panic!("two servers") };
+    sandbox.replicate(&[(source, replica)]);
+    (sandbox, source, replica)
 }
 
-async fn received_but_not_applied_with(
-    family: Family,
-    source: u16,
-    replica: u16,
-    stop_receiver: bool,
-) -> (Sandbox, MysqlControl, Words) {
-    let sandbox = Sandbox::start(family, &[source, replica], &[]);
-    sandbox.replicate(&[(source, replica)]);
-    let (control, words) = (control(), words(family));
+/// A replica that holds 50 received and unapplied transactions of a source that is dead.
+async fn received_but_not_applied(flavor: &'static str) -> (Sandbox, MysqlControl, Words) {
+    received_but_not_applied_with(flavor, true).await
+}
+
+async fn received_but_not_applied_with(flavor: &'static str, stop_receiver: bool) -> (Sandbox, MysqlControl, Words) {
+    let (sandbox, source, replica) = pair(flavor);
+    let (control, words) = (control(), words(flavor));
     sandbox.sql(source, SCHEMA);
     let made = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'd'";
     until("the table arrives", LIMIT, || async { sandbox.sql(replica, made) == "1" }).await;
     execute(&control, replica, words.stop_applier).await;
     let inserts: Vec<String> = (0..50).map(|id| format!("INSERT INTO d.t VALUES ({id})")).collect();
     sandbox.sql(source, &inserts.join(";"));
-    let log = if family == Family::MySql { "SHOW BINARY LOG STATUS" } else { "SHOW MASTER STATUS" };
+    let log = if flavor == "mysql" { "SHOW BINARY LOG STATUS" } else { "SHOW MASTER STATUS" };
     let end = control.query(&key(source), log, LIMIT).await.expect("status");
     let end =
         end.first().map(|row| format!("{}:{}", row.text(&["File"]), row.text(&["Position"]))).expect("a position");
@@ -101,19 +104,22 @@ async fn received_but_not_applied_with(
     (sandbox, control, words)
 }
 
-async fn stopping_only_the_receiver_keeps_the_relay_log(family: Family, source: u16, replica: u16) {
-    let (_sandbox, control, words) = received_but_not_applied(family, source, replica).await;
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_only_the_receiver_keeps_the_relay_log(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let (sandbox, control, words) = received_but_not_applied(flavor).await;
+    let replica = sandbox.ports[1];
     let heard = Mutex::new(Vec::new());
     let began = Instant::now();
     let drained = control
         .drain(&key(replica), "", LIMIT, &|progress| heard.lock().expect("progress").push(progress))
         .await
         .expect("drained");
-    println!("{family:?}: drained in {:?}: {drained:?}", began.elapsed());
+    println!("{flavor}: drained in {:?}: {drained:?}", began.elapsed());
     assert_eq!(rows_in(&control, replica).await, 50, "every acknowledged write is there");
     assert!(!drained.incomplete_tail && !drained.gtid.is_empty());
     assert!(!heard.lock().expect("progress").is_empty());
-    if family == Family::MariaDb {
+    if flavor == "mariadb" {
         let rows = control.query(&key(replica), words.status, LIMIT).await.expect("status");
         assert_eq!(rows.first().and_then(|row| row.get("Using_Gtid")), Some("Slave_Pos"), "as it was before");
     }
@@ -125,26 +131,29 @@ async fn stopping_only_the_receiver_keeps_the_relay_log(family: Family, source: 
 /// the reason why a drain of such a replica switches GTID off for the time.
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_throws_the_relay_log_away_when_the_applier_starts_alone() {
-    let (_sandbox, control, words) = received_but_not_applied(Family::MariaDb, 23290, 23291).await;
-    execute(&control, 23291, words.start_applier).await;
+    let (sandbox, control, words) = received_but_not_applied("mariadb").await;
+    execute(&control, sandbox.ports[1], words.start_applier).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(rows_in(&control, 23291).await, 0);
+    assert_eq!(rows_in(&control, sandbox.ports[1]).await, 0);
 }
 
 /// While the receiver runs, starting the applier keeps the relay log, and so does stopping the receiver then.
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_keeps_the_relay_log_when_the_applier_runs_before_the_receiver_stops() {
-    let (sandbox, control, words) = received_but_not_applied_with(Family::MariaDb, 23295, 23296, false).await;
-    execute(&control, 23296, words.start_applier).await;
-    execute(&control, 23296, words.stop_receiver).await;
-    let drained = control.drain(&key(23296), "", LIMIT, &|_| {}).await.expect("drained");
+    let (sandbox, control, words) = received_but_not_applied_with("mariadb", false).await;
+    let replica = sandbox.ports[1];
+    execute(&control, replica, words.start_applier).await;
+    execute(&control, replica, words.stop_receiver).await;
+    let drained = control.drain(&key(replica), "", LIMIT, &|_| {}).await.expect("drained");
     assert!(!drained.incomplete_tail);
-    assert_eq!(rows_in(&control, 23296).await, 50);
-    drop(sandbox);
+    assert_eq!(rows_in(&control, replica).await, 50);
 }
 
-async fn stopping_both_and_changing_throws_it_away(family: Family, source: u16, replica: u16) {
-    let (_sandbox, control, words) = received_but_not_applied(family, source, replica).await;
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_both_and_changing_throws_it_away(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let (sandbox, control, words) = received_but_not_applied(flavor).await;
+    let replica = sandbox.ports[1];
     execute(&control, replica, words.stop).await;
     execute(&control, replica, words.change_retry).await;
     execute(&control, replica, words.start_applier).await;
@@ -153,40 +162,22 @@ async fn stopping_both_and_changing_throws_it_away(family: Family, source: u16, 
     assert_eq!(rows_in(&control, replica).await, 0, "the fact that makes us drain first no longer holds");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn mysql_keeps_the_relay_log_while_only_the_receiver_is_stopped() {
-    stopping_only_the_receiver_keeps_the_relay_log(Family::MySql, 23200, 23201).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn mariadb_keeps_the_relay_log_while_only_the_receiver_is_stopped() {
-    stopping_only_the_receiver_keeps_the_relay_log(Family::MariaDb, 23210, 23211).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn mysql_throws_the_relay_log_away_when_a_stopped_replica_is_changed() {
-    stopping_both_and_changing_throws_it_away(Family::MySql, 23220, 23221).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn mariadb_throws_the_relay_log_away_when_a_stopped_replica_is_changed() {
-    stopping_both_and_changing_throws_it_away(Family::MariaDb, 23230, 23231).await;
-}
-
 /// Starting the receiver again, with both threads stopped, is enough to lose the relay log where GTIDs are used.
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_throws_the_relay_log_away_when_the_receiver_restarts() {
-    let (_sandbox, control, words) = received_but_not_applied(Family::MariaDb, 23240, 23241).await;
-    execute(&control, 23241, words.stop).await;
-    execute(&control, 23241, words.start).await;
+    let (sandbox, control, words) = received_but_not_applied("mariadb").await;
+    let replica = sandbox.ports[1];
+    execute(&control, replica, words.stop).await;
+    execute(&control, replica, words.start).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(rows_in(&control, 23241).await, 0);
+    assert_eq!(rows_in(&control, replica).await, 0);
 }
 
-async fn drain_tells_what_is_wrong(family: Family, source: u16, replica: u16) {
-    let sandbox = Sandbox::start(family, &[source, replica], &[]);
-    sandbox.replicate(&[(source, replica)]);
-    let (control, words) = (control(), words(family));
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn draining_fails_with_the_appliers_error(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let (sandbox, source, replica) = pair(flavor);
+    let (control, words) = (control(), words(flavor));
     sandbox.sql(source, SCHEMA);
     let made = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'd'";
     until("the table arrives", LIMIT, || async { sandbox.sql(replica, made) == "1" }).await;
@@ -197,7 +188,7 @@ async fn drain_tells_what_is_wrong(family: Family, source: u16, replica: u16) {
 
     execute(&control, replica, words.stop_applier).await;
     let before = read_position(&control, replica, &words).await;
-    let writeable = if family == Family::MySql { "super_read_only" } else { "read_only" };
+    let writeable = if flavor == "mysql" { "super_read_only" } else { "read_only" };
     sandbox
         .sql(replica, &format!("SET GLOBAL {writeable} = 0; SET SESSION sql_log_bin = 0; INSERT INTO d.t VALUES (1)"));
     sandbox.sql(source, "INSERT INTO d.t VALUES (1)");
@@ -209,28 +200,20 @@ async fn drain_tells_what_is_wrong(family: Family, source: u16, replica: u16) {
     }
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn draining_a_mysql_replica_fails_with_the_appliers_error() {
-    drain_tells_what_is_wrong(Family::MySql, 23250, 23251).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn draining_a_mariadb_replica_fails_with_the_appliers_error() {
-    drain_tells_what_is_wrong(Family::MariaDb, 23260, 23261).await;
-}
-
-async fn waits_and_limits(family: Family, port: u16) {
-    let sandbox = Sandbox::start(family, &[port], &[]);
+async fn statements_are_bounded_in_time(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let sandbox = Sandbox::start(flavor, 1);
+    let port = sandbox.ports[0];
     let control = control();
     sandbox.sql(port, SCHEMA);
     sandbox.sql(port, "GRANT ALL ON d.* TO 'app'@'%'; GRANT INSERT ON d.* TO 'orchestrator'@'%'");
 
-    let executed =
-        if family == Family::MySql { "SELECT @@GLOBAL.gtid_executed" } else { "SELECT @@GLOBAL.gtid_current_pos" };
+    let executed = if flavor == "mysql" { "SELECT @@GLOBAL.gtid_executed" } else { "SELECT @@GLOBAL.gtid_current_pos" };
     let executed = sandbox.sql(port, executed);
     let now = Duration::from_millis(500);
     assert_eq!(control.wait_for_gtid(&key(port), &executed, now).await, Ok(true));
-    let future = if family == Family::MySql {
+    let future = if flavor == "mysql" {
         "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5".to_owned()
     } else {
         format!("0-{port}-999999")
@@ -271,14 +254,4 @@ async fn waits_and_limits(family: Family, port: u16) {
     let question = session.rows("SELECT SLEEP(0.5)", LIMIT);
     assert!(tokio::time::timeout(Duration::from_millis(100), question).await.is_err());
     assert!(session.rows("SELECT 7", LIMIT).await.expect_err("it is closed").is_silence());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn mysql_statements_are_bounded_in_time() {
-    waits_and_limits(Family::MySql, 23270).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn mariadb_statements_are_bounded_in_time() {
-    waits_and_limits(Family::MariaDb, 23280).await;
 }

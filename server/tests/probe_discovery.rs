@@ -2,7 +2,7 @@
 //! at once.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
-mod probe_support;
+mod support;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +14,8 @@ use orchestrator::events::EventBus;
 use orchestrator::fleet::Fleet;
 use orchestrator::mysql::{Connector, MysqlProbe, ProbeSettings};
 use orchestrator::tasks::Tasks;
-use probe_support::{Family, Sandbox, account, key, until};
+use rstest::rstest;
+use support::{Sandbox, account, key, until};
 
 struct Watcher {
     discovery: Arc<Discovery>,
@@ -46,18 +47,21 @@ impl Drop for Watcher {
     }
 }
 
-async fn a_tree_is_found_and_a_kill_is_noticed(family: Family, ports: [u16; 5]) {
-    let [top, middle, low, other, leaf] = ports;
-    let sandbox = Sandbox::start(family, &ports, &[]);
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tree_is_found_from_a_leaf_and_a_kill_is_noticed(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let sandbox = Sandbox::start(flavor, 5);
+    let ports = sandbox.ports.clone();
+    let [top, middle, low, other, leaf] = ports[..] else { panic!("five servers") };
     sandbox.replicate(&[(top, middle), (middle, low), (top, other), (middle, leaf)]);
     let began = Instant::now();
     let watcher = Watcher::start(vec![key(leaf)]);
     let found =
         until("the whole tree", Duration::from_secs(3), || async { ports.iter().all(|port| watcher.is_valid(*port)) })
             .await;
-    println!("{family:?}: five servers found from a leaf in {found:?}");
+    println!("{flavor}: five servers found from a leaf in {found:?}");
     assert_eq!(watcher.fleet.keys(), {
-        let mut keys = ports.map(key);
+        let mut keys: Vec<InstanceKey> = ports.iter().copied().map(key).collect();
         keys.sort();
         keys
     });
@@ -73,10 +77,9 @@ async fn a_tree_is_found_and_a_kill_is_noticed(family: Family, ports: [u16; 5]) 
     // The source is killed: known long before its next turn, and its replicas are asked at once.
     let before = watcher.fleet.get(&key(middle)).and_then(|i| i.check.last_attempted).expect("asked");
     let killed = Instant::now();
-    let status = std::process::Command::new("kill").args(["-9", &sandbox.pid(top)]).status().expect("kill runs");
-    assert!(status.success());
+    sandbox.signal(top, "KILL");
     until("the death is known", Duration::from_secs(10), || async { !watcher.is_valid(top) }).await;
-    println!("{family:?}: the source's death was in the picture {:?} after the kill", killed.elapsed());
+    println!("{flavor}: the source's death was in the picture {:?} after the kill", killed.elapsed());
     until("its replicas were asked", Duration::from_secs(10), || async {
         watcher.fleet.get(&key(middle)).and_then(|i| i.check.last_attempted).is_some_and(|at| at > before)
     })
@@ -85,17 +88,7 @@ async fn a_tree_is_found_and_a_kill_is_noticed(family: Family, ports: [u16; 5]) 
         watcher.fleet.get(&key(other)).is_some_and(|i| !i.replication.receiver.is_running())
     })
     .await;
-    println!("{family:?}: its replica's receiver was seen to have stopped {:?} after the kill", killed.elapsed());
-    sandbox.run("start", &["--port", &top.to_string()]);
+    println!("{flavor}: its replica's receiver was seen to have stopped {:?} after the kill", killed.elapsed());
+    sandbox.start_one(top);
     until("it is back", Duration::from_secs(15), || async { watcher.is_valid(top) }).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_mysql_tree_is_found_from_a_leaf() {
-    a_tree_is_found_and_a_kill_is_noticed(Family::MySql, [23400, 23401, 23402, 23403, 23404]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_mariadb_tree_is_found_from_a_leaf() {
-    a_tree_is_found_and_a_kill_is_noticed(Family::MariaDb, [23410, 23411, 23412, 23413, 23414]).await;
 }

@@ -1,7 +1,7 @@
 //! One look at real servers of both families: what is read, in how many round trips, and what survives trouble.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
-mod probe_support;
+mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use orchestrator::mysql::{
     ConnectSettings, Connector, MysqlError, MysqlProbe, Probe, ProbeContext, ProbeError, ProbeOutcome, ProbeResult,
     ProbeSettings, TlsMode, UserQueries,
 };
-use probe_support::{Family, Sandbox, account, key, until};
+use rstest::rstest;
+use support::{Sandbox, account, key, until};
 
 fn by_address() -> ProbeSettings {
     ProbeSettings { names: Names::new(NameMethod::AsGiven, "", "", ""), ..Default::default() }
@@ -39,14 +40,17 @@ async fn look_until(probe: &MysqlProbe, port: u16, what: &str, check: impl Fn(&I
     look(probe, port).await
 }
 
-async fn a_source_and_its_replica(family: Family, source: u16, replica: u16) {
-    let sandbox = Sandbox::start(family, &[source, replica], &[]);
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_a_server_offers_is_read(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let sandbox = Sandbox::start(flavor, 2);
+    let [source, replica] = sandbox.ports[..] else { panic!("two servers") };
     sandbox.replicate(&[(source, replica)]);
     sandbox.sql(source, "CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY); INSERT INTO d.t VALUES (1), (2)");
     let probe = probe_with(account(), by_address());
 
     let top = look_until(&probe, source, "the source lists its replica", |i| i.replicas == [key(replica)]).await;
-    assert_eq!(top.flavor(), if family == Family::MariaDb { Flavor::MariaDb } else { Flavor::MySql });
+    assert_eq!(top.flavor(), if flavor == "mariadb" { Flavor::MariaDb } else { Flavor::MySql });
     assert_eq!(top.server_id, u64::from(source));
     assert!(top.log_bin && top.log_replica_updates && !top.read_only);
     assert_eq!(top.binlog_format, "ROW");
@@ -60,7 +64,7 @@ async fn a_source_and_its_replica(family: Family, source: u16, replica: u16) {
             && i.executed_gtid == top.executed_gtid
             && i.replication.read == i.replication.exec
             && i.uptime > 0
-            && i.replication.heartbeat_age_ms.is_some() == (family == Family::MySql)
+            && i.replication.heartbeat_age_ms.is_some() == (flavor == "mysql")
     })
     .await;
     let channel = &below.replication;
@@ -72,9 +76,9 @@ async fn a_source_and_its_replica(family: Family, source: u16, replica: u16) {
     assert!(!channel.read.is_empty() && !channel.relay.is_empty() && !channel.retrieved_gtid.is_empty());
     assert_eq!(channel.seconds_behind, Some(0));
     assert_eq!(below.lag, Some(0));
-    assert_eq!(channel.heartbeat_period_ms, Some(1000));
+    assert_eq!(channel.heartbeat_period_ms, Some(2000));
     assert!(below.read_only);
-    if family == Family::MySql {
+    if flavor == "mysql" {
         assert_eq!(channel.source_uuid, top.server_uuid);
         assert!(channel.auto_position && channel.credentials_available);
         assert!(channel.heartbeat_age_ms.is_some_and(|age| age < 5_000), "{:?}", channel.heartbeat_age_ms);
@@ -93,7 +97,7 @@ async fn a_source_and_its_replica(family: Family, source: u16, replica: u16) {
     }
 
     let again = probe.probe(&key(replica), &ProbeContext::default()).await;
-    println!("{family:?}: {} round trips, {:?}; refused: {:?}", again.round_trips, again.latency, again.refused);
+    println!("{flavor}: {} round trips, {:?}; refused: {:?}", again.round_trips, again.latency, again.refused);
     assert!(again.round_trips <= 6, "{} round trips", again.round_trips);
     assert!(again.refused.is_empty(), "{:?}", again.refused);
 
@@ -101,22 +105,15 @@ async fn a_source_and_its_replica(family: Family, source: u16, replica: u16) {
     sandbox.run("stop", &["--port", &replica.to_string()]);
     let down = probe.probe(&key(replica), &ProbeContext { last: Some(Arc::new(below.clone())), thorough: false }).await;
     assert!(matches!(&down.outcome, ProbeOutcome::Failed { error } if error.is_silence()), "{:?}", down.outcome);
-    sandbox.run("start", &["--port", &replica.to_string()]);
+    sandbox.start_one(replica);
     assert_eq!(look(&probe, replica).await.key, key(replica));
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_a_mysql_server_offers_is_read() {
-    a_source_and_its_replica(Family::MySql, 23000, 23001).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn everything_a_mariadb_server_offers_is_read() {
-    a_source_and_its_replica(Family::MariaDb, 23010, 23011).await;
-}
-
-async fn accounts_and_queries(family: Family, port: u16) {
-    let sandbox = Sandbox::start(family, &[port], &[]);
+async fn accounts_tls_and_queries(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let sandbox = Sandbox::start(flavor, 1);
+    let port = sandbox.ports[0];
     sandbox.sql(
         port,
         "CREATE USER poor@'%' IDENTIFIED BY 'pw'; CREATE USER strict@'%' IDENTIFIED BY 'pw' REQUIRE SSL; \
@@ -169,7 +166,7 @@ async fn accounts_and_queries(family: Family, port: u16) {
     assert_eq!(next.round_trips, 2, "one for the state, one for the lag");
 
     // TLS: in mixed mode an account that is bound to it is let in, and it is remembered; never means never.
-    if family == Family::MySql {
+    if flavor == "mysql" {
         let mixed = probe_with(settings("strict"), by_address());
         look(&mixed, port).await;
         let mut never = settings("strict");
@@ -193,53 +190,48 @@ async fn accounts_and_queries(family: Family, port: u16) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn accounts_tls_and_queries_on_mysql() {
-    accounts_and_queries(Family::MySql, 23020).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn accounts_and_queries_on_mariadb() {
-    accounts_and_queries(Family::MariaDb, 23030).await;
-}
-
 /// A server that hangs is told from one that is gone by the time it takes only, and nothing waits longer than it may.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_hangs_is_given_up_in_time() {
-    let sandbox = Sandbox::start(Family::MariaDb, &[23040], &[]);
+    let sandbox = Sandbox::start("mariadb", 1);
+    let port = sandbox.ports[0];
     let limits = ConnectSettings {
         connect_timeout: Duration::from_millis(300),
         probe_timeout: Duration::from_millis(400),
         ..account()
     };
     let probe = probe_with(limits, by_address());
-    look(&probe, 23040).await;
-    sandbox.run("pause", &["--port", "23040"]);
+    look(&probe, port).await;
+    sandbox.run("pause", &["--port", &port.to_string()]);
     for _ in 0..2 {
-        let result = probe.probe(&key(23040), &ProbeContext::default()).await;
+        let result = probe.probe(&key(port), &ProbeContext::default()).await;
         assert!(matches!(&result.outcome, ProbeOutcome::Failed { error } if error.is_silence()), "{result:?}");
         assert!(result.latency < Duration::from_secs(2), "{:?}", result.latency);
     }
-    sandbox.run("resume", &["--port", "23040"]);
+    sandbox.run("resume", &["--port", &port.to_string()]);
     until("it answers again", Duration::from_secs(5), || async {
-        matches!(probe.probe(&key(23040), &ProbeContext::default()).await.outcome, ProbeOutcome::Seen(_))
+        matches!(probe.probe(&key(port), &ProbeContext::default()).await.outcome, ProbeOutcome::Seen(_))
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_of_an_unwanted_user_are_skipped() {
-    let sandbox = Sandbox::start(Family::MariaDb, &[23050, 23051], &[]);
-    sandbox.replicate(&[(23050, 23051)]);
+    let sandbox = Sandbox::start("mariadb", 2);
+    let [source, replica] = sandbox.ports[..] else { panic!("two servers") };
+    sandbox.replicate(&[(source, replica)]);
     let filters = Filters::new(&[], &[], &[], &["^repl$".to_owned()]);
     let probe = probe_with(account(), ProbeSettings { filters, ..by_address() });
-    let result = probe.probe(&key(23051), &ProbeContext::default()).await;
+    let result = probe.probe(&key(replica), &ProbeContext::default()).await;
     assert!(matches!(result.outcome, ProbeOutcome::Skipped), "{:?}", result.outcome);
 }
 
 /// Switched on while the server runs: a plugin that was installed since the last survey is seen by a thorough look.
-async fn semi_sync_is_read(family: Family, source: u16, replica: u16) {
-    let sandbox = Sandbox::start(family, &[source, replica], &[]);
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn semi_sync_is_read(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let sandbox = Sandbox::start(flavor, 2);
+    let [source, replica] = sandbox.ports[..] else { panic!("two servers") };
     sandbox.replicate(&[(source, replica)]);
     let probe = probe_with(account(), by_address());
     look(&probe, source).await;
@@ -255,24 +247,15 @@ async fn semi_sync_is_read(family: Family, source: u16, replica: u16) {
     assert_eq!((top.source_timeout_ms, top.source_wait_for, top.replica_active), (7000, 1, false));
     let below = seen(probe.probe(&key(replica), &thorough).await).semi_sync;
     assert!(below.replica_enabled && below.replica_active && !below.source_active);
-    assert_eq!(below.replica_new_names, family == Family::MySql);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn semi_sync_of_mysql_is_read() {
-    semi_sync_is_read(Family::MySql, 23060, 23061).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn semi_sync_of_mariadb_is_read() {
-    semi_sync_is_read(Family::MariaDb, 23070, 23071).await;
+    assert_eq!(below.replica_new_names, flavor == "mysql");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ipv6_address_is_dialled_with_its_own_port() {
-    let _sandbox = Sandbox::start(Family::MariaDb, &[23080], &["bind-address=*"]);
+    let sandbox = Sandbox::start_with("mariadb", 1, &["bind-address=*"]);
+    let port = sandbox.ports[0];
     let probe = probe_with(account(), by_address());
-    let six = app::InstanceKey::new("::1", 23080);
+    let six = app::InstanceKey::new("::1", port);
     let server = seen(probe.probe(&six, &ProbeContext::default()).await);
-    assert_eq!((server.key, server.server_id), (six, 23080));
+    assert_eq!((server.key, server.server_id), (six, u64::from(port)));
 }

@@ -119,6 +119,7 @@ fn server(host: &str) -> Instance {
         partial_success: true,
         latency_ns: 20_000_000,
         error: String::new(),
+        unanswered_since: None,
     };
     i
 }

@@ -101,6 +101,10 @@ pub struct Check {
     pub latency_ns: i64,
     /// Why the last probe failed; empty after a success.
     pub error: String,
+    /// Beside the probes an idle session is pinged: since when an answer has been due. `None` while it answers, and for servers that
+    /// are not pinged. Of this node and this moment only, so it is neither stored nor shown.
+    #[serde(skip)]
+    pub unanswered_since: Option<DateTime<Utc>>,
 }
 
 impl Check {

@@ -1,5 +1,6 @@
 //! One replication channel, as its replica reports it (`spec/discovery.md` 5.2, 17).
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{BinlogCoordinates, InstanceKey};
@@ -159,11 +160,49 @@ pub struct Replication {
     pub heartbeat_period_ms: Option<u64>,
     /// Age of the last heartbeat or event received, in milliseconds, at the time of the probe; `None` when not reported.
     pub heartbeat_age_ms: Option<u64>,
+    /// Heartbeats received so far; `None` when not reported. Only good for being compared with the count of an earlier probe.
+    #[serde(skip)]
+    pub heartbeats: Option<u64>,
+    /// Since when probes have found what was received unchanged: end of the first of them, by the observing node's clock.
+    #[serde(skip)]
+    pub unchanged_since: Option<DateTime<Utc>>,
     /// TLS and key options.
     pub tls: ReplicationTls,
 }
 
 impl Replication {
+    /// For how long the receiver, which believes itself connected, has heard nothing, in milliseconds, where that is longer than a
+    /// source that serves is ever silent: it sends a heartbeat when it has had nothing else to send for a period. Half a second, or a
+    /// quarter of a long period, is for the way.
+    pub fn unheard_for(&self) -> Option<u64> {
+        let period = self.heartbeat_period_ms.filter(|period| *period > 0)?;
+        let limit = period.saturating_add((period / 4).max(500));
+        self.heartbeat_age_ms.filter(|age| self.receiver.is_running() && *age > limit)
+    }
+
+    /// Takes into account what an earlier probe of the same channel saw. Servers that do not tell the age of the last heartbeat count
+    /// them: what stayed the same was not received between the end of the earlier probe and the begin of this one. Those that do tell
+    /// it overlook that they are in the middle of receiving a long transaction: what changed was received after the earlier
+    /// probe began. Each probe is given as the times when it began and ended, by the observing node's clock.
+    pub fn compare_with(&mut self, earlier: &Self, before: [DateTime<Utc>; 2], this: [DateTime<Utc>; 2]) {
+        let both_run = self.receiver.is_running() && earlier.receiver.is_running();
+        if self.source != earlier.source || !both_run {
+            return;
+        }
+        let ([before_began, before_ended], [began, ended]) = (before, this);
+        let received = |c: &Self| (c.heartbeats, c.read.clone(), c.retrieved_gtid.clone());
+        if received(self) != received(earlier) {
+            let most = milliseconds(before_began, ended);
+            self.heartbeat_age_ms = self.heartbeat_age_ms.map(|age| age.min(most));
+            return;
+        }
+        let since = earlier.unchanged_since.unwrap_or(before_ended);
+        self.unchanged_since = Some(since);
+        if self.heartbeats.is_some() && self.heartbeat_age_ms.is_none() {
+            self.heartbeat_age_ms = Some(milliseconds(since, began));
+        }
+    }
+
     /// MySQL auto-position or MariaDB GTID is in use.
     pub fn uses_gtid(&self) -> bool {
         self.auto_position || self.uses_mariadb_gtid()
@@ -220,6 +259,11 @@ impl Replication {
     }
 }
 
+/// Never negative: clocks may step.
+fn milliseconds(from: DateTime<Utc>, to: DateTime<Utc>) -> u64 {
+    u64::try_from((to - from).num_milliseconds()).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,5 +286,54 @@ mod tests {
         assert!(channel.fails_to_connect());
         channel.receiver = ThreadState::Running;
         assert!(!channel.fails_to_connect());
+    }
+
+    fn at(seconds: f64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + chrono::TimeDelta::milliseconds((seconds * 1000.0) as i64)
+    }
+
+    fn receiver(heartbeats: Option<u64>, position: i64) -> Replication {
+        Replication {
+            source: InstanceKey::new("db1", 3306),
+            receiver: ThreadState::Running,
+            heartbeat_period_ms: Some(2_000),
+            heartbeats,
+            read: BinlogCoordinates::binary("binlog.1", position),
+            ..Replication::default()
+        }
+    }
+
+    #[test]
+    fn counted_heartbeats_tell_for_how_long_nothing_came() {
+        let first = receiver(Some(7), 100);
+        let mut second = receiver(Some(7), 100);
+        second.compare_with(&first, [at(0.9), at(1.0)], [at(2.0), at(2.1)]);
+        assert_eq!((second.heartbeat_age_ms, second.unheard_for()), (Some(1_000), None));
+        let mut third = receiver(Some(7), 100);
+        third.compare_with(&second, [at(2.0), at(2.1)], [at(3.6), at(3.7)]);
+        assert_eq!(third.unheard_for(), Some(2_600), "counted from the first look that saw it so");
+
+        for news in [receiver(Some(8), 100), receiver(Some(7), 101)] {
+            let mut fourth = news;
+            fourth.compare_with(&third, [at(3.6), at(3.7)], [at(4.0), at(4.1)]);
+            assert_eq!((fourth.heartbeat_age_ms, fourth.unchanged_since), (None, None));
+        }
+        let mut moved = receiver(Some(7), 100);
+        moved.source = InstanceKey::new("db2", 3306);
+        moved.compare_with(&third, [at(3.6), at(3.7)], [at(9.0), at(9.1)]);
+        assert_eq!(moved.heartbeat_age_ms, None, "another source, another count");
+    }
+
+    #[test]
+    fn a_receiver_in_the_middle_of_a_long_transaction_hears_its_source() {
+        let told = |age, position| Replication { heartbeat_age_ms: Some(age), ..receiver(None, position) };
+        let mut growing = told(60_000, 200);
+        growing.compare_with(&told(59_900, 100), [at(0.0), at(0.1)], [at(0.2), at(0.3)]);
+        assert_eq!((growing.heartbeat_age_ms, growing.unheard_for()), (Some(300), None));
+        let mut silent = told(2_501, 100);
+        silent.compare_with(&told(2_401, 100), [at(0.0), at(0.1)], [at(0.2), at(0.3)]);
+        assert_eq!(silent.unheard_for(), Some(2_501));
+        silent.receiver = ThreadState::Other;
+        assert_eq!(silent.unheard_for(), None, "its own state tells more");
     }
 }

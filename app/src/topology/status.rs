@@ -68,7 +68,8 @@ impl Problem {
 
 /// The one meaning of "valid": the last probe that ended was a good one, and no probe hangs.
 ///
-/// A probe hangs when it runs for longer than the slack while nothing good was heard for a poll period and the slack. (The
+/// A probe hangs when it runs for longer than the slack while nothing good was heard for a poll period and the slack, or while
+/// another session, which asks for nothing that may take long, has not been answered for longer than the slack either. (The
 /// original has three definitions, two of which take a hanging server for a good one: `spec/recovery.md` 1.3.)
 pub fn is_check_valid(check: &Check, thresholds: &StatusThresholds, now: DateTime<Utc>) -> bool {
     check.is_valid() && hangs_from(check, thresholds).is_none_or(|from| now < from)
@@ -81,7 +82,9 @@ pub fn hangs_from(check: &Check, thresholds: &StatusThresholds) -> Option<DateTi
     let slack = seconds(thresholds.reasonable_instance_check_seconds);
     let silence =
         seconds(thresholds.instance_poll_seconds.saturating_add(thresholds.reasonable_instance_check_seconds));
-    Some(later(attempted, slack).max(later(seen, silence)))
+    let unheard = later(seen, silence);
+    let unheard = check.unanswered_since.map_or(unheard, |since| unheard.min(later(since, slack)));
+    Some(later(attempted, slack).max(unheard))
 }
 
 /// A probe ended within the last five poll periods.

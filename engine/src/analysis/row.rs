@@ -93,8 +93,7 @@ impl<'a> Row<'a> {
         let witnesses: Vec<Witness> = links
             .map(|link| {
                 let replica = link.replica;
-                let testimony =
-                    Testimony::of(replica, valid(replica), link.channel, instance, source_valid, thresholds);
+                let testimony = Testimony::of(replica, valid(replica), link.channel, instance, source_valid);
                 Witness { link, testimony }
             })
             .collect();

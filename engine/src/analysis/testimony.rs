@@ -7,12 +7,12 @@
 //! |---|---|
 //! | cannot be read by us | nothing |
 //! | receiver runs | the source serves, whatever error number is left over from an earlier try: a server says `Yes` only while it is connected |
-//! | receiver runs, but the last heartbeat or event is older than two heartbeat periods and the slack | the source is silent: a hung or cut-off host resets no connection, so the receiver says `Yes` until its own time-out |
+//! | receiver runs, but has heard nothing for longer than a source that serves is ever silent ([`Replication::unheard_for`]) | the source is silent: a hung or cut-off host resets no connection, so the receiver says `Yes` until its own time-out |
 //! | receiver tries to connect, or stopped, with a lost-connection error | the source cannot be reached from there |
 //! | receiver stopped without such an error | nothing: somebody stopped it, or it failed for another reason. With the original, such a replica does not stand against a source being dead; the evidence says so |
 //! | any of the last three, read before we last reached the source ourselves | nothing yet: it may be a trouble that is over. The replica has to be read again before the source can be called dead |
 
-use app::topology::{Instance, Replication, StatusThresholds, ThreadState};
+use app::topology::{Instance, Replication, ThreadState};
 
 /// What one replica tells about its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,26 +39,18 @@ impl Testimony {
         channel: &Replication,
         source: &Instance,
         source_valid: bool,
-        thresholds: &StatusThresholds,
     ) -> Self {
         if !replica_valid {
             return Self::Unreadable;
         }
-        let told = Self::of_channel(channel, thresholds);
+        let told = Self::of_channel(channel);
         let before_source = replica.check.last_seen < source.check.last_seen;
         if told != Self::Receiving && !source_valid && before_source { Self::Outdated } else { told }
     }
 
-    fn of_channel(channel: &Replication, thresholds: &StatusThresholds) -> Self {
+    fn of_channel(channel: &Replication) -> Self {
         if channel.receiver == ThreadState::Running {
-            let limit = channel.heartbeat_period_ms.filter(|period| *period > 0).map(|period| {
-                let slack = thresholds.reasonable_instance_check_seconds.saturating_mul(1000);
-                period.saturating_mul(2).saturating_add(slack)
-            });
-            return match (channel.heartbeat_age_ms, limit) {
-                (Some(age), Some(limit)) if age > limit => Self::Silent(age),
-                _ => Self::Receiving,
-            };
+            return channel.unheard_for().map_or(Self::Receiving, Self::Silent);
         }
         if channel.fails_to_connect() { Self::CannotConnect } else { Self::NotReceiving }
     }

@@ -76,6 +76,8 @@ fn channel(row: &Record, receivers: &[Record], credentials_available: bool) -> R
         retry_count: row.number(&["Source_Retry_Count", "Master_Retry_Count"]),
         heartbeat_period_ms: heartbeat_period(row, receiver),
         heartbeat_age_ms: receiver.and_then(|r| r.number::<i64>(&["heartbeat_age_us"])).map(microseconds_to_ms),
+        heartbeats: row.number(&["Slave_received_heartbeats", "Replica_received_heartbeats"]),
+        unchanged_since: None,
         tls: tls(row, receiver),
         channel: name,
     }

@@ -44,6 +44,9 @@ pub fn replicas(
             named.insert(key);
         }
     }
+    // A whole process list has sessions of all kinds; a list of readers does not say what they do.
+    let dumps = |row: &&Record| row.get("Command").is_none_or(|command| command.starts_with("Binlog Dump"));
+    let dump_threads: Vec<&Record> = dump_threads.iter().filter(dumps).collect();
     if count_named >= dump_threads.len() {
         return named.into_iter().collect();
     }
@@ -97,6 +100,16 @@ mod tests {
         let rows = [registered("db1", "3310"), registered("db1", "3311")];
         let threads = [thread("10.0.0.1:50000", "repl"), thread("10.0.0.1:50001", "repl")];
         assert_eq!(found(&rows, &threads), ["db1:3310", "db1:3311"]);
+    }
+
+    #[test]
+    fn of_a_whole_process_list_only_readers_count() {
+        let session = |host: &str, command: &str| {
+            let cells = [("Host", host), ("User", "app"), ("Command", command)];
+            Record::new(cells.map(|(name, value)| (name.to_owned(), Some(value.to_owned()))))
+        };
+        let threads = [session("10.0.0.9:50000", "Sleep"), session("10.0.0.1:50001", "Binlog Dump")];
+        assert_eq!(found(&[], &threads), ["10.0.0.1:3306"]);
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Timeouts {
     pub read_ms: u64,
     /// Looking once more at the server that is believed dead: short, because a hung host answers nothing.
     pub failed_read_ms: u64,
+    /// The same once it has let such a look wait in vain: somebody waits for a primary, and the answer it owes would come first.
+    pub failed_read_again_ms: u64,
     /// One changing statement.
     pub statement_ms: u64,
     /// Statements and commits in progress may hold up the old primary of a planned takeover for so long before its sessions end,
@@ -33,6 +35,7 @@ impl Default for Timeouts {
         Self {
             read_ms: 2_000,
             failed_read_ms: 500,
+            failed_read_again_ms: 100,
             statement_ms: 5_000,
             session_wait_ms: 2_000,
             drain_ms: 10_000,

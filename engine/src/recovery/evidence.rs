@@ -11,16 +11,10 @@ impl Machine {
     }
 }
 
-/// The receiver gets, or says it gets, events. A receiver that has heard nothing for two heartbeats and a second has lost
-/// its source and does not know it yet. It is the limit of analysis: with a longer one here, a recovery that analysis calls for would
-/// give up at once, again and again.
+/// The receiver gets, or says it gets, events. One that has heard nothing for too long has lost its source and does not know it yet. It
+/// is the limit of analysis: with a longer one here, a recovery that analysis calls for would give up at once, again and again.
 pub(super) fn receives(replica: &Instance) -> bool {
-    let channel = &replica.replication;
-    let silent = match (channel.heartbeat_age_ms, channel.heartbeat_period_ms) {
-        (Some(age), Some(period)) if period > 0 => age > period.saturating_mul(2).saturating_add(1_000),
-        _ => false,
-    };
-    channel.receiver.is_running() && !silent
+    replica.replication.receiver.is_running() && replica.replication.unheard_for().is_none()
 }
 
 /// The receiver runs or tries to.

@@ -10,7 +10,7 @@ use app::topology::{Instance, Snapshot};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::state::{Before, Next, Participant, Phase};
+use super::state::{Before, NOT_READ_YET, Next, Participant, Phase};
 use super::types::{AbortReason, Decision, LostReplica, RecoverySettings, Report, StepOutcome, TakeoverRequest};
 use crate::plan::{StepList, apply};
 use crate::policy::recovery_for;
@@ -244,7 +244,7 @@ impl Machine {
         self.tell(now, "taken up after an interruption: reading every server afresh");
         self.ended.clear();
         for (key, participant) in &mut self.participants {
-            participant.gone = Some("it was not read yet".to_owned());
+            participant.gone = Some(NOT_READ_YET.to_owned());
             if let Some(server) = snapshot.get(key) {
                 self.facts.insert(key.clone(), server.as_ref().clone());
             }
@@ -560,7 +560,10 @@ impl Machine {
         let reason = if believed_dead { "does it serve after all?" } else { "decisions are made on fresh facts" };
         let step = list.push(&server, phase, Action::Refresh, reason);
         if believed_dead {
-            step.timeout_ms = self.settings.timeouts.failed_read_ms;
+            let timeouts = &self.settings.timeouts;
+            let gone = self.participants.get(key).and_then(|p| p.gone.as_deref());
+            let again = gone.is_some_and(|why| why != NOT_READ_YET);
+            step.timeout_ms = if again { timeouts.failed_read_again_ms } else { timeouts.failed_read_ms };
         }
     }
 

@@ -126,6 +126,9 @@ impl Before {
     }
 }
 
+/// Of a server that nobody has asked in this recovery.
+pub(super) const NOT_READ_YET: &str = "it was not read yet";
+
 /// One server that takes part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Participant {
@@ -162,7 +165,7 @@ impl Participant {
             downtimed,
             lag,
             before: None,
-            gone: Some("it was not read yet".to_owned()),
+            gone: Some(NOT_READ_YET.to_owned()),
             banned: None,
             frozen: false,
             drain_failed: false,

@@ -176,7 +176,7 @@ pub fn render(action: &Action, server: &Instance, options: &Replication) -> Vec<
         Action::SetCredentials => vec![change_source::set_credentials(&dialect, options)],
         Action::StopReplication => vec![dialect.threads("STOP", "")],
         Action::StartReplication => vec![dialect.threads("START", "")],
-        Action::StopReceiver => vec![dialect.threads("STOP", "IO_THREAD")],
+        Action::StopReceiver => stop_receiver(&dialect, server),
         Action::StartReceiver => vec![dialect.threads("START", "IO_THREAD")],
         Action::StopApplier => vec![dialect.threads("STOP", "SQL_THREAD")],
         Action::StartApplier | Action::Drain => vec![dialect.threads("START", "SQL_THREAD")],
@@ -191,6 +191,22 @@ pub fn render(action: &Action, server: &Instance, options: &Replication) -> Vec<
         Action::SetSemiSyncSource { on } => switch(dialect.semi_sync_source, *on),
         Action::SetSemiSyncReplica { on } => switch(dialect.semi_sync_replica, *on),
     }
+}
+
+/// When a semi-sync receiver of MariaDB stops, it connects to its source anew to end the session it had there. A source that
+/// hangs lets it wait for two seconds, so it is told to wait for one, the least that can be said.
+fn stop_receiver(dialect: &Dialect, server: &Instance) -> Vec<String> {
+    let stop = dialect.threads("STOP", "IO_THREAD");
+    if dialect.words != Words::MariaDb || !server.semi_sync.replica_enabled {
+        return vec![stop];
+    }
+    let patience = "rpl_semi_sync_slave_kill_conn_timeout";
+    vec![
+        format!("SET @orchestrator_was = @@GLOBAL.{patience}"),
+        format!("SET GLOBAL {patience} = 1"),
+        stop,
+        format!("SET GLOBAL {patience} = @orchestrator_was"),
+    ]
 }
 
 /// Another name for the same source. A changed host makes the server forget its file and position, so a channel

@@ -55,6 +55,22 @@ fn below_db2(positioning: Positioning) -> Action {
 }
 
 #[test]
+fn a_semi_sync_receiver_of_mariadb_does_not_wait_long_for_a_source_that_hangs() {
+    let mut server = mariadb();
+    assert_eq!(text(&Action::StopReceiver, &server), "STOP SLAVE IO_THREAD");
+    server.semi_sync.replica_enabled = true;
+    assert_eq!(
+        render(&Action::StopReceiver, &server, &server.replication),
+        [
+            "SET @orchestrator_was = @@GLOBAL.rpl_semi_sync_slave_kill_conn_timeout",
+            "SET GLOBAL rpl_semi_sync_slave_kill_conn_timeout = 1",
+            "STOP SLAVE IO_THREAD",
+            "SET GLOBAL rpl_semi_sync_slave_kill_conn_timeout = @orchestrator_was",
+        ]
+    );
+}
+
+#[test]
 fn each_line_of_servers_is_spoken_to_in_its_own_words() {
     let on = |on| Action::SetReadOnly { on, super_too: true };
     for (action, old, new, mariadb_text) in [

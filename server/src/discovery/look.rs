@@ -120,7 +120,7 @@ impl Discovery {
             self.wake.notify_one();
         }
         if let Some(alarms) = self.alarms.as_ref().filter(|_| self.running.load(Ordering::Relaxed)) {
-            alarms.watch(&key);
+            alarms.watch(&key, !seen.instance.replicas.is_empty());
         }
         let known = self.fleet.glance(&key).unwrap_or_else(|| Arc::new(seen.instance));
         if let Some(sink) = self.claims.get() {

@@ -26,7 +26,7 @@ pub use schedule::{Counts, Ended, Pace, Schedule};
 pub use settings::DiscoverySettings;
 
 use crate::fleet::Fleet;
-use crate::mysql::{Alarm, Alarms, Connector, Probe, ProbeError};
+use crate::mysql::{Alarm, Alarms, Connector, Probe, ProbeError, Sign};
 use crate::tasks::{Task, Tasks};
 
 /// Even with nothing due the loop looks up this often.
@@ -253,11 +253,27 @@ impl Discovery {
         }
     }
 
-    /// A server's session ended: it is dead or restarts. It and its witnesses are looked at before anybody else.
+    /// A server's session ended, so it is dead or restarts; or it has stopped answering. It and its witnesses are looked at before
+    /// anybody else.
     fn hear(&self, alarm: &Alarm) {
-        tracing::info!(server = %alarm.key, reason = alarm.reason, "death alarm");
-        self.ask_around(&alarm.key);
-        self.probe_soon(&alarm.key);
+        let key = &alarm.key;
+        match &alarm.sign {
+            Sign::Ended(reason) => {
+                tracing::info!(server = %key, reason, "death alarm");
+                self.fleet.unanswered(key, None);
+            }
+            Sign::Silent(since) => {
+                tracing::debug!(server = %key, "does not answer a ping");
+                self.fleet.unanswered(key, Some(*since));
+            }
+            Sign::Answers => {
+                tracing::debug!(server = %key, "answers pings again");
+                self.fleet.unanswered(key, None);
+                return;
+            }
+        }
+        self.ask_around(key);
+        self.probe_soon(key);
     }
 
     fn ask_around(&self, key: &InstanceKey) {

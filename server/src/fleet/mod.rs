@@ -141,6 +141,18 @@ impl Fleet {
         }
     }
 
+    /// An idle session to this server has waited for an answer since then; `None`: it waits no longer.
+    pub fn unanswered(&self, key: &InstanceKey, since: Option<DateTime<Utc>>) {
+        {
+            let mut inner = self.lock();
+            let Some(instance) = inner.instances.get_mut(key) else { return };
+            Arc::make_mut(instance).check.unanswered_since = since;
+            inner.cached = None;
+        }
+        // Whoever watches the picture looks at it now.
+        self.tell(key);
+    }
+
     /// Records what a probe brought home.
     pub fn observe(&self, observation: Observation) -> Observed {
         let Observation { probed, started, ended, outcome } = observation;
@@ -289,6 +301,7 @@ impl Inner {
         seen.check.last_seen = Some(ended);
         seen.check.partial_success = true;
         seen.check.error = String::new();
+        seen.check.unanswered_since = None;
         let before = self.instances.get(&key).cloned();
         if let Some(before) = &before {
             if before.check.last_attempted.is_some_and(|at| at > started) && before.check.is_valid() {
@@ -296,6 +309,7 @@ impl Inner {
                 return Observed::Ignored;
             }
             carry_over(&mut seen, before);
+            compare_channels(&mut seen, before, [started, ended]);
         }
         if *probed != key && self.instances.remove(probed).is_some() {
             // The server told its real name: the name it was found under is not another server.
@@ -421,6 +435,19 @@ fn carry_over(seen: &mut Instance, before: &Instance) {
     }
 }
 
+/// What each receiver heard since the last good probe, which ran until `last_seen`.
+fn compare_channels(seen: &mut Instance, before: &Instance, this: [DateTime<Utc>; 2]) {
+    let Some(ended) = before.check.last_seen else { return };
+    let began = ended - chrono::TimeDelta::nanoseconds(before.check.latency_ns);
+    for channel in std::iter::once(&mut seen.replication).chain(&mut seen.channels) {
+        let earlier =
+            before.channels.iter().chain([&before.replication]).find(|known| known.channel == channel.channel);
+        if let Some(earlier) = earlier {
+            channel.compare_with(earlier, [began, ended], this);
+        }
+    }
+}
+
 /// Nothing that cluster names and depths rest on differs.
 fn same_place(a: &Instance, b: &Instance) -> bool {
     a.replication.source == b.replication.source
@@ -447,6 +474,8 @@ fn same_for_people(a: &Instance, b: &Instance) -> bool {
             channel.relay = app::BinlogCoordinates::default();
             channel.retrieved_gtid.clear();
             channel.heartbeat_age_ms = None;
+            channel.heartbeats = None;
+            channel.unchanged_since = None;
             channel.receiver_status.clear();
         }
         i

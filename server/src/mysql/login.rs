@@ -32,19 +32,47 @@ const IDLE_FOR: &str = "SET SESSION wait_timeout = 31536000";
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
-/// A session that is logged in and does nothing.
+/// A session that is logged in and does nothing but answer pings.
 pub(super) struct Idle {
     stream: Box<dyn Stream>,
+    /// A ping waits for its answer.
+    asked: bool,
+    /// What has come of the answer so far.
+    answer: Vec<u8>,
 }
 
+/// `COM_PING`: one byte in a packet of its own.
+const PING: [u8; 5] = [1, 0, 0, 0, 0x0e];
+
 impl Idle {
-    /// Completes when the server ends the connection, by itself or by dying, with what was heard of it.
-    pub(super) async fn ended(mut self) -> String {
-        let mut byte = [0_u8; 1];
-        match self.stream.read(&mut byte).await {
-            Ok(0) => "the server closed the connection".to_owned(),
-            Ok(_) => "the server ended the session".to_owned(),
-            Err(error) => error.to_string(),
+    /// Asks for a sign of life, which [`Self::heard`] hears.
+    pub(super) async fn ping(&mut self) -> io::Result<()> {
+        self.asked = true;
+        self.stream.write_all(&PING).await?;
+        self.stream.flush().await
+    }
+
+    /// Completes when the server has answered a ping; fails when it has ended the session, by itself or by dying, with what was
+    /// heard of it. May be dropped at any moment and called again.
+    pub(super) async fn heard(&mut self) -> Result<(), String> {
+        const ENDED: &str = "the server ended the session";
+        let mut bytes = [0_u8; 64];
+        loop {
+            let count = self.stream.read(&mut bytes).await.map_err(|error| error.to_string())?;
+            if count == 0 {
+                return Err("the server closed the connection".to_owned());
+            }
+            self.answer.extend(bytes.iter().take(count));
+            if !self.asked || self.answer.len() > LONGEST {
+                return Err(ENDED.to_owned());
+            }
+            let [a, b, c, _sequence, payload @ ..] = self.answer.as_slice() else { continue };
+            if payload.len() >= usize::from(*a) | usize::from(*b) << 8 | usize::from(*c) << 16 {
+                let fine = payload.first() == Some(&0);
+                self.asked = false;
+                self.answer.clear();
+                return if fine { Ok(()) } else { Err(ENDED.to_owned()) };
+            }
         }
     }
 }
@@ -126,7 +154,7 @@ pub(super) async fn login(key: &InstanceKey, settings: &ConnectSettings, use_tls
         }
     }
     wire.query(IDLE_FOR).await.map_err(io_failed).and_then(|answer| server_error(&answer, capabilities))?;
-    Ok(Idle { stream: wire.stream })
+    Ok(Idle { stream: wire.stream, asked: false, answer: Vec::new() })
 }
 
 /// Finds out about a host that vanished without a word, and keeps firewalls from forgetting the idle connection.

@@ -13,7 +13,7 @@ mod settings;
 mod tls;
 mod user_queries;
 
-pub use alarm::{Alarm, Alarms};
+pub use alarm::{Alarm, Alarms, Sign};
 pub use connect::{Connector, Lease};
 pub use control::{Control, MysqlControl};
 pub use drain::{DrainProgress, Drained};

@@ -68,6 +68,9 @@ impl Question {
             Self::DumpThreads if can.replica_terms && can.performance_schema => {
                 Some(DUMP_THREADS.replace("{schema}", "performance_schema"))
             }
+            // MariaDB (10.11.14) crashes when its client goes away, or is killed, in the middle of a question to
+            // information_schema.processlist: a poller that dies would take its servers with it.
+            Self::DumpThreads if can.named_connections => Some("SHOW PROCESSLIST".to_owned()),
             Self::DumpThreads => Some(DUMP_THREADS.replace("{schema}", "information_schema")),
             Self::GroupMembers => {
                 (mysql && survey.has("group_replication_group_name")).then(|| GROUP_MEMBERS.to_owned())
@@ -168,6 +171,7 @@ mod tests {
         assert_eq!(ask(Question::BinaryLog, &maria), "SHOW MASTER STATUS");
         assert!(ask(Question::DumpThreads, &new).contains("performance_schema.processlist"));
         assert!(ask(Question::DumpThreads, &old).contains("information_schema.processlist"));
+        assert_eq!(ask(Question::DumpThreads, &maria), "SHOW PROCESSLIST");
         assert_eq!(ask(Question::Receivers, &maria), "");
         assert_eq!(ask(Question::GroupMembers, &new), "", "the plugin is not there");
     }

@@ -85,7 +85,7 @@ impl RecoveryService {
         if !self.leads(now) {
             return false;
         }
-        let mut urgent = false;
+        let mut urgent = self.ask_about_unanswered(&snapshot, now);
         let tracked: Vec<Tracked> = self.tracked().values().cloned().collect();
         self.count_failing(&tracked, now);
         for problem in tracked {
@@ -214,6 +214,22 @@ impl RecoveryService {
             self.parts.discovery.probe_soon(key);
         }
         urgent
+    }
+
+    /// A server that does not answer pings is asked about at once and again and again: for how long its replicas have heard nothing from
+    /// it is what decides, and some servers tell that only by what does not change from one look to the next. `true` when there is one.
+    fn ask_about_unanswered(&self, snapshot: &Snapshot, now: DateTime<Utc>) -> bool {
+        let lately = |since: DateTime<Utc>| now.signed_duration_since(since) < EMERGENCY_LASTS;
+        let silent = snapshot.instances.values().filter(|i| i.check.unanswered_since.is_some_and(lately));
+        let mut any = false;
+        for server in silent {
+            any = true;
+            let replicas = snapshot.replicas_of(&server.key);
+            for replica in replicas.filter(|r| self.asked.may(&r.key, BREATH, Instant::now())) {
+                self.parts.discovery.probe_soon(&replica.key);
+            }
+        }
+        any
     }
 
     /// Tells of a problem, and records it, once in its time (`spec/recovery.md` 3.3.1).

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::InstanceKey;
 use app::recovery::Recovery;
 use app::topology::Instance;
 use orchestrator::config::{Config, LiveConfig};
@@ -14,6 +13,7 @@ use orchestrator::services::{self, Services};
 use orchestrator::settings;
 use orchestrator::store::Store;
 
+pub use super::key;
 use super::{Sandbox, eventually};
 
 /// Configuration of the tests: polls each second, recovers everything.
@@ -128,11 +128,6 @@ async fn run(config: &str) -> Services {
 /// Who does what tests do.
 pub fn actor() -> Actor {
     Actor { name: "test".to_owned(), address: "127.0.0.1".to_owned() }
-}
-
-/// The key of a server of the sandbox.
-pub fn key(port: u16) -> InstanceKey {
-    InstanceKey::new("127.0.0.1", port)
 }
 
 /// A source with replicas, in GTID replication; the first port is the source.

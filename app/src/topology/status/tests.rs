@@ -168,6 +168,11 @@ fn a_probe_hangs_once_it_runs_longer_than_the_slack_and_nothing_was_heard_for_a_
     assert!(!is_check_valid(&check(120.0), &thresholds, at(121.0)));
     // An extra probe between two polls does not make a server invalid early.
     assert!(is_check_valid(&check(102.0), &thresholds, at(105.9)));
+    // Unless another session has been waiting for its answer as long.
+    let pinged = |since| Check { unanswered_since: Some(at(since)), ..check(102.0) };
+    assert!(!is_check_valid(&pinged(101.9), &thresholds, at(103.0)));
+    assert!(is_check_valid(&pinged(101.9), &thresholds, at(102.9)), "the probe is given its second");
+    assert!(is_check_valid(&pinged(102.5), &thresholds, at(103.4)), "and so is the ping");
     // None in flight: the last answer stands.
     assert!(is_check_valid(&check(99.9), &thresholds, at(500.0)));
 }
