@@ -69,6 +69,8 @@ pub struct Drawing {
     pub far: Memo<bool>,
     /// The part on the screen is changing right now.
     pub moving: RwSignal<bool>,
+    /// Its scale is.
+    pub zooming: RwSignal<bool>,
     /// A person chose the part: it is not fitted any more.
     touched: RwSignal<bool>,
     turn: StoredValue<u64>,
@@ -178,6 +180,7 @@ impl Drawing {
             whole,
             far: Memo::new(move |_| shown.get().scale < FAR),
             moving: RwSignal::new(false),
+            zooming: RwSignal::new(false),
             touched: RwSignal::new(camera.is_some()),
             turn: StoredValue::new(0),
         };
@@ -257,17 +260,19 @@ impl Drawing {
 
     /// A person chooses another part.
     pub fn look(self, ui: Ui, change: impl FnOnce(Camera) -> Camera) {
-        let next = change(self.camera.get_untracked());
-        if next != self.camera.get_untracked() {
-            self.camera.set(next);
-            if !self.moving.get_untracked() {
-                self.moving.set(true);
-            }
-            if !self.touched.get_untracked() {
-                self.touched.set(true);
-            }
-            self.remember(ui);
+        let before = self.camera.get_untracked();
+        let next = change(before);
+        if next == before {
+            return;
         }
+        self.camera.set(next);
+        let zooms = (next.scale - before.scale).abs() > 1e-9;
+        for (flag, on) in [(self.moving, true), (self.zooming, zooms), (self.touched, true)] {
+            if on && !flag.get_untracked() {
+                flag.set(true);
+            }
+        }
+        self.remember(ui);
     }
 
     /// Zooms around the middle of the pane.
@@ -297,6 +302,7 @@ impl Drawing {
             move || {
                 if is_latest() {
                     self.moving.set(false);
+                    self.zooming.set(false);
                 }
             },
             AT_REST,

@@ -179,7 +179,9 @@ fn Fold(
     let text = move || sum.with(|s| s.as_ref().map_or_else(|| below.get().to_string(), |s| s.short.clone()));
     view! {
         <Show when=move || { below.get() > 0 }>
+            // The focus stays in the tree, whose keys it is for.
             <button type="button" class=class tabindex="-1" aria-label=label title=label
+                on:mousedown=|event| event.prevent_default()
                 on:click=move |_| key.with_value(|key| drawing.toggle(ui, key))>
                 <Icon name=icon />
                 <span>{text}</span>

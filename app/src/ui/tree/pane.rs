@@ -76,6 +76,8 @@ pub fn TreePane() -> impl IntoView {
             class:far=move || drawing.far.get()
             class:farther=move || farther.get()
             class:moving=move || drawing.moving.get()
+            class:zooming=move || drawing.zooming.get()
+            class:right=move || drawing.plot.with(|p| p.picture.direction == Direction::Right)
             class:holding=move || holding.get()
             class:afterwards=afterwards
             node_ref=pane
