@@ -3,6 +3,8 @@ import { defineConfig } from "@playwright/test";
 
 export default defineConfig({
   testDir: "tests",
+  // One folder for each run of those side by side (scripts/end2end.sh).
+  outputDir: process.env.END2END_OUTPUT ?? "test-results",
   timeout: 60_000,
   fullyParallel: false,
   workers: 1,

@@ -66,7 +66,7 @@ phase_test_page() { run_tests --package app --features ui --lib ui::; }
 
 phase_end2end() {
     [[ -f end2end/package.json ]] || { note "no end2end/ yet" && return 0; }
-    scripts/with-fleet.sh "$PROJECT_DIR/scripts/playwright.sh"
+    scripts/end2end.sh
 }
 
 # Each phase is a process of its own, so that its first error ends it.

@@ -95,6 +95,9 @@ pub struct NodeStatus {
     pub pending_writes: u64,
     /// Recoveries are switched on.
     pub recoveries_enabled: bool,
+    /// `RecoveryPeriodBlockSeconds`: a recovery that nobody acknowledged blocks further ones of its cluster so long.
+    #[serde(default)]
+    pub recovery_block_seconds: i64,
     /// Servers known.
     pub servers: u64,
     /// Clusters known.
@@ -145,6 +148,18 @@ pub struct ClusterSummary {
     pub auto_source_recovery: bool,
     /// A dead intermediate source is recovered automatically.
     pub auto_intermediate_recovery: bool,
+    /// Largest known lag of a replica that is not in downtime, seconds; `None` when none is known.
+    #[serde(default)]
+    pub max_lag: Option<i64>,
+    /// Servers by data centre, those without one left out.
+    #[serde(default)]
+    pub data_centers: BTreeMap<String, u64>,
+    /// Servers by family and major version, e.g. `MySQL 8.4`.
+    #[serde(default)]
+    pub versions: BTreeMap<String, u64>,
+    /// Tags of its servers, `name=value` or `name`, each once.
+    #[serde(default)]
+    pub tags: Vec<String>,
 }
 
 /// One server as the page shows it.

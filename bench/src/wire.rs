@@ -6,7 +6,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use app::InstanceKey;
 use mysql_common::constants::{CapabilityFlags, ColumnType, StatusFlags};
 use mysql_common::packets::{Column, HandshakePacket};
@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::args::Args;
 use crate::trees;
 
-/// Servers in one cluster.
+/// Servers in one cluster, unless `--cluster` says another number.
 pub const CLUSTER: usize = 50;
 
 /// Servers with consecutive numbers get addresses in 127.64.0.0/10.
@@ -39,7 +39,9 @@ pub fn key(number: usize, port: u16) -> InstanceKey {
 pub async fn run(args: &mut Args) -> Result<()> {
     let port: u16 = args.value("--port", 0)?;
     let count: usize = args.value("--servers", 100)?;
+    let size: usize = args.value("--cluster", CLUSTER)?;
     args.end()?;
+    ensure!(size > 0, "--cluster wants a number above 0");
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
     println!("{}", listener.local_addr()?.port());
     let began = Instant::now();
@@ -47,7 +49,7 @@ pub async fn run(args: &mut Args) -> Result<()> {
         let (stream, _) = listener.accept().await?;
         tokio::spawn(async move {
             // A client that goes away is how each session ends.
-            let _ = serve(stream, count, began).await;
+            let _ = serve(stream, count, size, began).await;
         });
     }
 }
@@ -55,15 +57,18 @@ pub async fn run(args: &mut Args) -> Result<()> {
 struct Server {
     number: usize,
     port: u16,
+    /// Servers in all.
     count: usize,
+    /// Servers in one cluster.
+    size: usize,
     began: Instant,
 }
 
-async fn serve(stream: TcpStream, count: usize, began: Instant) -> Result<()> {
+async fn serve(stream: TcpStream, count: usize, size: usize, began: Instant) -> Result<()> {
     stream.set_nodelay(true)?;
     let SocketAddr::V4(local) = stream.local_addr()? else { bail!("not of this network") };
     let number = u32::from(*local.ip()).checked_sub(FIRST).context("not one of ours")? as usize;
-    let server = Server { number, port: local.port(), count, began };
+    let server = Server { number, port: local.port(), count, size, began };
     let mut wire = Wire { stream: BufReader::with_capacity(4096, stream), out: vec![] };
 
     let mut greeting = vec![];
@@ -179,7 +184,7 @@ impl Server {
     }
 
     fn first(&self) -> usize {
-        self.number - self.number % CLUSTER
+        self.number - self.number % self.size
     }
 
     fn source(&self) -> Option<usize> {
@@ -222,7 +227,7 @@ impl Server {
 
     fn replicas(&self) -> Vec<Vec<String>> {
         let place = self.number - self.first();
-        (1..CLUSTER)
+        (1..self.size)
             .filter(|other| trees::source_of(*other) == Some(place) && self.first() + other < self.count)
             .map(|other| {
                 let number = self.first() + other;
@@ -348,7 +353,7 @@ mod tests {
 
     #[test]
     fn replicas_name_the_source_that_names_them() {
-        let server = |number| Server { number, port: 1, count: 100, began: Instant::now() };
+        let server = |number| Server { number, port: 1, count: 100, size: CLUSTER, began: Instant::now() };
         let below = server(51).replicas();
         assert!(!below.is_empty());
         for row in below {

@@ -16,26 +16,28 @@ const addresses = [
   "/web/nothing-lives-here",
 ];
 
-for (const theme of ["light", "dark", "contrast"]) {
-  for (const address of addresses) {
-    test(`axe finds nothing at ${address} (${theme})`, async ({ page, complaints }) => {
-      await page.addInitScript((name) => localStorage.setItem("orchestrator.theme", name), theme);
-      await page.goto(address);
-      await expect(page.getByRole("heading").first()).toBeVisible();
-      await expect(page.getByText("Reading…")).toHaveCount(0);
+for (const address of addresses) {
+  test(`axe finds nothing at ${address}, in any theme`, async ({ page, complaints }) => {
+    await page.goto(address);
+    await expect(page.getByRole("heading").first()).toBeVisible();
+    await expect(page.getByText("Reading…")).toHaveCount(0);
+    // Colours fade from theme to theme: axe is not to measure them half-way.
+    await page.emulateMedia({ reducedMotion: "reduce" });
+    for (const theme of ["light", "dark", "contrast"]) {
+      await page.evaluate((name) => document.documentElement.setAttribute("data-theme", name), theme);
       const { violations } = await new AxeBuilder({ page }).analyze();
-      expect(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`)).toEqual([]);
-      // A cluster that is not there is answered with 404, which the browser writes down.
-      if (!fleet.here) complaints.length = 0;
-    });
-  }
+      expect(violations.map((v) => `${theme}: ${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`)).toEqual([]);
+    }
+    // A cluster that is not there is answered with 404, which the browser writes down.
+    if (!fleet.here) complaints.length = 0;
+  });
 }
 
 test("the palette opens by keyboard, finds a page and gives the focus back", async ({ page }) => {
   await page.goto("/web/clusters");
   await page.getByRole("link", { name: "Audit" }).focus();
   await page.keyboard.press("Control+k");
-  const input = page.getByRole("combobox");
+  const input = page.getByRole("combobox", { name: /^Find a server/ });
   await expect(input).toBeFocused();
   const { violations } = await new AxeBuilder({ page }).include(".palette").analyze();
   expect(violations.map((v) => v.id)).toEqual([]);

@@ -219,13 +219,9 @@ async fn intermediate_source_killed(#[values("mariadb", "mysql")] flavor: &'stat
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "no recovery of co-sources in this version"]
+#[ignore = "long: make chaos"]
 async fn co_source_killed(#[values("mariadb", "mysql")] flavor: &'static str) {
-    let row = Row::of("co-source killed", flavor);
-    if !HAS_CO_SOURCES {
-        return row.skip("co-sources are not recovered in this version");
-    }
-    let mut row = row;
+    let mut row = Row::of("co-source killed", flavor);
     let arena = Arena::start(Shape::of(flavor)).await;
     let (source, other) = (arena.source(), arena.sandbox.ports[1]);
     // Each of the two replicates from the other; the second one stays read-only.
@@ -247,9 +243,6 @@ async fn co_source_killed(#[values("mariadb", "mysql")] flavor: &'static str) {
     let healed = arena.comes_back(source);
     arena.audit(row, healed, &[source]).await;
 }
-
-/// `true` once there is a recovery for `DeadCoMaster`.
-const HAS_CO_SOURCES: bool = false;
 
 fn words(flavor: &str, thread: &str) -> &'static str {
     match (flavor, thread) {

@@ -5,11 +5,26 @@ use leptos::prelude::*;
 
 use super::act::act;
 use super::icon::Icon;
-use crate::api::{RecoveriesSwitch, Role};
+use crate::api::{AcknowledgeRequest, RecoveriesSwitch, Role};
 use crate::ui::infra::api::{path, send_only};
-use crate::ui::model::age::moment_text;
+use crate::ui::model::age::{left_text, moment_text};
+use crate::ui::model::recovery::{Block, blocks};
+use crate::ui::model::route::Route;
 use crate::ui::state::live::Liveness;
 use crate::ui::state::{Ui, use_ui};
+
+/// What a line of the banner offers to those who may.
+#[derive(Debug, Clone, PartialEq)]
+enum Offer {
+    None,
+    /// To switch recoveries on.
+    SwitchOn,
+    /// To acknowledge the recovery that blocks.
+    Acknowledge(Block),
+}
+
+/// So many blocked clusters are named at once.
+const BLOCKS: usize = 3;
 
 /// One line of the banner.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,8 +32,7 @@ struct Line {
     class: &'static str,
     icon: &'static str,
     text: String,
-    /// Offers to switch recoveries on.
-    switch: bool,
+    offer: Offer,
 }
 
 fn lines(ui: Ui) -> Vec<Line> {
@@ -26,17 +40,17 @@ fn lines(ui: Ui) -> Vec<Line> {
     if let Liveness::Stale(since) = ui.link.liveness(ui.clock.now()) {
         let since = since.map(moment_text).unwrap_or_else(|| "the beginning".to_owned());
         let text = format!("Not live: the service is not heard since {since}. What is shown is of that moment.");
-        lines.push(Line { class: "tone-unknown", icon: "question", text, switch: false });
+        lines.push(Line { class: "tone-unknown", icon: "question", text, offer: Offer::None });
     }
     ui.fleet.node.value.with(|node| {
         let Some(node) = node else { return };
         if !node.recoveries_enabled {
             let text = "Recoveries are switched off everywhere: nothing fails over by itself.".to_owned();
-            lines.push(Line { class: "tone-attention", icon: "triangle", text, switch: true });
+            lines.push(Line { class: "tone-attention", icon: "triangle", text, offer: Offer::SwitchOn });
         }
         if !node.is_leader {
             let text = format!("{} is not the leader: it watches and does not act.", node.hostname);
-            lines.push(Line { class: "tone-attention", icon: "triangle", text, switch: false });
+            lines.push(Line { class: "tone-attention", icon: "triangle", text, offer: Offer::None });
         }
         if let Some(error) = &node.backend_error {
             let since = node.backend_down_since.map(moment_text).unwrap_or_default();
@@ -44,17 +58,49 @@ fn lines(ui: Ui) -> Vec<Line> {
                 "The backend does not answer since {since}: {error}. Watching and recovering go on; {} writes wait.",
                 node.pending_writes
             );
-            lines.push(Line { class: "tone-broken", icon: "cross", text, switch: false });
+            lines.push(Line { class: "tone-broken", icon: "cross", text, offer: Offer::None });
         }
     });
+    lines.extend(blocked(ui));
     ui.fleet.session.value.with(|session| {
         if let Some(session) = session.as_ref().filter(|s| s.role == Role::Viewer) {
             let why = if session.read_only_because.is_empty() { "" } else { ": " };
             let text = format!("You may look and not act{why}{}", session.read_only_because);
-            lines.push(Line { class: "tone-unknown", icon: "lock", text, switch: false });
+            lines.push(Line { class: "tone-unknown", icon: "lock", text, offer: Offer::None });
         }
     });
     lines
+}
+
+/// Clusters that would not be recovered now, because nobody acknowledged an earlier recovery.
+fn blocked(ui: Ui) -> Vec<Line> {
+    let seconds = ui.fleet.node.value.with(|node| node.as_ref().map_or(0, |n| n.recovery_block_seconds));
+    let now = ui.clock.now();
+    let blocks = ui.fleet.recoveries.value.with(|list| blocks(list.as_deref().unwrap_or_default(), seconds, now));
+    let more = blocks.len().saturating_sub(BLOCKS);
+    let line = |block: Block| Line {
+        class: "tone-attention",
+        icon: "lock",
+        text: format!(
+            "{}: no recovery before {} unless the last one is acknowledged.",
+            block.cluster,
+            moment_text(block.until)
+        ),
+        offer: Offer::Acknowledge(block),
+    };
+    let mut lines: Vec<Line> = blocks.into_iter().take(BLOCKS).map(line).collect();
+    if more > 0 {
+        let text = format!("{more} more clusters wait for an acknowledgement: see Recoveries.");
+        lines.push(Line { class: "tone-attention", icon: "lock", text, offer: Offer::None });
+    }
+    lines
+}
+
+fn acknowledge(ui: Ui, uid: String) {
+    let body = AcknowledgeRequest { comment: "acknowledged from the banner".to_owned() };
+    let call =
+        async move { send_only(Method::PUT, &path(&["recoveries", &uid, "acknowledgement"]), Some(&body)).await };
+    act(ui, "Acknowledged.", call, || {});
 }
 
 /// Switches recoveries on or off everywhere.
@@ -72,14 +118,21 @@ pub fn Banner() -> impl IntoView {
     let ui = use_ui();
     let lines = Memo::new(move |_| lines(ui));
     let one = move |line: Line| {
-        let switch = line.switch;
+        let offer = match line.offer {
+            Offer::None => ().into_any(),
+            Offer::SwitchOn => view! {
+                <Show when=move || ui.may_administer()>
+                    <button type="button" on:click=move |_| switch_recoveries(ui, true)>"Switch on"</button>
+                </Show>
+            }
+            .into_any(),
+            Offer::Acknowledge(block) => view! { <Blocked block=block /> }.into_any(),
+        };
         view! {
             <li class=format!("banner-line {}", line.class)>
                 <Icon name=line.icon />
                 <span>{line.text}</span>
-                <Show when=move || switch && ui.may_administer()>
-                    <button type="button" on:click=move |_| switch_recoveries(ui, true)>"Switch on"</button>
-                </Show>
+                {offer}
             </li>
         }
     };
@@ -89,5 +142,21 @@ pub fn Banner() -> impl IntoView {
                 <ul><For each=move || lines.get() key=|line| line.text.clone() children=one /></ul>
             </Show>
         </div>
+    }
+}
+
+/// The time that is left, the way to the recovery, and the button that ends the block. The time is not read out each second.
+#[component]
+fn Blocked(block: Block) -> impl IntoView {
+    let ui = use_ui();
+    let until = block.until;
+    let left = Memo::new(move |_| left_text(until, ui.clock.now()));
+    let uid = StoredValue::new(block.uid.clone());
+    view! {
+        <span class="banner-left" aria-hidden="true">{move || left.get()}</span>
+        <a href=Route::Recovery { id: block.uid }.address()>"Look at it"</a>
+        <Show when=move || ui.may_operate()>
+            <button type="button" on:click=move |_| acknowledge(ui, uid.get_value())>"Acknowledge"</button>
+        </Show>
     }
 }

@@ -22,6 +22,8 @@ fn path(name: &str) -> &'static str {
         "fit" => "M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4",
         "plus" => "M8 3v10M3 8h10",
         "minus" => "M3 8h10",
+        "fold" => "M8 2v4.4M5.6 4.2L8 6.6l2.4-2.4M8 14V9.6M5.6 11.8L8 9.4l2.4 2.4M2.4 8h11.2",
+        "unfold" => "M8 6.4V2M5.6 4.4L8 2l2.4 2.4M8 9.6V14M5.6 11.6L8 14l2.4-2.4M2.4 8h11.2",
         "turn" => "M3 3h4v4H3zM10 9h4v4h-4zM7 5h3.5a1.5 1.5 0 0 1 1.5 1.5V9",
         "close" => "M4 4l8 8M12 4l-8 8",
         "link" => {

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use super::banner::switch_recoveries;
 use super::icon::Icon;
 use crate::ui::infra::prefs::{Theme, set_theme};
+use crate::ui::infra::views::saved_views;
 use crate::ui::model::fleet::display_name;
 use crate::ui::model::recovery::headline;
 use crate::ui::model::route::Route;
@@ -38,6 +39,9 @@ fn entries(ui: Ui) -> Vec<Entry> {
             }
         }
     });
+    for view in saved_views() {
+        entries.push(entry("view", view.name, String::new(), Does::Go(Route::parse(&view.address))));
+    }
     for (label, route) in [
         ("Clusters", Route::dashboard()),
         ("Recoveries", Route::recoveries()),

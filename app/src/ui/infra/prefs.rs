@@ -37,7 +37,8 @@ impl Theme {
 
 const THEME: &str = "orchestrator.theme";
 
-fn storage() -> Option<web_sys::Storage> {
+/// What this browser keeps for the page; `None` where it keeps nothing.
+pub(super) fn storage() -> Option<web_sys::Storage> {
     window().local_storage().ok().flatten()
 }
 

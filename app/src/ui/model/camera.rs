@@ -1,5 +1,7 @@
 //! What part of a picture is on the screen: a shift and a scale.
 
+use super::decimal::{Decimal, px};
+
 /// Smallest and largest scale.
 pub const SCALES: (f64, f64) = (0.08, 2.0);
 
@@ -16,6 +18,11 @@ impl Point {
     /// A point.
     pub fn new(x: f64, y: f64) -> Self {
         Self { x, y }
+    }
+
+    /// `x y`, as path data wants it.
+    pub fn text(self) -> String {
+        format!("{} {}", px(self.x), px(self.y))
     }
 }
 
@@ -92,7 +99,12 @@ impl Camera {
 
     /// `x,y,scale` for an address.
     pub fn text(self) -> String {
-        format!("{:.0},{:.0},{:.2}", self.shift.x, self.shift.y, self.scale)
+        format!("{},{},{}", Decimal(self.shift.x, 0), Decimal(self.shift.y, 0), Decimal(self.scale, 2))
+    }
+
+    /// The value of the style `transform` that shows it.
+    pub fn transform(self) -> String {
+        format!("translate({}px, {}px) scale({})", px(self.shift.x), px(self.shift.y), Decimal(self.scale, 5))
     }
 
     /// The camera of an address; `None` when the text is none or the scale is out of range.

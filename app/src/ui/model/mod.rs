@@ -4,8 +4,12 @@
 pub mod age;
 pub mod camera;
 pub mod data_centre;
+pub mod decimal;
+pub mod find;
 pub mod fleet;
+pub mod fold;
 pub mod move_targets;
+pub mod order;
 pub mod plan;
 pub mod reaction;
 pub mod readiness;

@@ -54,6 +54,31 @@ pub fn progress_text(recovery: &Recovery) -> String {
     if done == all { format!("{all} {noun}") } else { format!("{done} of {all} {noun}") }
 }
 
+/// Why a cluster would not be recovered now: an earlier recovery that nobody acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// The earlier recovery.
+    pub uid: String,
+    /// Alias of the cluster, or its name.
+    pub cluster: String,
+    /// The block ends by itself then.
+    pub until: DateTime<Utc>,
+}
+
+/// The clusters that would not be recovered now, as the service judges it (`spec/recovery.md` 3.3.3), latest first.
+pub fn blocks(recoveries: &[Recovery], block_seconds: i64, now: DateTime<Utc>) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    for recovery in recoveries.iter().filter(|r| !r.is_running() && r.acknowledged.is_none()) {
+        let alias = &recovery.cluster_alias;
+        let cluster = if alias.is_empty() { &recovery.cluster } else { alias }.clone();
+        let until = recovery.started + Duration::seconds(block_seconds.clamp(0, 1 << 31));
+        if until > now && blocks.iter().all(|known| known.cluster != cluster) {
+            blocks.push(Block { uid: recovery.uid.clone(), cluster, until });
+        }
+    }
+    blocks
+}
+
 /// Puts a record into a list that is kept newest first; a record that is known is replaced.
 pub fn upsert(list: &mut Vec<Recovery>, recovery: Recovery) {
     match list.iter_mut().find(|r| r.uid == recovery.uid) {
@@ -129,6 +154,20 @@ pub(crate) mod tests {
         assert_eq!(headline(&record, now), "DeadMaster db1:3306 → promoted db3:3306 in 0.4 s");
         record.state = RecoveryState::Failed { reason: "no candidate".to_owned() };
         assert_eq!(headline(&record, now), "DeadMaster db1:3306: failed, no candidate");
+    }
+
+    #[test]
+    fn what_nobody_acknowledged_blocks_its_cluster_for_a_while() {
+        let now = DateTime::from_timestamp(1000, 0).expect("moment");
+        let ended = |uid: &str, started| Recovery { state: RecoveryState::Succeeded, ..recovery(uid, started) };
+        let list = [recovery("running", 990), ended("late", 900), ended("early", 800)];
+        let told = blocks(&list, 300, now);
+        assert_eq!(told.iter().map(|b| (b.uid.as_str(), b.cluster.as_str())).collect::<Vec<_>>(), [("late", "orders")]);
+        assert_eq!(told[0].until.timestamp(), 1200);
+        assert!(blocks(&list, 100, now).is_empty(), "over by itself");
+        let acknowledged = crate::recovery::Acknowledgement { at: now, by: "dba".into(), comment: "seen".into() };
+        let done = [Recovery { acknowledged: Some(acknowledged), ..ended("late", 900) }];
+        assert!(blocks(&done, 300, now).is_empty());
     }
 
     #[test]

@@ -9,10 +9,8 @@ use crate::InstanceKey;
 pub enum Route {
     /// The dashboard.
     Clusters {
-        /// Words that a cluster must match; empty for all.
-        filter: String,
-        /// Only clusters in this state (`Tone::word`); empty for all.
-        state: String,
+        /// Which clusters, and how.
+        view: FleetView,
     },
     /// One cluster.
     Cluster {
@@ -20,8 +18,8 @@ pub enum Route {
         name: String,
         /// The selected server.
         server: Option<InstanceKey>,
-        /// The part of the tree on the screen (`Camera::text`); empty for all of it.
-        view: String,
+        /// What of the tree is on the screen.
+        view: TreeView,
         /// Beside the tree stands what would happen if a source died now.
         readiness: bool,
     },
@@ -60,25 +58,60 @@ pub enum Route {
     },
 }
 
+/// Which clusters the dashboard shows, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FleetView {
+    /// Words that a cluster must match (`model::fleet::listed`); empty for all.
+    pub filter: String,
+    /// Only clusters in this state (`Tone::word`); empty for all.
+    pub state: String,
+    /// What they are grouped by (`model::fleet::Grouping::name`); empty for one list.
+    pub group: String,
+}
+
+/// What of a tree is on the screen.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TreeView {
+    /// The part (`Camera::text`); empty for all of it.
+    pub camera: String,
+    /// Servers whose sub-trees are folded, with commas between them.
+    pub folded: String,
+    /// Replicas that need no look are left out.
+    pub trouble: bool,
+    /// Words of what is looked for.
+    pub find: String,
+}
+
+impl TreeView {
+    fn parse(query: &Query) -> Self {
+        Self {
+            camera: query.get("view"),
+            folded: query.get("folded"),
+            trouble: query.get("show") == "trouble",
+            find: query.get("find"),
+        }
+    }
+}
+
 impl Route {
     /// The dashboard without a filter.
     pub fn dashboard() -> Self {
-        Self::Clusters { filter: String::new(), state: String::new() }
+        Self::Clusters { view: FleetView::default() }
     }
 
     /// A cluster with nothing selected.
     pub fn cluster(name: impl Into<String>) -> Self {
-        Self::Cluster { name: name.into(), server: None, view: String::new(), readiness: false }
+        Self::Cluster { name: name.into(), server: None, view: TreeView::default(), readiness: false }
     }
 
     /// A cluster with a server selected.
     pub fn server(cluster: impl Into<String>, server: InstanceKey) -> Self {
-        Self::Cluster { name: cluster.into(), server: Some(server), view: String::new(), readiness: false }
+        Self::Cluster { name: cluster.into(), server: Some(server), view: TreeView::default(), readiness: false }
     }
 
     /// What would happen if a source of a cluster, or this server of it, died now.
     pub fn readiness(cluster: impl Into<String>, server: Option<InstanceKey>) -> Self {
-        Self::Cluster { name: cluster.into(), server, view: String::new(), readiness: true }
+        Self::Cluster { name: cluster.into(), server, view: TreeView::default(), readiness: true }
     }
 
     /// All recoveries.
@@ -108,14 +141,18 @@ impl Route {
         let select = |name: &str, server: Option<InstanceKey>| Self::Cluster {
             name: name.to_owned(),
             server: server.or_else(|| InstanceKey::parse(&query.get("server"), 3306).ok()),
-            view: query.get("view"),
+            view: TreeView::parse(query),
             readiness: query.get("panel") == "readiness",
         };
         let recoveries = |cluster: &str, page: u32| Self::Recoveries { cluster: cluster.to_owned(), page };
         let recovery = |id: &str| Self::Recovery { id: id.to_owned() };
         Some(match segments {
-            [] | ["clusters"] => Self::Clusters { filter: query.get("filter"), state: query.get("state") },
-            ["clusters-analysis"] => Self::Clusters { filter: String::new(), state: "broken".to_owned() },
+            [] | ["clusters"] => Self::Clusters {
+                view: FleetView { filter: query.get("filter"), state: query.get("state"), group: query.get("group") },
+            },
+            ["clusters-analysis"] => {
+                Self::Clusters { view: FleetView { state: "broken".to_owned(), ..FleetView::default() } }
+            }
             ["cluster", "instance", host, port] => {
                 let key = InstanceKey::new(*host, port.parse().ok()?);
                 select(&key.to_string(), Some(key))
@@ -148,11 +185,18 @@ impl Route {
     pub fn address(&self) -> String {
         let mut out = Address::new();
         match self {
-            Self::Clusters { filter, state } => out.path(&["clusters"]).query("filter", filter).query("state", state),
+            Self::Clusters { view } => out
+                .path(&["clusters"])
+                .query("filter", &view.filter)
+                .query("state", &view.state)
+                .query("group", &view.group),
             Self::Cluster { name, server, view, readiness } => out
                 .path(&["cluster", name])
                 .query("server", &server.as_ref().map(ToString::to_string).unwrap_or_default())
-                .query("view", view)
+                .query("view", &view.camera)
+                .query("folded", &view.folded)
+                .query("show", if view.trouble { "trouble" } else { "" })
+                .query("find", &view.find)
                 .query("panel", if *readiness { "readiness" } else { "" }),
             Self::Recoveries { cluster, page } => out.path(&["recoveries"]).query("cluster", cluster).page(*page),
             Self::Recovery { id } => out.path(&["recovery", id]),
@@ -303,10 +347,16 @@ mod tests {
         let text = ".{0,12}";
         let server = prop::option::of(("[a-z/.]{1,8}", 1..u16::MAX).prop_map(|(h, p)| InstanceKey::new(h, p)));
         prop_oneof![
-            (text, text).prop_map(|(filter, state)| Route::Clusters { filter, state }),
-            ("[^/].{0,12}", server, text, any::<bool>())
+            (text, text, text)
+                .prop_map(|(filter, state, group)| Route::Clusters { view: FleetView { filter, state, group } }),
+            ("[^/].{0,12}", server, (text, text, any::<bool>(), text), any::<bool>())
                 .prop_filter("old forms have their own meaning", |(n, ..)| n != "alias" && n != "instance")
-                .prop_map(|(name, server, view, readiness)| Route::Cluster { name, server, view, readiness }),
+                .prop_map(|(name, server, (camera, folded, trouble, find), readiness)| Route::Cluster {
+                    name,
+                    server,
+                    view: TreeView { camera, folded, trouble, find },
+                    readiness,
+                }),
             (text, 0..9u32).prop_map(|(cluster, page)| Route::Recoveries { cluster, page }),
             ".{1,12}".prop_map(|id| Route::Recovery { id }),
             (text, 0..9u32).prop_map(|(server, page)| Route::Audit { server, page }),

@@ -1,5 +1,6 @@
 //! What the command palette finds: fuzzy, best first.
 
+use super::order::sort;
 use super::route::Route;
 
 /// Something that can be found and gone to or done.
@@ -60,7 +61,7 @@ pub fn found<'a>(entries: &'a [Entry], query: &str, limit: usize) -> Vec<&'a Ent
         own.max(score(query, &format!("{} {}", entry.label, entry.detail)).map(|s| s - 12))
     };
     let mut rated: Vec<(i32, &Entry)> = entries.iter().filter_map(|e| rate(e).map(|s| (s, e))).collect();
-    rated.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.label.cmp(&y.label)));
+    sort(&mut rated, &|(a, x), (b, y)| b.cmp(a).then_with(|| x.label.cmp(&y.label)));
     rated.into_iter().take(limit).map(|(_, entry)| entry).collect()
 }
 

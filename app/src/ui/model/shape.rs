@@ -1,8 +1,7 @@
 //! The shape of a cluster: who hangs below whom. Every server is in it exactly once, whatever the replication looks
 //! like: several roots, rings, sources that are not known (`spec/web-ui.md` 25.10).
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use super::order::sort;
 use crate::InstanceKey;
 use crate::api::ServerView;
 use crate::plan::Move;
@@ -47,6 +46,8 @@ pub struct Node {
     pub children: Vec<usize>,
     /// Steps below the root, from 0.
     pub depth: usize,
+    /// Those below it that are not drawn (`super::fold`).
+    pub hidden: Vec<InstanceKey>,
 }
 
 /// A line that is drawn beside the tree's own: the closing of a ring, or a further channel.
@@ -74,40 +75,46 @@ pub struct Forest {
 impl Forest {
     /// Builds the forest. `first` is the root to be drawn first (the primary), if it is one.
     pub fn new(rows: &[Row], first: Option<&InstanceKey>) -> Self {
-        let rows: BTreeMap<&InstanceKey, &Row> = rows.iter().map(|row| (&row.key, row)).collect();
-        let source_of = |key: &InstanceKey| {
-            let source = rows.get(key)?.source.as_ref()?;
-            (source != key).then(|| rows.get_key_value(source)).flatten().map(|(k, _)| *k)
-        };
-        let mut below: BTreeMap<&InstanceKey, Vec<&InstanceKey>> = BTreeMap::new();
-        for key in rows.keys() {
-            if let Some(source) = source_of(key) {
-                below.entry(source).or_default().push(key);
+        let rows = Rows::new(rows);
+        let first = first.and_then(|key| rows.find(key));
+        let mut below: Vec<Vec<usize>> = vec![Vec::new(); rows.0.len()];
+        let mut is_root = vec![false; rows.0.len()];
+        for row in 0..rows.0.len() {
+            match rows.source(row).and_then(|source| below.get_mut(source)) {
+                Some(siblings) => siblings.push(row),
+                None => set(&mut is_root, row),
             }
         }
-        let mut roots: Vec<&InstanceKey> = rows.keys().copied().filter(|key| source_of(key).is_none()).collect();
-        roots.extend(ring_heads(&rows, &source_of, first));
-        let size = |key: &InstanceKey| below.get(key).map_or(0, Vec::len);
-        roots.sort_by_key(|key| (Some(*key) != first, size(key) == 0, (*key).clone()));
+        // The head of a ring hangs below one of its own descendants: it is drawn as a root.
+        for head in ring_heads(&rows, first) {
+            set(&mut is_root, head);
+        }
+        let replicas = |row: usize| below.get(row).map(Vec::as_slice).unwrap_or_default();
+        let mut roots: Vec<usize> = (0..rows.0.len()).filter(|row| is_root.get(*row) == Some(&true)).collect();
+        let rank = |row: usize| (Some(row) != first, replicas(row).is_empty(), row);
+        sort(&mut roots, &|a, b| rank(*a).cmp(&rank(*b)));
 
         let mut forest = Self::default();
-        let mut place: BTreeMap<&InstanceKey, usize> = BTreeMap::new();
-        let root_set: BTreeSet<&InstanceKey> = roots.iter().copied().collect();
-        let mut stack: Vec<(&InstanceKey, Option<usize>)> = roots.iter().rev().map(|key| (*key, None)).collect();
-        while let Some((key, parent)) = stack.pop() {
+        let mut place: Vec<usize> = vec![usize::MAX; rows.0.len()];
+        let mut stack: Vec<(usize, Option<usize>)> = roots.iter().rev().map(|row| (*row, None)).collect();
+        while let Some((row, parent)) = stack.pop() {
+            let Some(key) = rows.0.get(row).map(|r| r.key.clone()) else { continue };
             let at = forest.nodes.len();
             let depth = parent.and_then(|p| forest.nodes.get(p)).map_or(0, |p| p.depth + 1);
-            forest.nodes.push(Node { key: key.clone(), parent, children: Vec::new(), depth });
-            place.insert(key, at);
+            forest.nodes.push(Node { key, parent, children: Vec::new(), depth, hidden: Vec::new() });
+            if let Some(slot) = place.get_mut(row) {
+                *slot = at;
+            }
             match parent.and_then(|p| forest.nodes.get_mut(p)) {
                 Some(parent) => parent.children.push(at),
                 None => forest.roots.push(at),
             }
-            // The head of a ring hangs below one of its own descendants: it is drawn as a root.
-            let mut children: Vec<_> =
-                below.get(key).into_iter().flatten().copied().filter(|k| !root_set.contains(k)).collect();
-            children.sort_by_key(|k| (size(k) == 0, *k));
-            stack.extend(children.into_iter().rev().map(|k| (k, Some(at))));
+            // Those with replicas stand first: they come off the stack before the others.
+            for with_replicas in [false, true] {
+                let children = replicas(row).iter().rev().filter(|child| is_root.get(**child) == Some(&false));
+                let children = children.filter(|child| replicas(**child).is_empty() != with_replicas);
+                stack.extend(children.map(|child| (*child, Some(at))));
+            }
         }
         forest.extra = extra_edges(&rows, &place, &forest.nodes);
         forest
@@ -132,50 +139,70 @@ impl Forest {
     }
 }
 
-/// One server of each ring that no root leads to: `first` if it is one of them, else the first by key.
-fn ring_heads<'a>(
-    rows: &BTreeMap<&'a InstanceKey, &'a Row>,
-    source_of: &impl Fn(&InstanceKey) -> Option<&'a InstanceKey>,
-    first: Option<&InstanceKey>,
-) -> Vec<&'a InstanceKey> {
-    let mut settled: BTreeSet<&InstanceKey> = BTreeSet::new();
+/// Rows in the order of their keys, each once.
+struct Rows<'a>(Vec<&'a Row>);
+
+impl<'a> Rows<'a> {
+    fn new(rows: &'a [Row]) -> Self {
+        let mut sorted: Vec<&Row> = rows.iter().collect();
+        sort(&mut sorted, &|a, b| a.key.cmp(&b.key));
+        sorted.dedup_by(|a, b| a.key == b.key);
+        Self(sorted)
+    }
+
+    fn find(&self, key: &InstanceKey) -> Option<usize> {
+        self.0.binary_search_by(|row| row.key.cmp(key)).ok()
+    }
+
+    /// The row of a row's source; `None` without one, or where it is not among these.
+    fn source(&self, row: usize) -> Option<usize> {
+        let source = self.0.get(row)?.source.as_ref()?;
+        self.find(source).filter(|source| *source != row)
+    }
+}
+
+fn set(flags: &mut [bool], at: usize) {
+    if let Some(flag) = flags.get_mut(at) {
+        *flag = true;
+    }
+}
+
+/// One row of each ring that no root leads to: `first` if it is one of them, else the first by key.
+fn ring_heads(rows: &Rows<'_>, first: Option<usize>) -> Vec<usize> {
+    let mut settled = vec![false; rows.0.len()];
     let mut heads = Vec::new();
-    for start in rows.keys().copied() {
-        let mut path: Vec<&InstanceKey> = Vec::new();
+    for start in 0..rows.0.len() {
+        let mut path: Vec<usize> = Vec::new();
         let mut at = start;
-        loop {
-            if settled.contains(at) {
-                break;
-            }
-            if let Some(begin) = path.iter().position(|k| *k == at) {
+        while settled.get(at) == Some(&false) {
+            if let Some(begin) = path.iter().position(|row| *row == at) {
                 let ring = path.get(begin..).unwrap_or_default();
-                heads.extend(ring.iter().copied().find(|k| Some(*k) == first).or_else(|| ring.iter().copied().min()));
+                heads.extend(
+                    ring.iter().copied().find(|row| Some(*row) == first).or_else(|| ring.iter().copied().min()),
+                );
                 break;
             }
             path.push(at);
-            match source_of(at) {
+            match rows.source(at) {
                 Some(source) => at = source,
                 None => break,
             }
         }
-        settled.extend(path);
+        path.into_iter().for_each(|row| set(&mut settled, row));
     }
     heads
 }
 
-fn extra_edges(
-    rows: &BTreeMap<&InstanceKey, &Row>,
-    place: &BTreeMap<&InstanceKey, usize>,
-    nodes: &[Node],
-) -> Vec<ExtraEdge> {
+fn extra_edges(rows: &Rows<'_>, place: &[usize], nodes: &[Node]) -> Vec<ExtraEdge> {
     let mut extra = Vec::new();
-    for (key, row) in rows {
-        let Some(&replica) = place.get(key) else { continue };
+    let drawn = |key: &InstanceKey| rows.find(key).and_then(|row| place.get(row)).copied();
+    for row in &rows.0 {
+        let Some(replica) = drawn(&row.key) else { continue };
         let parent = nodes.get(replica).and_then(|n| n.parent);
-        let ring = row.source.iter().filter_map(|s| place.get(s)).filter(|s| Some(**s) != parent && **s != replica);
-        extra.extend(ring.map(|source| ExtraEdge { source: *source, replica, ring: true }));
-        let more = row.more_sources.iter().filter_map(|s| place.get(s)).filter(|s| **s != replica);
-        extra.extend(more.map(|source| ExtraEdge { source: *source, replica, ring: false }));
+        let ring = row.source.iter().filter_map(drawn).filter(|s| Some(*s) != parent && *s != replica);
+        extra.extend(ring.map(|source| ExtraEdge { source, replica, ring: true }));
+        let more = row.more_sources.iter().filter_map(drawn).filter(|s| *s != replica);
+        extra.extend(more.map(|source| ExtraEdge { source, replica, ring: false }));
     }
     extra
 }

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::decimal::px;
+
 /// How far back the line goes.
 pub const SPAN: TimeDelta = TimeDelta::minutes(10);
 
@@ -50,13 +52,13 @@ pub fn line(samples: &[Sample], now: DateTime<Utc>, width: f64, height: f64) -> 
         match lag {
             None => drawing = false,
             Some(lag) => {
-                path.push_str(&format!("{}{:.1} {:.1}", if drawing { "L" } else { "M" }, x(*at), y(*lag)));
+                path.push_str(&format!("{}{} {}", if drawing { "L" } else { "M" }, px(x(*at)), px(y(*lag))));
                 drawing = true;
             }
         }
     }
     if let (true, Some((_, Some(lag)))) = (drawing, samples.last()) {
-        path.push_str(&format!("L{width:.1} {:.1}", y(*lag)));
+        path.push_str(&format!("L{} {}", px(width), px(y(*lag))));
     }
     Line { path, largest, gaps: samples.iter().any(|(_, lag)| lag.is_none()) }
 }
@@ -73,7 +75,7 @@ mod tests {
     fn unknown_lag_is_a_gap() {
         let samples = [(at(0), Some(0)), (at(300), None), (at(450), Some(20))];
         let drawn = line(&samples, at(600), 100.0, 22.0);
-        assert_eq!(drawn.path, "M0.0 21.0M75.0 1.0L100.0 1.0");
+        assert_eq!(drawn.path, "M0 21M75 1L100 1");
         assert_eq!((drawn.largest, drawn.gaps), (20, true));
         assert_eq!(line(&[], at(0), 100.0, 22.0).path, "");
     }

@@ -1,5 +1,6 @@
 //! The five states that colour may stand for, each with the icon and the word that always go with it.
 
+use super::order::sort;
 use crate::api::{ClusterSummary, ServerView};
 use crate::finding::{Finding, Severity};
 use crate::plan::{Action, StepState};
@@ -133,9 +134,8 @@ impl Tone {
 /// Findings in the order in which people should read them: what a recovery exists for comes first, then the loudest.
 pub fn by_weight(findings: &[Finding]) -> Vec<Finding> {
     let mut sorted = findings.to_vec();
-    sorted.sort_by_key(|f| {
-        (std::cmp::Reverse((f.actionable && !f.is_skippable(), Tone::of_finding(f).urgency())), f.key.clone())
-    });
+    let weight = |f: &Finding| (f.actionable && !f.is_skippable(), Tone::of_finding(f).urgency());
+    sort(&mut sorted, &|a, b| weight(b).cmp(&weight(a)).then_with(|| a.key.cmp(&b.key)));
     sorted
 }
 

@@ -5,98 +5,84 @@ use leptos::prelude::*;
 use crate::api::ClusterSummary;
 use crate::ui::chrome::icon::Icon;
 use crate::ui::chrome::parts::{Badge, Loaded};
-use crate::ui::model::fleet::{Totals, display_name, listed, totals};
+use crate::ui::model::age::lag_text;
+use crate::ui::model::fleet::{Grouping, Totals, automation, display_name, grouped, listed, totals};
 use crate::ui::model::recovery::{headline, progress_text};
-use crate::ui::model::route::Route;
+use crate::ui::model::route::{FleetView, Route};
 use crate::ui::model::tone::{Tone, finding_words, problem_words};
 use crate::ui::state::{Ui, use_ui};
+
+use super::fleet_filter::{FilterFields, SavedViews, StateFilter};
 
 /// The dashboard.
 #[component]
 pub fn DashboardPage() -> impl IntoView {
     let ui = use_ui();
     let clusters = ui.fleet.clusters;
-    let filter = ui.navigator.part(|r| match r {
-        Route::Clusters { filter, .. } => filter.clone(),
-        _ => String::new(),
-    });
-    let state = ui.navigator.part(|r| match r {
-        Route::Clusters { state, .. } => state.clone(),
-        _ => String::new(),
+    let view = ui.navigator.part(|r| match r {
+        Route::Clusters { view } => view.clone(),
+        _ => FleetView::default(),
     });
     let sums = Memo::new(move |_| clusters.value.with(|list| totals(list.as_deref().unwrap_or_default())));
-    let shown = Memo::new(move |_| {
+    let groups = Memo::new(move |_| {
+        let view = view.get();
         clusters.value.with(|list| {
             let list = list.as_deref().unwrap_or_default();
-            listed(list, &filter.get(), &state.get()).into_iter().cloned().collect::<Vec<ClusterSummary>>()
+            grouped(&listed(list, &view.filter, &view.state), Grouping::of(&view.group))
         })
     });
-    let set_filter =
-        move |text: String| ui.navigator.replace(&Route::Clusters { filter: text, state: state.get_untracked() });
+    let titles = Memo::new(move |_| groups.with(|g| g.iter().map(|(title, _)| title.clone()).collect::<Vec<_>>()));
     let none_known = move || clusters.value.with(|list| list.as_ref().is_some_and(Vec::is_empty));
     view! {
         <section class="column">
             <div class="title-row">
                 <h1>"Clusters"</h1>
-                <StateFilter sums=sums state=state filter=filter />
-                <input
-                    type="search"
-                    class="filter"
-                    placeholder="Filter by name, server, problem"
-                    aria-label="Filter clusters by name, server or problem"
-                    prop:value=move || filter.get()
-                    on:input:target=move |event| set_filter(event.target().value())
-                />
+                <StateFilter sums=sums view=view />
+                <FilterFields view=view />
             </div>
+            <SavedViews view=view />
             <Sum sums=sums />
             <RunningRecoveries />
             <Loaded here=Signal::derive(move || clusters.value.with(Option::is_some)) error=clusters.error>
                 <Show when=none_known><FirstSteps /></Show>
-                <Show when=move || !none_known() && shown.with(Vec::is_empty)>
+                <Show when=move || !none_known() && titles.with(Vec::is_empty)>
                     <p class="quiet">"No cluster matches."</p>
                 </Show>
-                <Show when=move || shown.with(|s| !s.is_empty())>
-                    <div class="clusters">
-                        <div class="cluster-row cluster-heads" aria-hidden="true">
-                            <span>"Cluster"</span><span>"State"</span><span>"Primary"</span><span>"Servers"</span>
-                            <span>"Problems"</span><span>"Automatic recovery"</span>
-                        </div>
-                        <ul aria-label="Clusters">
-                            <For each=move || shown.get() key=|c| format!("{c:?}") children=|cluster| view! { <ClusterRow cluster=cluster /> } />
-                        </ul>
-                    </div>
-                </Show>
+                <For each=move || titles.get() key=Clone::clone children=move |title| {
+                    let mine = title.clone();
+                    let members = Memo::new(move |_| {
+                        groups.with(|all| all.iter().find(|(t, _)| *t == mine).map(|(_, m)| m.clone()).unwrap_or_default())
+                    });
+                    view! { <Group title=title grouping=view members=members /> }
+                } />
             </Loaded>
         </section>
     }
 }
 
-/// Totals by state; choosing one filters by it.
+/// Clusters that have something in common; with a heading where they are grouped by anything.
 #[component]
-fn StateFilter(sums: Memo<Totals>, state: Memo<String>, filter: Memo<String>) -> impl IntoView {
-    let one = move |tone: Option<Tone>, count: fn(&Totals) -> usize| {
-        let word = tone.map_or("", Tone::word);
-        let address = move || Route::Clusters { filter: filter.get(), state: word.to_owned() }.address();
-        let class = format!("chip {}", tone.map_or("", Tone::class));
-        view! {
-            <li>
-                <a class=class href=address aria-current=move || (state.get() == word).then_some("true")>
-                    {tone.map(|t| view! { <Icon name=t.icon() /> })}
-                    <strong>{move || sums.with(count)}</strong>
-                    " "
-                    {tone.map_or("all", Tone::word)}
-                </a>
-            </li>
-        }
+fn Group(title: String, grouping: Memo<FleetView>, members: Memo<Vec<ClusterSummary>>) -> impl IntoView {
+    let heading = move || {
+        let grouping = Grouping::of(&grouping.get().group);
+        let title = if title.is_empty() { format!("no {} known", grouping.word()) } else { title.clone() };
+        (grouping != Grouping::None).then(|| {
+            view! {
+                <h2 class="group-title">{title} " " <span class="small">{move || members.with(Vec::len)}</span></h2>
+            }
+        })
     };
     view! {
-        <ul class="chips" aria-label="Filter by state">
-            {one(None, |t| t.clusters)}
-            {one(Some(Tone::Broken), |t| t.broken)}
-            {one(Some(Tone::Progress), |t| t.recovering)}
-            {one(Some(Tone::Attention), |t| t.attention)}
-            {one(Some(Tone::Ok), |t| t.ok)}
-        </ul>
+        {heading}
+        <div class="clusters">
+            <div class="cluster-row cluster-heads" aria-hidden="true">
+                <span>"Cluster"</span><span>"State"</span><span>"Primary"</span><span>"Servers"</span>
+                <span>"Worst lag"</span><span>"Problems"</span><span>"Automatic recovery"</span>
+            </div>
+            <ul aria-label="Clusters">
+                <For each=move || members.get() key=|c| format!("{c:?}") children=|cluster| view! { <ClusterRow cluster=cluster /> } />
+            </ul>
+        </div>
     }
 }
 
@@ -171,24 +157,19 @@ fn ClusterRow(cluster: ClusterSummary) -> impl IntoView {
                 <strong>{cluster.servers}</strong>
                 <span class="label">{if cluster.servers == 1 { "server" } else { "servers" }}</span>
             </div>
+            <div class="cluster-lag">
+                <span class="label">"worst lag "</span>
+                {lag_text(cluster.max_lag)}
+            </div>
             <ul class="cluster-problems" aria-label="Problems">
                 {problems.into_iter().map(|(words, count)| view! { <li>{count} " " {words}</li> }).collect_view()}
                 {(cluster.downtimed > 0).then(|| view! { <li class="tone-downtimed">{cluster.downtimed} " downtimed"</li> })}
             </ul>
             <div class="cluster-auto">
                 <span class="label">"automatic recovery: "</span>
-                {automatic(&cluster)}
+                {automation(&cluster).1}
             </div>
         </li>
-    }
-}
-
-fn automatic(cluster: &ClusterSummary) -> &'static str {
-    match (cluster.auto_source_recovery, cluster.auto_intermediate_recovery) {
-        (true, true) => "primary, intermediate",
-        (true, false) => "primary",
-        (false, true) => "intermediate",
-        (false, false) => "off",
     }
 }
 

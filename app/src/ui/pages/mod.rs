@@ -4,6 +4,7 @@ pub mod audit;
 pub mod cluster;
 pub mod dashboard;
 pub mod discover;
+pub mod fleet_filter;
 pub mod not_found;
 pub mod recoveries;
 pub mod recovery;

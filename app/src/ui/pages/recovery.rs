@@ -182,7 +182,7 @@ fn Acknowledgement(recovery: StoredValue<Recovery>) -> impl IntoView {
         None => view! {
             <div class="acknowledgement">
                 <p class="tone-attention"><Icon name="triangle" /> "Not acknowledged: until somebody does, another recovery of this cluster may be held back."</p>
-                <Show when=move || ui.may_operate()>
+                <Show when=move || ui.may_operate() fallback=|| view! { <p class="quiet">"An operator can acknowledge it."</p> }>
                     <form class="row-form" on:submit=submit>
                         <label>"Comment" <input type="text" required bind:value=comment /></label>
                         <button type="submit" class="primary">"Acknowledge"</button>

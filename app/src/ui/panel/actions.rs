@@ -74,7 +74,9 @@ pub fn Actions(
     };
     let stored = StoredValue::new(key);
     view! {
-        <Show when=move || ui.may_operate()>
+        <Show when=move || ui.may_operate() fallback=move || {
+            view! { <p class="quiet">"An operator can move, stop, promote or downtime this server."</p> }
+        }>
             <div class="actions" role="group" aria-label="Actions">
                 {move || buttons(ui, stored.get_value(), situation.get(), has_replicas.get(), open).collect_view()}
             </div>

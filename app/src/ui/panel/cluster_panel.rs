@@ -92,6 +92,9 @@ pub fn ClusterPanel() -> impl IntoView {
             <dt><kbd>"Enter"</kbd></dt><dd>"details of a server"</dd>
             <Show when=move || ui.may_operate()><dt><kbd>"m"</kbd></dt><dd>"move it: arrows choose, Enter shows the plan"</dd></Show>
             <dt><kbd>"r"</kbd></dt><dd>"what if it died now?"</dd>
+            <dt><kbd>"p"</kbd></dt><dd>"next problem"</dd>
+            <dt><kbd>"/"</kbd></dt><dd>"find a server in this tree"</dd>
+            <dt><kbd>"c"</kbd></dt><dd>"collapse or expand what is below"</dd>
             <dt><kbd>"f"</kbd> <kbd>"+"</kbd> <kbd>"−"</kbd></dt><dd>"fit, larger, smaller"</dd>
         </dl>
         </section>

@@ -21,6 +21,8 @@ const GATHER: Duration = Duration::from_millis(120);
 const REFRESH: Duration = Duration::from_secs(5);
 /// Readiness is about the whole cluster: single servers that change ask for it anew no more often than this.
 const READINESS_PACE: TimeDelta = TimeDelta::seconds(1);
+/// So many servers are read whole at each such moment; those of a larger cluster at each second, third ...
+const SERVERS_A_BEAT: usize = 100;
 /// One call may fail; calls that fail for so long are no accident.
 const PATIENCE: TimeDelta = TimeDelta::seconds(3);
 /// Heard nothing for this long: stale.
@@ -113,10 +115,12 @@ pub fn start(ui: Ui) {
         },
         move |event| hear(ui, &event),
     );
+    let beat = StoredValue::new(0_usize);
     set_interval(
         move || {
             if !document().hidden() {
-                ask(ui, Reread { cluster: true, clusters: on_dashboard(ui), ..Reread::default() });
+                beat.update_value(|beat| *beat += 1);
+                ask(ui, refresh(ui, beat.get_value()));
             }
         },
         REFRESH,
@@ -138,6 +142,19 @@ pub fn start(ui: Ui) {
             ask(ui, Reread { cluster: true, ..Reread::default() });
         }
     });
+}
+
+/// What is read again at each beat though nothing happened. A large cluster is read whole at fewer beats, since that stops
+/// the page for a moment; the server that is looked at is read at each.
+fn refresh(ui: Ui, beat: usize) -> Reread {
+    let beats = ui.cluster.servers.with_untracked(std::collections::BTreeMap::len) / SERVERS_A_BEAT + 1;
+    let whole = beat.is_multiple_of(beats);
+    let selected = match ui.navigator.route_once() {
+        Route::Cluster { server: Some(server), .. } if !whole && ui.cluster.shows(&server) => vec![server],
+        _ => Vec::new(),
+    };
+    // Something is read at each beat: that is how a lost service is noticed.
+    Reread { cluster: whole, clusters: !whole || on_dashboard(ui), servers: selected, ..Reread::default() }
 }
 
 fn on_dashboard(ui: Ui) -> bool {

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use super::drawing::Drawing;
 use super::picture::Line;
 use crate::InstanceKey;
+use crate::ui::model::decimal::px;
 use crate::ui::model::server::edge;
 use crate::ui::model::shape::ExtraEdge;
 use crate::ui::state::Ui;
@@ -15,7 +16,7 @@ pub fn Edge(ui: Ui, drawing: Drawing, key: InstanceKey) -> impl IntoView {
     let place = key.clone();
     let line = Memo::new(move |_| {
         drawing.plot.with(|plot| {
-            let at = *plot.places.get(&place)?;
+            let at = plot.place(&place)?;
             let parent = plot.forest.nodes.get(at)?.parent?;
             Some(plot.picture.line(parent, at))
         })
@@ -56,7 +57,7 @@ pub fn Edge(ui: Ui, drawing: Drawing, key: InstanceKey) -> impl IntoView {
             view! {
                 <g class=class>
                     <path d=move || part(|l| l.path.clone()) fill="none" />
-                    <text x=move || part(|l| l.label.x.to_string()) y=move || part(|l| l.label.y.to_string())
+                    <text x=move || part(|l| px(l.label.x).to_string()) y=move || part(|l| px(l.label.y).to_string())
                         text-anchor=move || part(|l| l.anchor.to_owned()) dominant-baseline="middle">{text}</text>
                 </g>
             }
@@ -73,7 +74,7 @@ pub fn PlannedEdges(ui: Ui, drawing: Drawing) -> impl IntoView {
         }
         let moves = ui.work.plan().map(|p| p.moves).unwrap_or_default();
         drawing.plot.with(|plot| {
-            let place = |key: &InstanceKey| plot.places.get(key).copied();
+            let place = |key: &InstanceKey| plot.place(key);
             let ends = moves.iter().filter_map(|m| Some((place(&m.to)?, place(&m.server)?)));
             ends.map(|(from, to)| plot.picture.bow(from, to).path).collect::<Vec<_>>()
         })
@@ -102,7 +103,7 @@ pub fn ExtraEdges(drawing: Drawing) -> impl IntoView {
                 view! {
                     <g class="edge extra">
                         <path d=line.path fill="none" />
-                        <text x=line.label.x.to_string() y=line.label.y.to_string() text-anchor="middle">
+                        <text x=px(line.label.x).to_string() y=px(line.label.y).to_string() text-anchor="middle">
                             {if ring { "ring" } else { "channel" }}
                         </text>
                     </g>

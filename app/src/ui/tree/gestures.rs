@@ -192,5 +192,5 @@ fn node_of(target: Option<web_sys::EventTarget>) -> Option<InstanceKey> {
 
 fn over_tools(event: &ev::PointerEvent) -> bool {
     let element = event.target().and_then(|t| t.dyn_into::<web_sys::Element>().ok());
-    element.is_some_and(|e| e.closest(".tree-tools, .minimap").ok().flatten().is_some())
+    element.is_some_and(|e| e.closest(".tree-tools, .minimap, .node-fold").ok().flatten().is_some())
 }

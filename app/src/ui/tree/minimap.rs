@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use super::drawing::Drawing;
 use super::picture::BOX;
 use crate::ui::model::camera::{Camera, Point};
+use crate::ui::model::decimal::px;
 use crate::ui::state::Ui;
 
 /// Largest size, CSS pixels.
@@ -43,8 +44,8 @@ pub fn Minimap(ui: Ui, drawing: Drawing) -> impl IntoView {
         drawing.plot.with(|plot| {
             let rect = |corner: &Point| {
                 view! {
-                    <rect x=(corner.x * scale).to_string() y=(corner.y * scale).to_string()
-                        width=(BOX.x * scale).to_string() height=(BOX.y * scale).to_string() />
+                    <rect x=px(corner.x * scale).to_string() y=px(corner.y * scale).to_string()
+                        width=px(BOX.x * scale).to_string() height=px(BOX.y * scale).to_string() />
                 }
             };
             plot.picture.corners.iter().map(rect).collect_view()
@@ -55,9 +56,9 @@ pub fn Minimap(ui: Ui, drawing: Drawing) -> impl IntoView {
         let (low, high) = (camera.to_picture(Point::default()), camera.to_picture(screen));
         [low.x * scale, low.y * scale, (high.x - low.x) * scale, (high.y - low.y) * scale]
     });
-    let seen_part = move |part: usize| seen.with(|s| s.get(part).copied().unwrap_or_default().to_string());
-    let width = move || (drawing.plot.with(|p| p.picture.size.x) * scale.get()).to_string();
-    let height = move || (drawing.plot.with(|p| p.picture.size.y) * scale.get()).to_string();
+    let seen_part = move |part: usize| px(seen.with(|s| s.get(part).copied().unwrap_or_default())).to_string();
+    let width = move || px(drawing.plot.with(|p| p.picture.size.x) * scale.get()).to_string();
+    let height = move || px(drawing.plot.with(|p| p.picture.size.y) * scale.get()).to_string();
     view! {
         <Show when=move || needed.get()>
             <div class="minimap" aria-hidden="true" node_ref=map on:pointerdown=centre>

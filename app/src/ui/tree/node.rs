@@ -8,6 +8,8 @@ use crate::InstanceKey;
 use crate::ui::chrome::icon::Icon;
 use crate::ui::model::age::ago_text;
 use crate::ui::model::data_centre;
+use crate::ui::model::decimal::{Decimal, px};
+use crate::ui::model::fold::hidden as sum_up;
 use crate::ui::model::move_targets::{Drop, Verdict};
 use crate::ui::model::route::Route;
 use crate::ui::model::server::{Part, box_line, name_parts, spoken, write_word};
@@ -29,11 +31,12 @@ pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) ->
     let stored = StoredValue::new(key.clone());
     let place = Memo::new(move |_| {
         drawing.plot.with(|plot| {
-            let at = plot.places.get(&stored.get_value()).copied()?;
+            let at = stored.with_value(|key| plot.place(key))?;
             let node = plot.forest.nodes.get(at)?;
-            Some((plot.picture.corner(at), node.depth + 1, node.children.len()))
+            Some((plot.picture.corner(at), node.depth + 1, node.children.len() + node.hidden.len()))
         })
     });
+    let hidden = Memo::new(move |_| drawing.plot.with(|plot| plot.hidden(&stored.get_value())));
     let part = Memo::new(move |_| {
         let below = place.get().map_or(0, |(_, _, below)| below);
         read.with(|s| Part::of(&s.instance, below))
@@ -57,6 +60,9 @@ pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) ->
     let over = Memo::new(move |_| ui.moving.over.with(|o| o.as_ref() == Some(&stored.get_value())));
     let moves =
         Memo::new(move |_| ui.work.plan().is_some_and(|p| p.moves.iter().any(|m| m.server == stored.get_value())));
+    // While something is looked for, what it is not steps back.
+    let dimmed =
+        Memo::new(move |_| drawing.found.with(|f| f.as_ref().is_some_and(|f| !f.contains(&stored.get_value()))));
     let class = move || {
         let dc = read.with(|s| data_centre::class(&s.instance.data_center));
         let mut class = format!("node {} {dc}", tone.get().class());
@@ -68,6 +74,8 @@ pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) ->
             (verdict.with(|v| v.as_ref().is_some_and(|v| !v.is_target())), " no-target"),
             (over.get(), " over"),
             (moves.get(), " moves"),
+            (dimmed.get(), " dimmed"),
+            (hidden.with(|h| !h.is_empty()), " folded"),
         ] {
             if on {
                 class.push_str(name);
@@ -76,9 +84,10 @@ pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) ->
         class
     };
     let transform = move || {
-        place
-            .get()
-            .map_or_else(|| "scale(0)".to_owned(), |(corner, ..)| format!("translate({}px, {}px)", corner.x, corner.y))
+        place.get().map_or_else(
+            || "scale(0)".to_owned(),
+            |(corner, ..)| format!("translate({}px, {}px)", px(corner.x), px(corner.y)),
+        )
     };
     // With the age at the moment of the change, not each second.
     let more = Memo::new(move |_| read.with(|s| spoken(s, ui.clock.now_once())));
@@ -86,7 +95,11 @@ pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) ->
     let write = Memo::new(move |_| read.with(|s| write_word(&s.instance)));
     let dc = Memo::new(move |_| read.with(|s| s.instance.data_center.clone()));
     let icon = Signal::derive(move || tone.get().icon());
-    let age = Memo::new(move |_| ago_text(read.with(|s| s.instance.check.last_seen), ui.clock.now()));
+    // Nobody reads it from afar, and hundreds of them changing each second cost frames.
+    let age = Memo::new(move |_| match drawing.far.get() {
+        true => String::new(),
+        false => ago_text(read.with(|s| s.instance.check.last_seen), ui.clock.now()),
+    });
     let trouble = Memo::new(move |_| {
         read.with(|s| match (s.downtime.is_some(), s.problems.first()) {
             (true, _) => "downtimed".to_owned(),
@@ -97,6 +110,10 @@ pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) ->
             (false, None) => String::new(),
         })
     });
+    let expanded = move || {
+        let below = place.get().map_or(0, |(_, _, below)| below);
+        (below > 0).then(|| if hidden.with(Vec::is_empty) { "true" } else { "false" })
+    };
     let level = move || place.get().map_or(1, |(_, level, _)| level).to_string();
     view! {
         <div
@@ -105,6 +122,7 @@ pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) ->
             role="treeitem"
             data-key=key.to_string()
             {..custom_attribute("aria-level", level)}
+            {..custom_attribute("aria-expanded", expanded)}
             aria-selected=move || if selected.get() { "true" } else { "false" }
             tabindex=move || if focusable.get() { "0" } else { "-1" }
             style:transform=transform
@@ -123,14 +141,69 @@ pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) ->
             </div>
             <span class="spoken">{move || more.get()}</span>
             </div>
-            <Zones ui=ui verdict=verdict over=over />
+            <Fold ui=ui drawing=drawing key=key.clone() hidden=hidden below=Memo::new(move |_| place.get().map_or(0, |(_, _, below)| below)) />
+            <Zones ui=ui drawing=drawing verdict=verdict over=over />
         </div>
     }
 }
 
+/// How many hang below a server, or what hides there; pressing it folds or opens. Not a stop of the Tab key: `c` does it.
+#[component]
+fn Fold(
+    ui: Ui,
+    drawing: Drawing,
+    key: InstanceKey,
+    /// Those below that are not drawn.
+    hidden: Memo<Vec<InstanceKey>>,
+    /// How many are right below, drawn or not.
+    below: Memo<usize>,
+) -> impl IntoView {
+    let key = StoredValue::new(key);
+    let sum = Memo::new(move |_| {
+        let state = |key: &InstanceKey| {
+            let server = ui.cluster.server(key)?;
+            Some(server.with(|s| (Tone::of_server(s), s.instance.data_center.clone())))
+        };
+        hidden.with(|keys| sum_up(&keys.iter().filter_map(state).collect::<Vec<_>>()))
+    });
+    let label = move || match sum.get() {
+        Some(sum) => format!("Expand {}: {}", key.with_value(ToString::to_string), sum.long),
+        None => format!("Collapse {}: {} below", key.with_value(ToString::to_string), below.get()),
+    };
+    let class = move || {
+        sum.with(|s| s.as_ref().map_or("node-fold".to_owned(), |s| format!("node-fold shut {}", s.tone.class())))
+    };
+    let icon = Signal::derive(move || {
+        sum.with(|s| s.as_ref().map_or("minus", |s| if s.tone == Tone::Ok { "plus" } else { s.tone.icon() }))
+    });
+    let text = move || sum.with(|s| s.as_ref().map_or_else(|| below.get().to_string(), |s| s.short.clone()));
+    view! {
+        <Show when=move || { below.get() > 0 }>
+            // The focus stays in the tree, whose keys it is for.
+            <button type="button" class=class tabindex="-1" aria-label=label title=label
+                on:mousedown=|event| event.prevent_default()
+                on:click=move |_| key.with_value(|key| drawing.toggle(ui, key))>
+                <Icon name=icon />
+                <span>{text}</span>
+            </button>
+        </Show>
+    }
+}
+
+/// So many servers at most have their zones drawn at once: where there are more, the one that is aimed at has.
+const ZONES: usize = 60;
+
 /// The labelled zones of a target, or the reason why it is none. Only while a server is held.
 #[component]
-fn Zones(ui: Ui, verdict: Memo<Option<Verdict>>, over: Memo<bool>) -> impl IntoView {
+fn Zones(ui: Ui, drawing: Drawing, verdict: Memo<Option<Verdict>>, over: Memo<bool>) -> impl IntoView {
+    let few = Memo::new(move |_| drawing.plot.with(|p| p.forest.nodes.len() <= ZONES));
+    let verdict =
+        Memo::new(move |_| if over.get() || (few.get() && !drawing.far.get()) { verdict.get() } else { None });
+    // From afar they are as large as they would be near by.
+    let size = move || {
+        let scale = drawing.camera.get().scale;
+        if drawing.far.get() { format!("scale({})", Decimal(1.0 / scale, 4)) } else { "none".to_owned() }
+    };
     let zone = move |drop: Drop| {
         let active = move || over.get() && ui.moving.zone.get() == Some(drop);
         view! { <span class="zone" class:active=active data-zone=drop.label()>{drop.label()}</span> }
@@ -145,10 +218,10 @@ fn Zones(ui: Ui, verdict: Memo<Option<Verdict>>, over: Memo<bool>) -> impl IntoV
                 let why = verdict.refusal.map(|r| format!("Not below: {}", r.message));
                 let why =
                     move || over.get().then(|| why.clone().map(|why| view! { <span class="zone-why">{why}</span> }));
-                view! { <div class="zones">{zones}{why}<span class="zone-hint">{hint}</span></div> }.into_any()
+                view! { <div class="zones" style:transform=size>{zones}{why}<span class="zone-hint">{hint}</span></div> }.into_any()
             } else {
                 let why = verdict.refusal.map(|r| r.message).unwrap_or_default();
-                view! { <div class="why-not" class:shown=move || over.get()>{why}</div> }.into_any()
+                view! { <div class="why-not" class:shown=move || over.get() style:transform=size>{why}</div> }.into_any()
             }
         })
     }

@@ -9,18 +9,23 @@ use leptos::wasm_bindgen::closure::Closure;
 use super::drawing::Drawing;
 use super::edge::{Edge, ExtraEdges, PlannedEdges};
 use super::gestures::Gestures;
-use super::keys::pressed;
+use super::keys::{next_found, next_problem, pressed, pressed_anywhere};
 use super::minimap::Minimap;
 use super::node::Node;
 use super::picture::Direction;
 use crate::InstanceKey;
 use crate::ui::chrome::icon::Icon;
 use crate::ui::model::camera::Point;
+use crate::ui::model::decimal::{Decimal, px};
+use crate::ui::model::tone::Tone;
+use crate::ui::state::cluster::ServerSignal;
 use crate::ui::state::moving::By;
 use crate::ui::state::{Ui, use_ui};
 
-/// Below this scale a box shows its name and state only.
-const FAR: f64 = 0.55;
+/// Below this scale a box shows its state only.
+const FARTHER: f64 = 0.24;
+/// Identity of the field that finds servers.
+pub const FIND_ID: &str = "find-server";
 
 /// The tree of the cluster on the screen.
 #[component]
@@ -32,8 +37,11 @@ pub fn TreePane() -> impl IntoView {
     watch_size(pane, drawing.screen);
     // Escape puts a held server back wherever the focus is; keys of a server held by menu work from anywhere too.
     let keys = window_event_listener(ev::keydown, move |event| {
-        if ui.moving.held.with_untracked(Option::is_some) && !event.default_prevented() {
+        if event.default_prevented() {
+        } else if ui.moving.held.with_untracked(Option::is_some) {
             pressed(ui, drawing, &event);
+        } else {
+            pressed_anywhere(ui, drawing, &event);
         }
     });
     on_cleanup(move || keys.remove());
@@ -52,22 +60,24 @@ pub fn TreePane() -> impl IntoView {
             wheel.forget();
         }
     });
-    let transform = move || {
-        let camera = drawing.camera.get();
-        format!("translate({}px, {}px) scale({})", camera.shift.x, camera.shift.y, camera.scale)
-    };
-    let far = Memo::new(move |_| drawing.camera.get().scale < FAR);
+    let transform = move || drawing.camera.get().transform();
+    let farther = Memo::new(move |_| drawing.camera.get().scale < FARTHER);
     let holding = Memo::new(move |_| ui.moving.held.with(Option::is_some));
     let keys_of_nodes = Memo::new(move |_| {
         drawing.plot.with(|p| p.forest.nodes.iter().map(|n| n.key.clone()).collect::<Vec<InstanceKey>>())
     });
-    let width = move || drawing.plot.with(|p| p.picture.size.x.to_string());
-    let height = move || drawing.plot.with(|p| p.picture.size.y.to_string());
+    let width = move || drawing.plot.with(|p| px(p.picture.size.x).to_string());
+    let height = move || drawing.plot.with(|p| px(p.picture.size.y).to_string());
     let afterwards = move || ui.work.afterwards.get();
     view! {
+        <Finder ui=ui drawing=drawing />
         <div
             class="tree-pane"
-            class:far=move || far.get()
+            class:far=move || drawing.far.get()
+            class:farther=move || farther.get()
+            class:moving=move || drawing.moving.get()
+            class:zooming=move || drawing.zooming.get()
+            class:right=move || drawing.plot.with(|p| p.picture.direction == Direction::Right)
             class:holding=move || holding.get()
             class:afterwards=afterwards
             node_ref=pane
@@ -121,7 +131,48 @@ fn watch_size(pane: NodeRef<html::Div>, screen: RwSignal<Point>) {
     });
 }
 
-/// Zoom, fit, direction.
+/// Finds servers in the tree, goes to the next problem, leaves out what is well.
+#[component]
+fn Finder(ui: Ui, drawing: Drawing) -> impl IntoView {
+    let count = Memo::new(move |_| drawing.found.with(|f| f.as_ref().map(|keys| keys.as_slice().len())));
+    let troubled = Memo::new(move |_| {
+        ui.cluster.servers.with(|all| {
+            let loud = |s: &&ServerSignal| s.with(|s| Tone::of_server(s).urgency() >= Tone::Attention.urgency());
+            all.values().filter(loud).count()
+        })
+    });
+    let typed = move |event: ev::KeyboardEvent| match event.key().as_str() {
+        "Enter" => next_found(ui, drawing),
+        "Escape" => drawing.look_for(ui, String::new()),
+        _ => {}
+    };
+    view! {
+        <div class="tree-find" role="search" aria-label="Servers of this tree">
+            <input
+                id=FIND_ID
+                type="search"
+                placeholder="Find a server  /"
+                aria-label="Find in this tree: name, version, data centre, problem, tag"
+                prop:value=move || drawing.find.get()
+                on:input:target=move |event| drawing.look_for(ui, event.target().value())
+                on:keydown=typed
+            />
+            <span class="find-count" role="status">{move || count.get().map(|n| format!("{n} found"))}</span>
+            <Show when=move || { troubled.get() > 0 }>
+                <button type="button" class="plain find-problem tone-attention" title="Next problem (p)" on:click=move |_| next_problem(ui, drawing)>
+                    <Icon name="triangle" />
+                    <span>"Next problem, " {move || troubled.get()} " in all"</span>
+                </button>
+            </Show>
+            <label class="find-trouble">
+                <input type="checkbox" prop:checked=move || drawing.trouble.get() on:change=move |_| drawing.toggle_trouble(ui) />
+                "Only trouble"
+            </label>
+        </div>
+    }
+}
+
+/// Zoom, fit, folding, direction.
 #[component]
 fn Tools(ui: Ui, drawing: Drawing) -> impl IntoView {
     let turn = move |_| {
@@ -129,13 +180,17 @@ fn Tools(ui: Ui, drawing: Drawing) -> impl IntoView {
         drawing.direction.set(Some(if now == Direction::Down { Direction::Right } else { Direction::Down }));
         drawing.fit(ui);
     };
-    let scale = move || format!("{:.0} %", drawing.camera.get().scale * 100.0);
+    let folded = Memo::new(move |_| drawing.closed.with(|c| !c.as_slice().is_empty()));
+    let fold_label = move || if folded.get() { "Expand all" } else { "Collapse all sub-trees" };
+    let fold_icon = Signal::derive(move || if folded.get() { "unfold" } else { "fold" });
+    let scale = move || format!("{} %", Decimal(drawing.camera.get().scale * 100.0, 0));
     view! {
         <div class="tree-tools" role="toolbar" aria-label="View of the tree">
             <button type="button" class="plain" aria-label="Larger" title="Larger (+)" on:click=move |_| drawing.zoom(ui, 1.25)><Icon name="plus" /></button>
             <span class="scale">{scale}</span>
             <button type="button" class="plain" aria-label="Smaller" title="Smaller (−)" on:click=move |_| drawing.zoom(ui, 0.8)><Icon name="minus" /></button>
             <button type="button" class="plain" aria-label="Fit all" title="Fit all (f)" on:click=move |_| drawing.fit(ui)><Icon name="fit" /></button>
+            <button type="button" class="plain" aria-label=fold_label title=fold_label on:click=move |_| drawing.toggle_all(ui)><Icon name=fold_icon /></button>
             <button type="button" class="plain" aria-label="Turn the tree" title="Turn the tree" on:click=turn><Icon name="turn" /></button>
         </div>
     }
@@ -147,7 +202,7 @@ fn HeldNote(ui: Ui) -> impl IntoView {
     let held = Memo::new(move |_| ui.moving.held.with(|h| h.as_ref().map(|h| (h.server.clone(), h.by))));
     let transform = move || {
         let at = ui.moving.pointer.get();
-        format!("translate({}px, {}px)", at.x + 14.0, at.y - 64.0)
+        format!("translate({}px, {}px)", px(at.x + 14.0), px(at.y - 64.0))
     };
     let words = move || match (ui.moving.over.get(), ui.moving.zone.get()) {
         (Some(over), Some(zone)) => format!("{}: {over}", zone.label()),

@@ -2,6 +2,8 @@
 
 use super::layout::{Gaps, Item, centres};
 use crate::ui::model::camera::Point;
+use crate::ui::model::decimal::px;
+use crate::ui::model::order::sort;
 use crate::ui::model::shape::Forest;
 
 /// Which way replicas stand from their source.
@@ -83,14 +85,14 @@ impl Picture {
         match self.direction {
             Direction::Down => {
                 let (a, b) = (Point::new(from.x + BOX.x / 2.0, from.y + BOX.y), Point::new(to.x + BOX.x / 2.0, to.y));
-                let middle = (a.y + b.y) / 2.0;
-                let path = format!("M{} {}C{} {middle} {} {middle} {} {}", a.x, a.y, a.x, b.x, b.x, b.y);
+                let middle = px((a.y + b.y) / 2.0);
+                let path = format!("M{}C{} {middle} {} {middle} {}", a.text(), px(a.x), px(b.x), b.text());
                 Line { path, label: Point::new(b.x, b.y - 16.0), anchor: "middle" }
             }
             Direction::Right => {
                 let (a, b) = (Point::new(from.x + BOX.x, from.y + BOX.y / 2.0), Point::new(to.x, to.y + BOX.y / 2.0));
-                let middle = (a.x + b.x) / 2.0;
-                let path = format!("M{} {}C{middle} {} {middle} {} {} {}", a.x, a.y, a.y, b.y, b.x, b.y);
+                let middle = px((a.x + b.x) / 2.0);
+                let path = format!("M{}C{middle} {} {middle} {} {}", a.text(), px(a.y), px(b.y), b.text());
                 Line { path, label: Point::new(b.x - 8.0, b.y - 9.0), anchor: "end" }
             }
         }
@@ -109,7 +111,7 @@ impl Picture {
             Direction::Right => Point::new((a.x + b.x) / 2.0, (a.y + b.y) / 2.0 - bend),
         };
         let label = Point::new((a.x + b.x + 2.0 * via.x) / 4.0, (a.y + b.y + 2.0 * via.y) / 4.0);
-        Line { path: format!("M{} {}Q{} {} {} {}", a.x, a.y, via.x, via.y, b.x, b.y), label, anchor: "middle" }
+        Line { path: format!("M{}Q{} {}", a.text(), via.text(), b.text()), label, anchor: "middle" }
     }
 
     /// Upper left corner of a box.
@@ -217,7 +219,7 @@ pub fn walk(forest: &Forest, picture: &Picture, at: usize, step: Step) -> usize 
         let mut level: Vec<usize> = (0..forest.nodes.len())
             .filter(|other| forest.nodes.get(*other).is_some_and(|n| n.depth == node.depth))
             .collect();
-        level.sort_by(|a, b| {
+        sort(&mut level, &|a, b| {
             let ((line_a, a), (line_b, b)) = (along(picture.corner(*a)), along(picture.corner(*b)));
             line_a.total_cmp(&line_b).then(a.total_cmp(&b))
         });

@@ -46,6 +46,7 @@ pub async fn status(_: Viewer, State(services): Rooms) -> Json<NodeStatus> {
         backend_down_since: backend.down_since,
         pending_writes: backend.pending,
         recoveries_enabled: services.consensus.recoveries_enabled(),
+        recovery_block_seconds: services.config.current().recovery.period_block_seconds,
         servers: snapshot.instances.len() as u64,
         clusters: lookup::cluster_names(&snapshot).len() as u64,
         tasks: services.tasks.list(),

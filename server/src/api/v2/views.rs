@@ -1,6 +1,6 @@
 //! What the page shows, made from the picture (`ux.md`). Pure: everything comes in as arguments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use app::api::{ClusterSettings, ClusterSummary, ClusterView, ServerView};
@@ -57,13 +57,18 @@ impl Scene<'_> {
         let (auto_source_recovery, auto_intermediate_recovery) = lookup::automated(self.config, name, &alias);
         let thresholds = settings::thresholds(self.config);
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-        let (mut servers, mut downtimed) = (0, 0);
+        let (mut servers, mut downtimed, mut max_lag) = (0, 0, None);
+        let (mut data_centers, mut versions, mut tags) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         for instance in self.snapshot.cluster(name) {
             servers += 1;
+            count(&mut data_centers, instance.data_center.clone());
+            count(&mut versions, family(instance));
+            tags.extend(self.snapshot.annotations.tags.get(&instance.key).into_iter().flatten().map(tag_text));
             if self.snapshot.annotations.active_downtime(&instance.key, self.snapshot.at).is_some() {
                 downtimed += 1;
                 continue;
             }
+            max_lag = max_lag.max(instance.lag.filter(|_| instance.is_replica() && instance.check.is_valid()));
             for problem in problems(instance, &thresholds, self.snapshot.at) {
                 *counts.entry(problem.as_str().to_owned()).or_default() += 1;
             }
@@ -83,6 +88,10 @@ impl Scene<'_> {
             recovering,
             auto_source_recovery,
             auto_intermediate_recovery,
+            max_lag,
+            data_centers,
+            versions,
+            tags: tags.into_iter().collect(),
         }
     }
 
@@ -116,6 +125,24 @@ impl Scene<'_> {
 fn held_back(problem: &HeldFinding) -> HeldBack {
     let HeldFinding { finding, since, held } = problem;
     HeldBack { key: finding.key.clone(), since: *since, held: held.clone() }
+}
+
+fn count(counts: &mut BTreeMap<String, u64>, what: String) {
+    if !what.is_empty() {
+        *counts.entry(what).or_default() += 1;
+    }
+}
+
+/// `MySQL 8.4`; empty for a server whose version is not known.
+fn family(instance: &Instance) -> String {
+    if instance.version.is_empty() {
+        return String::new();
+    }
+    format!("{} {}", instance.flavor().name(), instance.major_version_text())
+}
+
+fn tag_text((name, value): (&String, &String)) -> String {
+    if value.is_empty() { name.clone() } else { format!("{name}={value}") }
 }
 
 /// A problem, or a warning about the structure.
@@ -245,6 +272,32 @@ mod tests {
             view.servers.iter().map(|s| (s.instance.key.hostname.as_str(), s.downtime.is_some())).collect();
         assert_eq!(told, [("a", false), ("b", true), ("d", false), ("e", false)], "in key order");
         assert_eq!(view.servers[1].problems, ["not_replicating"], "the server itself still tells it");
+    }
+
+    #[test]
+    fn a_summary_tells_what_a_fleet_is_filtered_by() {
+        let lagging = |name: &str, lag, dc: &str, version: &str| {
+            let mut instance = server(name, "a");
+            (instance.lag, instance.data_center, instance.version) = (lag, dc.to_owned(), version.to_owned());
+            instance
+        };
+        let mut annotations = Annotations::default();
+        let end = AT + TimeDelta::seconds(1);
+        let downtime = Downtime { owner: "dba".to_owned(), reason: "disk".to_owned(), begin: AT, end };
+        annotations.downtime.insert(InstanceKey::new("d", 3306), downtime);
+        let tags = BTreeMap::from([("owner".to_owned(), "shop".to_owned()), ("spare".to_owned(), String::new())]);
+        annotations.tags.insert(InstanceKey::new("b", 3306), tags);
+        let servers = vec![
+            server("a", ""),
+            lagging("b", Some(3), "dc1", "8.4.6"),
+            lagging("c", None, "dc1", "8.4.7-log"),
+            lagging("d", Some(900), "dc2", ""),
+        ];
+        let told = view(servers, annotations, &[], &[]).summary;
+        assert_eq!(told.max_lag, Some(3), "downtimed and unknown ones do not count");
+        assert_eq!(told.data_centers, BTreeMap::from([("dc1".to_owned(), 2), ("dc2".to_owned(), 1)]));
+        assert_eq!(told.versions, BTreeMap::from([("MySQL 8.4".to_owned(), 2)]));
+        assert_eq!(told.tags, ["owner=shop", "spare"]);
     }
 
     #[test]
