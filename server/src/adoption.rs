@@ -76,9 +76,10 @@ fn follow(services: &Services, key: InstanceKey) {
 async fn adopt_recoveries(services: &Services) -> Result<(), StoreError> {
     let standings = services.store.recovery_standings(RECOVERIES_COMPARED).await?;
     let registry = services.recovery.registry();
+    let mine = &services.node.token;
     for standing in standings {
         let held = registry.find(&standing.uid);
-        if lacks(&standing, held.as_deref()) {
+        if lacks(&standing, held.as_deref(), mine) {
             read(services, &standing.uid).await?;
         }
     }
@@ -105,12 +106,13 @@ fn news(heard: &mut BTreeMap<InstanceKey, Membership>, recorded: Vec<Membership>
     news
 }
 
-/// Memory does not have what the backend knows of a recovery: that it was, or that it was acknowledged. One that is at work is
-/// somebody's to tell of: this process's own, or that of those who look after unfinished ones.
-fn lacks(standing: &RecoveryStanding, held: Option<&Recovery>) -> bool {
+/// Memory does not have what the backend knows of a recovery: that it was, that it ended, or that it was acknowledged. One that is at
+/// work is somebody's to tell of: this process's own, or that of those who look after unfinished ones.
+fn lacks(standing: &RecoveryStanding, held: Option<&Recovery>, mine: &str) -> bool {
     match held {
         None => true,
-        Some(held) => !held.is_running() && standing.is_acknowledged && held.acknowledged.is_none(),
+        Some(held) if held.is_running() => held.node_token != mine && !standing.is_running,
+        Some(held) => standing.is_acknowledged && held.acknowledged.is_none(),
     }
 }
 
@@ -171,11 +173,12 @@ mod tests {
             (standing("cli", true, false), None, true),
             (standing("me", false, true), Some(held("me", true)), false),
             (standing("cli", true, false), Some(held("cli", true)), false),
+            (standing("cli", false, false), Some(held("cli", true)), true),
             (standing("me", false, true), Some(held("me", false)), true),
             (standing("me", false, false), Some(held("me", false)), false),
         ];
         for (standing, held, expected) in cases {
-            assert_eq!(lacks(&standing, held.as_ref()), expected, "{standing:?}");
+            assert_eq!(lacks(&standing, held.as_ref(), "me"), expected, "{standing:?}");
         }
     }
 }

@@ -4,6 +4,9 @@ use chrono::{DateTime, Utc};
 
 use crate::store::NodeIdentity;
 
+/// A process shows itself to the others on the backend, and looks for those that do not, this often.
+pub const BEAT: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// Identity of this process, made once at start.
 #[derive(Debug, Clone)]
 pub struct Node {

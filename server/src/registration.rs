@@ -1,15 +1,10 @@
 //! Showing this process among those that share the backend (`spec/ha.md` 3.2). What a process holds there is void when it
 //! has not shown itself for a while.
 
-use std::time::Duration;
-
 use crate::config::Config;
-use crate::node::Node;
+use crate::node::{BEAT, Node};
 use crate::services::Services;
 use crate::store::{NodeReport, Store};
-
-/// A process shows itself, and looks for those that do not, this often.
-pub(crate) const BEAT: Duration = Duration::from_secs(1);
 
 /// How this process came to be.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -351,10 +351,11 @@ pub(super) fn renumbered(list: StepList<'_>) -> Vec<app::plan::Step> {
     let mut steps = list.finish();
     let number = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
     let renamed: BTreeMap<u32, u32> = steps.iter().enumerate().map(|(n, step)| (step.id, number(n))).collect();
-    for step in &mut steps {
-        let new = |id: &u32| renamed.get(id).copied().unwrap_or(*id);
-        step.id = new(&step.id);
-        step.needs = step.needs.iter().map(new).collect();
+    for (n, step) in steps.iter_mut().enumerate() {
+        step.id = number(n);
+        for id in &mut step.needs {
+            *id = renamed.get(id).copied().unwrap_or(*id);
+        }
     }
     steps
 }

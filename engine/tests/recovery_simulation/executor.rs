@@ -142,7 +142,8 @@ impl Batch {
         let began = *chain.began.get_or_insert(now);
         if first {
             stage.steps_begun += u32::from(uid.is_some());
-            chain.fault = draw_fault(step, stage, server);
+            // A fence that is struck is tried again only later than the limit of S2: that is no fault of a recovery.
+            chain.fault = uid.and_then(|_| draw_fault(step, stage, server));
         }
         if now >= began + step.timeout_ms {
             stage.world.servers[server].locked = false;

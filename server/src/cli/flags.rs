@@ -355,7 +355,7 @@ mod tests {
         sorted.sort_unstable();
         sorted.dedup();
         assert_eq!(names, sorted);
-        assert_eq!(names.len(), 32);
+        assert_eq!(names.len(), 31 + 2, "31 of the original's, and accept-loss-of and json");
         let usage = usage();
         assert!(usage.contains("  -c string\n    \tcommand"));
         assert!(usage.contains("  -debug\n    \tlog level DEBUG\n"));

@@ -10,7 +10,7 @@ use chrono::Utc;
 
 use super::RecoveryService;
 use crate::consensus::Actor;
-use crate::registration::BEAT;
+use crate::node::BEAT;
 use crate::store::{NodeIdentity, NodeReport, Store, StoreError};
 use crate::tasks::Task;
 
