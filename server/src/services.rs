@@ -22,7 +22,7 @@ use crate::kv::{self, Publisher};
 use crate::mysql::{Connector, MysqlControl, MysqlProbe, Probe};
 use crate::node::Node;
 use crate::recovery::{self, RecoveryService};
-use crate::refactor::Refactor;
+use crate::refactor::{self, Refactor};
 use crate::registration;
 use crate::settings;
 use crate::store::{DetectionFilter, Store, StoreError};
@@ -116,15 +116,17 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
     let exec = Exec::new(Arc::new(hands));
     let node = Arc::new(node);
     let locks = Locks::shared(store.clone(), node.identity());
-    let refactor = Refactor::new(
-        Arc::clone(&fleet),
-        Arc::clone(&consensus),
-        exec.clone(),
-        locks.clone(),
-        audit.clone(),
-        Arc::clone(&events),
-        Arc::clone(&config),
-    );
+    let hooks = Hooks::new(Arc::clone(&config), Arc::new(ShellRunner));
+    let refactor = Refactor::new(refactor::Parts {
+        fleet: Arc::clone(&fleet),
+        consensus: Arc::clone(&consensus),
+        exec: exec.clone(),
+        locks: locks.clone(),
+        audit: audit.clone(),
+        events: Arc::clone(&events),
+        config: Arc::clone(&config),
+        hooks: hooks.clone(),
+    });
     let webhooks = Webhooks::new(Arc::clone(&config));
     let publisher_parts = kv::Parts {
         config: Arc::clone(&config),
@@ -147,7 +149,7 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
         events: Arc::clone(&events),
         journal: journal.clone(),
         node: Arc::clone(&node),
-        hooks: Hooks::new(Arc::clone(&config), Arc::new(ShellRunner)),
+        hooks,
         webhooks: webhooks.clone(),
         publisher: Arc::clone(&publisher),
         store: store.clone(),

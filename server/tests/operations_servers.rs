@@ -120,7 +120,9 @@ async fn a_replica_and_its_source_change_places(
 ) {
     let sandbox = tree(flavor, 2);
     let [top, a, b] = sandbox.ports[..] else { panic!("three servers") };
-    let service = Service::start().await;
+    let told = tempfile::NamedTempFile::new().expect("a file");
+    let hook = format!("echo \"$1 took $2 $ORC_SUCCESSOR_HOST\" >> {}", told.path().display());
+    let service = Service::start_with(serde_json::json!({ "PostTakeMasterProcesses": [hook] })).await;
     service.discover(top, 3).await;
     run(&service, Operation::MoveBelow { server: key(b), below: key(a) }).await;
     if !gtid {
@@ -133,6 +135,8 @@ async fn a_replica_and_its_source_change_places(
     assert_eq!((source_of(&service, b), source_of(&service, a)), (top, b));
     writes.arrive(&[a, b]).await;
     assert_eq!(service.server(a).replication.uses_gtid(), gtid);
+    let line = std::fs::read_to_string(told.path()).expect("what the hook wrote");
+    assert_eq!(line, format!("127.0.0.1:{b} took 127.0.0.1:{a} 127.0.0.1:{b}\n"));
 }
 
 #[rstest]

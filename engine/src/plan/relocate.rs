@@ -192,21 +192,7 @@ pub fn plan_move_up_replicas(
     if replicas.iter().any(|r| r.replication.uses_gtid()) || replicas.is_empty() {
         return relocate_all(snapshot, "move-up-replicas", server, &to, &replicas, settings);
     }
-    let mut moving: Vec<(Arc<Instance>, Relocation)> = vec![];
-    let mut warnings = vec![];
-    let mut first_refusal = None;
-    for replica in &replicas {
-        match can_relocate(snapshot, &replica.key, &to, &settings.rules) {
-            Ok(relocation) => moving.push((Arc::clone(replica), relocation)),
-            Err(refusal) => {
-                warnings.push(format!("{} stays where it is: {refusal}", replica.key));
-                first_refusal = first_refusal.or(Some(refusal));
-            }
-        }
-    }
-    if let (Some(refusal), true) = (first_refusal, moving.is_empty()) {
-        return Err(refusal);
-    }
+    let (moving, warnings) = sort_out(&replicas, |replica| can_relocate(snapshot, &replica.key, &to, &settings.rules))?;
     let title = format!("Move {} replicas of {server} one level up, by file and position", moving.len());
     let batch = Batch { operation: "move-up-replicas", title, cluster: above.cluster_name.clone() };
     let together: Vec<&Instance> = moving.iter().map(|(replica, _)| replica.as_ref()).collect();
@@ -242,33 +228,47 @@ pub(super) fn relocate_all(
     if let Some(above) = replicas.iter().find(|r| is_below(snapshot, target, &r.key)) {
         return Err(Refusal::new("below-itself", format!("{below} is itself below {}, which would move", above.key)));
     }
-    let mut moving = vec![];
-    let mut warnings = vec![];
-    let mut first_refusal = None;
-    for replica in replicas {
-        let judged = can_relocate(snapshot, &replica.key, below, &settings.rules);
-        let judged = judged.and_then(|relocation| match relocation.technique {
-            Technique::InPlace => Ok(relocation),
-            _ => By::Gtid.admits(&replica.key, &relocation).map(|()| relocation),
-        });
-        match judged {
-            Ok(relocation) => moving.push((Arc::clone(replica), relocation)),
-            Err(refusal) => {
-                warnings.push(format!("{} stays where it is: {refusal}", replica.key));
-                first_refusal = first_refusal.or(Some(refusal));
-            }
+    let (moving, warnings) = sort_out(replicas, |replica| {
+        let relocation = can_relocate(snapshot, &replica.key, below, &settings.rules)?;
+        if relocation.technique != Technique::InPlace {
+            By::Gtid.admits(&replica.key, &relocation)?;
         }
-    }
-    match first_refusal {
-        Some(refusal) if moving.is_empty() => return Err(refusal),
-        _ => {}
-    }
+        Ok(relocation)
+    })?;
     let title = match moving.len() {
         0 => format!("{from} has no matching replicas: nothing to do"),
         n => format!("Move {n} of the {} replicas of {from} to below {below}", snapshot.replicas_of(from).count()),
     };
     let batch = Batch { operation, title, cluster: source.cluster_name.clone() };
     Ok(batch.plan(snapshot, below, moving, warnings, settings))
+}
+
+/// Replicas that move, each with how it does, and a line for each that stays.
+type SortedOut = (Vec<(Arc<Instance>, Relocation)>, Vec<String>);
+
+/// Who of several may move, and why the others stay.
+///
+/// # Errors
+/// The refusal of the first, when nobody may.
+fn sort_out(
+    replicas: &[&Arc<Instance>],
+    judge: impl Fn(&Instance) -> Result<Relocation, Refusal>,
+) -> Result<SortedOut, Refusal> {
+    let (mut moving, mut staying) = (vec![], vec![]);
+    let mut first_refusal = None;
+    for replica in replicas {
+        match judge(replica) {
+            Ok(relocation) => moving.push((Arc::clone(replica), relocation)),
+            Err(refusal) => {
+                staying.push(format!("{} stays where it is: {refusal}", replica.key));
+                first_refusal = first_refusal.or(Some(refusal));
+            }
+        }
+    }
+    match first_refusal {
+        Some(refusal) if moving.is_empty() => Err(refusal),
+        _ => Ok((moving, staying)),
+    }
 }
 
 /// Several moves to one place.

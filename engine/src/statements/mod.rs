@@ -43,8 +43,6 @@ pub struct Dialect {
     pub semi_sync_source: &'static str,
     /// Variable that switches the replica side of semi-sync; empty when the server has none.
     pub semi_sync_replica: &'static str,
-    /// Its sessions are listed in `performance_schema.processlist`.
-    sessions_in_performance_schema: bool,
     /// The managed channel must be named: there are several, or it is not the default one.
     channel: Option<String>,
     /// `RESET BINARY LOGS AND GTIDS` in place of `RESET MASTER`.
@@ -81,7 +79,6 @@ impl Dialect {
             super_read_only: can.super_read_only || server.super_read_only.is_some(),
             semi_sync_source: pick(source_new, "rpl_semi_sync_source_enabled", "rpl_semi_sync_master_enabled"),
             semi_sync_replica: pick(replica_new, "rpl_semi_sync_replica_enabled", "rpl_semi_sync_slave_enabled"),
-            sessions_in_performance_schema: words == Words::MySqlNew && can.performance_schema,
             channel: several.then(|| server.replication.channel.clone()),
             reset_binary_logs: can.reset_binary_logs || (!can.known && server.major_version() >= (8, 4)),
             replica_skip_counter: words == Words::MySqlNew && server.major_version() >= (8, 4),
@@ -120,22 +117,6 @@ impl Dialect {
                 format!("SELECT WAIT_FOR_EXECUTED_GTID_SET({}, {seconds})", literal(set))
             }
         }
-    }
-
-    /// Client sessions that [`Action::KillSessions`] ends, one `id` a row: neither replication in either direction, nor the server's
-    /// own threads, nor the asking session. The executor leaves out its own user's sessions.
-    pub fn list_sessions(&self) -> String {
-        let table = if self.sessions_in_performance_schema { "performance_schema" } else { "information_schema" };
-        format!(
-            "SELECT id, user FROM {table}.processlist WHERE id <> CONNECTION_ID() AND user NOT IN ('system user', \
-             'event_scheduler', 'replication applier') AND command NOT IN ('Binlog Dump', 'Binlog Dump GTID', 'Daemon', \
-             'Connect', 'Slave_IO', 'Slave_SQL', 'Slave_worker')"
-        )
-    }
-
-    /// Ends one session.
-    pub fn kill_session(&self, id: u64) -> String {
-        format!("KILL CONNECTION {id}")
     }
 
     /// Switches `read_only`; off clears `super_read_only` too, because the servers do.

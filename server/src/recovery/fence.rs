@@ -4,26 +4,30 @@
 //! neither the others nor the loop that watches.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use app::InstanceKey;
 use app::plan::{Action, Step};
 use app::topology::{Instance, Snapshot};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use engine::analysis::{Extra, extra_transactions};
 use engine::recovery::LOST_IN_RECOVERY;
 
 use super::RecoveryService;
+use super::watch::TICK;
 use crate::consensus::{Actor, Command};
 use crate::exec::{Observer, StepResult};
 
-/// How long a server may take to become read-only at first. A commit that waits for an acknowledgement can hold it up, until its
-/// session is ended.
-const FIRST_TRY_MS: u64 = 1_000;
+/// A server that nothing holds up is read-only within this time.
+const AT_ONCE_LIMIT: Duration = Duration::from_millis(300);
 
-/// How long it may take once all sessions are ended.
-const SECOND_TRY_MS: u64 = 5_000;
+/// How long it may take where something does.
+const CLOSING_MS: u64 = 5_000;
+
+/// For so long a replaced source is looked for each second.
+const LOOKED_FOR: TimeDelta = TimeDelta::hours(1);
 
 /// How long ending its sessions may take.
 const KILL_MS: u64 = 2_000;
@@ -94,6 +98,7 @@ impl RecoveryService {
         for (key, downtime) in lost {
             let Some(instance) = snapshot.get(key) else { continue };
             if !instance.check.is_valid() || instance.check.last_seen.is_none_or(|seen| seen <= downtime.begin) {
+                self.look_out_for(key, downtime.begin, now);
                 continue;
             }
             let writes = accepts_writes(instance) && !self.registry.is_recovering(key);
@@ -109,6 +114,14 @@ impl RecoveryService {
                     this.take_back(&turn.key).await;
                 }
             });
+        }
+    }
+
+    /// A source that was replaced lately is looked for each second, whatever the poll period: until it is seen it may take writes.
+    fn look_out_for(&self, key: &InstanceKey, lost: DateTime<Utc>, now: DateTime<Utc>) {
+        let lately = now.signed_duration_since(lost) < LOOKED_FOR;
+        if lately && self.asked.may(key, TICK, Instant::now()) {
+            self.parts.discovery.probe_soon(key);
         }
     }
 
@@ -137,13 +150,23 @@ impl RecoveryService {
         }
     }
 
-    /// Read-only first, then no sessions: those that began before may still hold open transactions. Where one of them held the
-    /// switch up, it is tried again without them.
+    /// Read-only first, then no sessions: those that began before may still hold open transactions. A commit that waits for an
+    /// acknowledgement holds the switch up, and on MySQL outlives its session: the switch stays asked for, so that nobody else
+    /// commits, and only when nobody is left who could be told of a success, semi-sync lets go of it (`safety.md`, "Facts").
     async fn close_off(&self, key: &InstanceKey, instance: &Instance) -> Result<(), String> {
         let read_only = Action::SetReadOnly { on: true, super_too: true };
-        let first = self.act(key, instance, &read_only, FIRST_TRY_MS).await;
+        let mut closing = pin!(self.act(key, instance, &read_only, CLOSING_MS));
+        let at_once = tokio::time::timeout(AT_ONCE_LIMIT, &mut closing).await;
         let killed = self.act(key, instance, &Action::KillSessions, KILL_MS).await;
-        let last = if first.state.is_done() { first } else { self.act(key, instance, &read_only, SECOND_TRY_MS).await };
+        let last = match at_once {
+            Ok(ended) => ended,
+            Err(_held_up) => {
+                if killed.state.is_done() && instance.semi_sync.source_enabled {
+                    self.act(key, instance, &Action::SetSemiSyncSource { on: false }, KILL_MS).await;
+                }
+                closing.await
+            }
+        };
         let _unreadable = self.read(key).await;
         if last.state.is_done() && killed.state.is_done() {
             return Ok(());

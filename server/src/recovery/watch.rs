@@ -20,7 +20,7 @@ use crate::journal::Entry;
 use crate::tasks::Task;
 
 /// Rounds come at least this often (`spec/recovery.md` 0.2, recovery tick).
-const TICK: Duration = Duration::from_secs(1);
+pub(super) const TICK: Duration = Duration::from_secs(1);
 
 /// Changes that come close together are looked at together.
 const GATHER: Duration = Duration::from_millis(5);

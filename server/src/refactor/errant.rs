@@ -24,10 +24,10 @@ impl Refactor {
     /// [`RefactorError::Refused`] with `no-errant-transactions` or `errant-purged`; [`RefactorError::Failed`] when the server cannot be read.
     pub async fn locate_errant(&self, key: &InstanceKey) -> Result<Vec<String>, RefactorError> {
         let failed = |error: &dyn std::fmt::Display| RefactorError::Failed(format!("{key}: {error}"));
-        if self.fleet.get(key).is_none() {
+        if self.parts.fleet.get(key).is_none() {
             return Err(RefactorError::Unknown(key.clone()));
         }
-        let server = self.exec.refresh(key).await.map_err(|error| failed(&error))?;
+        let server = self.parts.exec.refresh(key).await.map_err(|error| failed(&error))?;
         if server.errant_gtid.is_empty() {
             let message = format!("{key} holds no errant transactions");
             return Err(RefactorError::Refused(Refusal::new("no-errant-transactions", message)));
@@ -38,7 +38,7 @@ impl Refactor {
             let message = format!("binary logs of {key} with errant transactions are purged");
             return Err(RefactorError::Refused(Refusal::new("errant-purged", message)));
         }
-        let rows = self.exec.ask(key, "SHOW BINARY LOGS", LIMIT).await.map_err(|error| failed(&error))?;
+        let rows = self.parts.exec.ask(key, "SHOW BINARY LOGS", LIMIT).await.map_err(|error| failed(&error))?;
         let mut logs = vec![];
         for file in rows.iter().filter_map(|row| row.get("Log_name")) {
             logs.push(BinaryLog { file: file.to_owned(), previous: parse(&self.previous_gtids(key, file).await?)? });
@@ -49,6 +49,7 @@ impl Refactor {
     async fn previous_gtids(&self, key: &InstanceKey, file: &str) -> Result<String, RefactorError> {
         let question = format!("SHOW BINLOG EVENTS IN {} LIMIT {FIRST_EVENTS}", literal(file));
         let rows: Vec<Record> = self
+            .parts
             .exec
             .ask(key, &question, LIMIT)
             .await

@@ -22,6 +22,7 @@ use crate::consensus::{Actor, Consensus};
 use crate::events::EventBus;
 use crate::exec::{Exec, Held, Locks, Observer, Purpose, StepResult};
 use crate::fleet::Fleet;
+use crate::hooks::Hooks;
 use operations::Operations;
 
 /// Why an operation was not planned or applied.
@@ -47,31 +48,38 @@ pub enum RefactorError {
     Failed(String),
 }
 
+/// What operations need of the other rooms.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The picture.
+    pub fleet: Arc<Fleet>,
+    /// Who acts.
+    pub consensus: Arc<Consensus>,
+    /// Executor.
+    pub exec: Exec,
+    /// Locks, shared with recoveries.
+    pub locks: Locks,
+    /// Audit.
+    pub audit: Audit,
+    /// Events.
+    pub events: Arc<EventBus>,
+    /// Configuration.
+    pub config: Arc<LiveConfig>,
+    /// Hooks.
+    pub hooks: Hooks,
+}
+
 /// Plans and applies operations.
 #[derive(Debug, Clone)]
 pub struct Refactor {
-    fleet: Arc<Fleet>,
-    consensus: Arc<Consensus>,
-    exec: Exec,
-    locks: Locks,
-    audit: Audit,
-    events: Arc<EventBus>,
+    parts: Parts,
     operations: Arc<Operations>,
-    config: Arc<LiveConfig>,
 }
 
 impl Refactor {
-    /// An operator of the fleet; `locks` are shared with recoveries.
-    pub fn new(
-        fleet: Arc<Fleet>,
-        consensus: Arc<Consensus>,
-        exec: Exec,
-        locks: Locks,
-        audit: Audit,
-        events: Arc<EventBus>,
-        config: Arc<LiveConfig>,
-    ) -> Self {
-        Self { fleet, consensus, exec, locks, audit, events, operations: Arc::default(), config }
+    /// An operator of the fleet.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts, operations: Arc::default() }
     }
 
     /// Plans an operation from the picture at hand. Nothing is changed and no server is asked.
@@ -79,7 +87,7 @@ impl Refactor {
     /// # Errors
     /// [`RefactorError::Refused`] with the rule, [`RefactorError::Unknown`].
     pub fn plan(&self, operation: &Operation) -> Result<Plan, RefactorError> {
-        self.plan_on(&self.fleet.snapshot(), operation)
+        self.plan_on(&self.parts.fleet.snapshot(), operation)
     }
 
     /// Applies an operation in the background, if a plan from fresh facts still has the fingerprint shown.
@@ -124,7 +132,7 @@ impl Refactor {
                 return Err(RefactorError::Unknown(key.clone()));
             }
         }
-        engine::plan::plan(operation, snapshot, &crate::settings::plan(&self.config.current()))
+        engine::plan::plan(operation, snapshot, &crate::settings::plan(&self.parts.config.current()))
             .map_err(RefactorError::Refused)
     }
 
@@ -135,20 +143,20 @@ impl Refactor {
         fingerprint: Option<&str>,
         actor: &Actor,
     ) -> Result<(OperationView, BoxFuture<'static, ()>), RefactorError> {
-        if !self.consensus.is_leader() {
+        if !self.parts.consensus.is_leader() {
             return Err(RefactorError::NotLeader);
         }
         let sketch = self.plan(operation)?;
         let name = format!("{} by {}", sketch.title, actor.name);
         // Every server touched: a recovery and an operation never meet (`safety.md` S4).
-        let taken = self.locks.take_servers(sketch.servers(), &name, Purpose::Operation).await;
+        let taken = self.parts.locks.take_servers(sketch.servers(), &name, Purpose::Operation).await;
         let guard = taken.map_err(RefactorError::Held)?;
         let mut touched = sketch.servers();
         touched.extend(operation.servers().into_iter().cloned());
         touched.sort();
         touched.dedup();
         // A server that cannot be read keeps its last state; the rules then judge it as such.
-        join_all(touched.iter().map(|key| self.exec.refresh(key))).await;
+        join_all(touched.iter().map(|key| self.parts.exec.refresh(key))).await;
         let plan = self.plan(operation)?;
         if fingerprint.is_some_and(|shown| shown != plan.fingerprint) {
             return Err(RefactorError::WorldChanged(Box::new(plan)));
@@ -159,7 +167,7 @@ impl Refactor {
         let work = async move {
             let error = this.carry_out(&id, &plan, &actor).await;
             this.operations.end(&id, error.clone(), Utc::now());
-            this.events.publish(app::event::EventBody::PlanEnded { operation_id: id, error });
+            this.parts.events.publish(app::event::EventBody::PlanEnded { operation_id: id, error });
             drop(guard);
         };
         Ok((view, work.boxed()))
@@ -168,15 +176,18 @@ impl Refactor {
     /// Runs the plan; on failure undoes what was done on the servers that failed. Gives what went wrong.
     async fn carry_out(&self, id: &str, plan: &Plan, actor: &Actor) -> Option<String> {
         let observer = PlanObserver { id, refactor: self };
-        let results = self.exec.run(&plan.steps, &observer).await;
+        let results = self.parts.exec.run(&plan.steps, &observer).await;
         let error = self.settle(plan, &results, &observer).await;
-        join_all(plan.servers().iter().map(|key| self.exec.refresh(key))).await;
+        join_all(plan.servers().iter().map(|key| self.parts.exec.refresh(key))).await;
         let about = plan.servers().into_iter().next().unwrap_or_default();
         let message = match &error {
             None => plan.title.clone(),
             Some(error) => format!("{}: failed: {error}", plan.title),
         };
-        self.audit.record(audit_type(&plan.operation), &about, &plan.cluster, actor, &message);
+        if let (None, "take-master", [taker, taken]) = (&error, plan.operation.as_str(), plan.moves.as_slice()) {
+            self.parts.hooks.after_take_source(&taker.server, &taken.server).await;
+        }
+        self.parts.audit.record(audit_type(&plan.operation), &about, &plan.cluster, actor, &message);
         error
     }
 
@@ -199,7 +210,7 @@ impl Refactor {
             .filter_map(|r| plan.steps.iter().find(|s| s.id == r.step).map(|s| &s.server))
             .collect();
         let to_undo: Vec<Step> = plan.steps.iter().filter(|s| broken.contains(&&s.server)).cloned().collect();
-        let undone = self.exec.undo(&to_undo, results, observer).await;
+        let undone = self.parts.exec.undo(&to_undo, results, observer).await;
         let aftermath = if undone.left_changed.is_empty() {
             "what was changed on the failed servers has been undone".to_owned()
         } else {
@@ -218,7 +229,7 @@ struct PlanObserver<'a> {
 impl Observer for PlanObserver<'_> {
     fn step_changed<'a>(&'a self, step: &'a Step, state: &'a StepState) -> BoxFuture<'a, ()> {
         self.refactor.operations.step(self.id, step.id, state.clone());
-        self.refactor.events.publish(app::event::EventBody::PlanStep {
+        self.refactor.parts.events.publish(app::event::EventBody::PlanStep {
             operation_id: self.id.to_owned(),
             step: step.id,
             server: step.server.clone(),

@@ -17,7 +17,7 @@ use orchestrator::fleet::{Observation, Outcome};
 use orchestrator::hooks::{Hooks, ShellRunner};
 use orchestrator::node::Node;
 use orchestrator::recovery::{Parts, RecoveryService};
-use orchestrator::refactor::Refactor;
+use orchestrator::refactor::{self, Refactor};
 use orchestrator::services::{self, Services};
 use orchestrator::store::Store;
 use orchestrator::testing::PictureHands;
@@ -99,15 +99,16 @@ impl Edge {
         let mut services = assembled.write_behind();
         let hands = Arc::new(PictureHands::new(Arc::clone(&services.fleet)));
         let exec = Exec::new(hands.clone());
-        services.refactor = Refactor::new(
-            Arc::clone(&services.fleet),
-            Arc::clone(&services.consensus),
-            exec.clone(),
-            services.locks.clone(),
-            services.audit.clone(),
-            Arc::clone(&services.events),
-            Arc::clone(&services.config),
-        );
+        services.refactor = Refactor::new(refactor::Parts {
+            fleet: Arc::clone(&services.fleet),
+            consensus: Arc::clone(&services.consensus),
+            exec: exec.clone(),
+            locks: services.locks.clone(),
+            audit: services.audit.clone(),
+            events: Arc::clone(&services.events),
+            config: Arc::clone(&services.config),
+            hooks: Hooks::new(Arc::clone(&services.config), Arc::new(ShellRunner)),
+        });
         services.recovery = Arc::new(RecoveryService::new(Parts {
             config: Arc::clone(&services.config),
             fleet: Arc::clone(&services.fleet),

@@ -23,7 +23,7 @@ section! {
         "PostUnsuccessfulFailoverProcesses" => post_unsuccessful_failover: Vec<String> = Vec::new(), Live, InEffect;
         /// Planned takeover, after the old primary has been repointed.
         "PostGracefulTakeoverProcesses" => post_graceful_takeover: Vec<String> = Vec::new(), Live, InEffect;
-        /// After a replica has taken the place of its source, by command, API or inside a recovery.
-        "PostTakeMasterProcesses" => post_take_primary: Vec<String> = Vec::new(), Live, Later;
+        /// After a replica has changed places with its source, by command or API (`take-master`).
+        "PostTakeMasterProcesses" => post_take_primary: Vec<String> = Vec::new(), Live, InEffect;
     }
 }
