@@ -14,7 +14,7 @@ const RANKS: &[&[&str]] = &[
     &["settings", "exec", "testing", "names"],
     &["refactor", "recovery"],
     &["services", "housekeeping", "adoption", "registration", "maintenance"],
-    &["lookup", "readiness", "auth", "daemon", "api", "cli", "pools"],
+    &["lookup", "readiness", "auth", "daemon", "api", "cli", "client", "pools"],
 ];
 
 /// A room's whole files and the exceptions that are right: the journal carries commands, commands are journalled;

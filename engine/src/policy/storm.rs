@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use app::finding::Finding;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Hold, Policy, Recent, Situation, recovery_for, replaces, same_cluster};
+use super::{Hold, Policy, Recent, Situation, recovery_for, same_cluster};
 
 /// Clusters whose recovery began within this time belong to the same storm as those that fail now.
 const SAME_STORM: TimeDelta = TimeDelta::minutes(1);
@@ -62,7 +62,7 @@ pub(super) fn storm(finding: &Finding, policy: &Policy, situation: &Situation<'_
 
 /// It began by itself, nobody has looked into it, and a server was to be replaced.
 fn counts(recent: &Recent) -> bool {
-    recent.automatic && !recent.acknowledged && replaces(recent.kind)
+    recent.automatic && !recent.acknowledged && !recent.kind.repairs_source()
 }
 
 /// How many clusters fail at once: those with a finding whose server is to be replaced and that is `wanted` (opted in, say), and
@@ -73,7 +73,9 @@ pub fn clusters_failing<'a>(
     now: DateTime<Utc>,
     wanted: impl Fn(&Finding) -> bool,
 ) -> usize {
-    let calls = |f: &&Finding| recovery_for(f.code).is_some_and(replaces) && !f.is_skippable() && wanted(f);
+    let calls = |f: &&Finding| {
+        recovery_for(f.code).is_some_and(|kind| !kind.repairs_source()) && !f.is_skippable() && wanted(f)
+    };
     let failing: Vec<&Finding> = findings.into_iter().filter(calls).collect();
     let names: BTreeSet<&str> = failing.iter().map(|f| f.cluster.as_str()).collect();
     let of_this_storm = |r: &&Recent| {
