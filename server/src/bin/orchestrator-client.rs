@@ -7,8 +7,6 @@ use orchestrator::cli::{Ending, caller};
 use orchestrator::client::{self, Surroundings};
 
 fn main() -> ExitCode {
-    // As in the service: TLS never has to guess which provider is meant.
-    let _already_there = rustls::crypto::ring::default_provider().install_default();
     let ending = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(client::run(words(), surroundings())),
         Err(error) => Ending { stderr: format!("cannot start: {error}\n"), code: 1, ..Ending::default() },

@@ -193,6 +193,8 @@ impl Http {
     /// # Errors
     /// [`HttpError::Client`].
     pub fn new(bases: &[String], credentials: Credentials, pauses: Vec<Duration>) -> Result<Self, HttpError> {
+        // reqwest brings no provider of cryptography. It fails only when one is installed already, which is as good.
+        let _already_there = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("orchestrator-client/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())

@@ -204,7 +204,7 @@ mod tests {
     #[case("::1", Ok("/x/::1/3306"))]
     #[case("", Err("instance must be provided (-i)"))]
     #[case("db1:x", Err("-i: "))]
-    #[case("db1:3306:1", Err("-i: "))]
+    #[case("orc:3306:1", Err("-i: "))]
     #[case("..:3306", Err("-i: \"..\" goes into a path of the API"))]
     #[case("a/b", Err("-i: \"a/b\" goes into a path of the API"))]
     fn an_instance_is_host_and_port(#[case] instance: &str, #[case] expected: Result<&str, &str>) {

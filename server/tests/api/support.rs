@@ -132,6 +132,11 @@ impl Edge {
         Self { services, hands, router }
     }
 
+    /// To be served over a socket.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header("host", "orc:3000");
         for (name, value) in headers {
