@@ -22,7 +22,7 @@ const NAMES: [&str; 6] = [
 
 /// Runs the profile in a shell, as sourcing it would, and tells what the variables are then, each ended by a zero byte.
 /// What the profile prints is not ours to print.
-const SOURCE: &str = r#". "$1" >/dev/null || exit; shift; for name; do eval "printf '%s\\0' \"\${$name-}\""; done"#;
+const SOURCE: &str = r#". "$1" >/dev/null; shift; for name; do eval "printf '%s\\0' \"\${$name-}\""; done"#;
 
 /// Values of the variables; empty when not set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -118,7 +118,8 @@ mod tests {
         std::fs::write(
             &profile,
             "echo chatter\nORCHESTRATOR_API=\"http://a:3000 http://b:3000\"\n\
-             export ORCHESTRATOR_AUTH_USER=${ORCHESTRATOR_AUTH_USER:-dba}\nORCHESTRATOR_AUTH_PASSWORD='a \"b\" $c'\n",
+             export ORCHESTRATOR_AUTH_USER=${ORCHESTRATOR_AUTH_USER:-dba}\nORCHESTRATOR_AUTH_PASSWORD='a \"b\" $c'\n\
+             [ -n \"$NOSUCH\" ] && ORCHESTRATOR_API=x\n",
         )
         .expect("written");
         let read = Environment::read(&variables(&[("ORCHESTRATOR_AUTH_USER", "eve")]), &profile).expect("read");
