@@ -272,7 +272,8 @@ async fn who_asks_is_told_by_flag_environment_or_address() {
     };
     let (user, password) = (("ORCHESTRATOR_AUTH_USER", "dba"), ("ORCHESTRATOR_AUTH_PASSWORD", "secret"));
     let token = ("ORCHESTRATOR_AUTH_TOKEN", "t0ken");
-    let cases: [(&[&str], &[(&str, &str)], &str, Option<String>); 7] = [
+    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str, Option<String>);
+    let cases: [Case<'_>; 7] = [
         (&[], &[], plain, None),
         (&[], &[user, password], plain, Some(basic("dba:secret"))),
         (&[], &[password], plain, Some(basic(":secret"))),
