@@ -116,7 +116,7 @@ pub struct Answer {
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// There is no HTTP client.
-    #[error("cannot start: {0}")]
+    #[error("no HTTP client: {0}; for https, SSL_CERT_FILE names a file with certificates of authorities")]
     Client(String),
     /// Not let in.
     #[error("access denied (401 Unauthorized) by {0}; see -b and ORCHESTRATOR_AUTH_USER, ORCHESTRATOR_AUTH_PASSWORD")]
@@ -169,12 +169,8 @@ impl HttpError {
             Self::Client(_) | Self::Denied(_) => false,
             Self::Unreachable { .. } => true,
             Self::Lost { is_timeout, .. } => !is_change && !is_timeout,
-            // From proxies: nobody there to ask; and, of one who was asked, nothing that it could pass on.
-            Self::NotJson { status, .. } => match *status {
-                StatusCode::SERVICE_UNAVAILABLE => true,
-                StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => !is_change,
-                _ => false,
-            },
+            // From proxies. There are some that answer 503, too, when the service was asked and fell silent.
+            Self::NotJson { status, .. } => !is_change && matches!(status.as_u16(), 502..=504),
         }
     }
 }
@@ -258,7 +254,7 @@ impl Http {
             Ok(json) => Ok(Answer { status, text, json }),
             Err(_) => {
                 let excerpt = moved.unwrap_or_else(|| excerpt(&text));
-                let is_unsure = is_change && matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
+                let is_unsure = is_change && status.is_server_error();
                 Err(HttpError::NotJson { address, status, excerpt, is_unsure })
             }
         }
@@ -283,6 +279,7 @@ fn moved_to(response: &Response) -> Option<String> {
     Some(format!("it is at {}", masked(location)))
 }
 
+/// The beginning of a text, on one line.
 pub fn excerpt(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.is_empty() {

@@ -119,18 +119,15 @@ async fn an_unknown_path_and_something_else_than_the_service_are_told_at_once() 
     assert!(ending.stderr.ends_with(expected), "{}", ending.stderr);
 }
 
-/// What a proxy says: how often a read is asked for, and how often a change.
+/// What a proxy says, and how often a read is asked for then. A change is asked for once.
 #[rstest]
-#[case(502, 8, 1)]
-#[case(503, 8, 8)]
-#[case(504, 8, 1)]
-#[case(500, 1, 1)]
+#[case(502, 8)]
+#[case(503, 8)]
+#[case(504, 8)]
+#[case(500, 1)]
+#[case(403, 1)]
 #[tokio::test]
-async fn only_what_reached_nobody_is_asked_for_again(
-    #[case] status: u16,
-    #[case] reads: usize,
-    #[case] changes: usize,
-) {
+async fn reads_are_asked_for_again_and_changes_are_not(#[case] status: u16, #[case] reads: usize) {
     let fake = Fake::saying(status, "<html>proxy</html>").await;
     let ending = line("-c clusters", &fake.url).await;
     assert_eq!(ending.code, 1);
@@ -138,13 +135,8 @@ async fn only_what_reached_nobody_is_asked_for_again(
     assert_eq!(fake.targets().len(), reads);
     let ending = line("-c graceful-master-takeover-auto -a orders", &fake.url).await;
     assert_eq!(ending.code, 1);
-    assert_eq!(
-        ending.stderr.contains("may have been done all the same"),
-        matches!(status, 502 | 504),
-        "{}",
-        ending.stderr
-    );
-    assert_eq!(fake.targets().len(), reads + changes);
+    assert_eq!(ending.stderr.contains("may have been done all the same"), status >= 500, "{}", ending.stderr);
+    assert_eq!(fake.targets().len(), reads + 1);
 }
 
 #[tokio::test]
