@@ -26,10 +26,10 @@ test: ## All checks and tests, browser and real servers included
 check: ## What is quick: format, lint, scripts
 	@scripts/test.sh format scripts lint
 
-build: ## The binary with the page inside, unoptimised
+build: ## The binary with the page inside, and the client, unoptimised
 	@scripts/build.sh --debug
 
-release: ## The binary with the page inside, optimised
+release: ## The binary with the page inside, and the client, optimised
 	@scripts/build.sh --release
 
 page: ## The page alone

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The one binary with the page inside: scripts/build.sh [--debug|--release] [--page-only]
+# The service with the page inside, and the client beside it: scripts/build.sh [--debug|--release] [--page-only]
 # The page is built again only when what it is made of has changed.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -45,6 +45,7 @@ build_server() {
     [[ "$profile" == debug ]] || arguments+=(--release)
     step "Building the server ($profile)"
     cargo "${arguments[@]}"
+    note "built: target/$profile/orchestrator, target/$profile/orchestrator-client"
 }
 
 cd "$PROJECT_DIR"

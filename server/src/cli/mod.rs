@@ -138,8 +138,8 @@ async fn serve(arguments: &Arguments, loaded: Loaded, sources: Sources) -> Endin
 async fn command(arguments: Arguments, around: Surroundings, loaded: Loaded) -> Ending {
     if loaded.config.raft.enabled && !arguments.ignore_raft_setup {
         return Ending::fatal(
-            "the configuration has \"RaftEnabled\": true: commands would act behind the group's back; use the \
-             orchestrator-client script, or override with --ignore-raft-setup",
+            "the configuration has \"RaftEnabled\": true: commands would act behind the group's back; use \
+             orchestrator-client, or override with --ignore-raft-setup",
         );
     }
     let names = table::names();

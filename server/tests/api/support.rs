@@ -138,13 +138,18 @@ impl Edge {
         Self { services, hands, router }
     }
 
+    /// To be asked directly, or served over a socket.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header("host", "orc:3000");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::from(body.to_owned())).expect("a request");
-        let response = self.router.clone().oneshot(request).await.expect("never fails");
+        let response = self.router().oneshot(request).await.expect("never fails");
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, 16 << 20).await.expect("a body");
         let body = String::from_utf8(body.to_vec()).expect("text");
@@ -157,7 +162,7 @@ impl Edge {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.router.clone().oneshot(request.body(Body::empty()).expect("a request")).await.expect("never fails")
+        self.router().oneshot(request.body(Body::empty()).expect("a request")).await.expect("never fails")
     }
 
     pub async fn get(&self, path: &str) -> Answer {
