@@ -42,7 +42,8 @@ section! {
         "TakeoverSessionPolicy" => takeover_session_policy: SessionPolicyText = SessionPolicyText::default(), Live, InEffect;
         /// Seconds that a planned takeover waits for those statements before it does so.
         "TakeoverSessionWaitSeconds" => takeover_session_wait_seconds: u64 = 2, Live, InEffect;
-        /// Addresses and networks of proxies whose headers about the client are believed.
-        "TrustedProxies" => trusted_proxies: Networks = Networks::loopback(), Live, Later;
+        /// Addresses and networks of proxies whose headers about the client (`AuthUserHeader`, `X-Forwarded-For`,
+        /// `X-Forwarded-Proto`) are believed.
+        "TrustedProxies" => trusted_proxies: Networks = Networks::loopback(), Live, InEffect;
     }
 }
