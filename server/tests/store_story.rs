@@ -645,25 +645,26 @@ async fn switches_and_small_tables(store: &Store) {
 }
 
 async fn access_tokens(store: &Store) {
+    let at = now();
     assert_eq!(store.access_token("none").await.unwrap(), None);
-    store.create_access_token("aa", "secret", "J\u{f6}rg", now()).await.unwrap();
-    assert!(store.create_access_token("aa", "other", "eve", now()).await.is_err(), "public halves are unique");
+    store.create_access_token("aa", "secret", "J\u{f6}rg", at).await.unwrap();
+    assert!(store.create_access_token("aa", "other", "eve", at).await.is_err(), "public halves are unique");
     let made = store.access_token("aa").await.unwrap().unwrap();
     assert_eq!((made.secret_token.as_str(), made.generated_by.as_str()), ("secret", "J\u{f6}rg"));
-    assert_eq!((made.generated_at, made.is_acquired, made.is_reentrant), (Some(now()), false, false));
+    assert_eq!((made.generated_at, made.is_acquired, made.is_reentrant), (Some(at), false, false));
 
-    let minute_ago = now() - Duration::seconds(60);
-    let acquire = |public: &'static str, made_after| store.acquire_access_token(public, made_after, now());
+    let minute_ago = at - Duration::seconds(60);
+    let acquire = |public: &'static str, made_after| store.acquire_access_token(public, made_after, at);
     assert_eq!(acquire("none", minute_ago).await.unwrap(), None);
     assert_eq!(acquire("AA", minute_ago).await.unwrap(), None, "another one by its case");
-    assert_eq!(acquire("aa", now() + Duration::seconds(1)).await.unwrap(), None, "too old");
-    store.create_access_token("bb", "secret", "eve", now()).await.unwrap();
+    assert_eq!(acquire("aa", at + Duration::seconds(1)).await.unwrap(), None, "too old");
+    store.create_access_token("bb", "secret", "eve", at).await.unwrap();
     let (one, two) = tokio::join!(acquire("bb", minute_ago), acquire("bb", minute_ago));
     let handed_out: Vec<_> = [one.unwrap(), two.unwrap()].into_iter().flatten().collect();
     assert_eq!(handed_out.len(), 1, "to one of two");
     assert!(handed_out[0].is_acquired);
 
-    let kept = store.purge(&PurgePolicy::default(), now() + Duration::hours(23)).await.unwrap();
+    let kept = store.purge(&PurgePolicy::default(), at + Duration::hours(23)).await.unwrap();
     assert_eq!(kept.of("access_token"), 0);
 }
 
@@ -707,10 +708,12 @@ async fn the_old_is_thrown_away(store: &Store) {
         unseen_forget: Duration::MAX,
         resolves_expiry: Duration::MAX,
         audit_keep: Duration::MAX,
+        token_expiry: Duration::MAX,
         ..policy
     };
     let kept = store.purge(&for_ever, now() + Duration::days(8)).await.unwrap();
     assert_eq!(kept.of("audit") + kept.of("database_instance") + kept.of("hostname_resolve"), 0, "{kept:?}");
+    assert_eq!(kept.of("access_token"), 0, "{kept:?}");
     let policy = PurgePolicy::default();
     let later = store.purge(&policy, now() + Duration::days(8)).await.unwrap();
     assert_eq!(later.of("access_token"), 2, "{later:?}");
