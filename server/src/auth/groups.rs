@@ -43,11 +43,8 @@ impl Groups {
         if let Some(known) = self.known.get(&question) {
             return known;
         }
-        match tokio::time::timeout(PATIENCE, self.ask(question.clone())).await {
-            Ok(Ok(is_member)) => {
-                self.known.insert(question, is_member);
-                is_member
-            }
+        let is_member = match tokio::time::timeout(PATIENCE, self.ask(question.clone())).await {
+            Ok(Ok(is_member)) => is_member,
             Ok(Err(error)) => {
                 tracing::warn!(user, %error, "cannot look up the groups of a user; PowerAuthGroups gives no rights now");
                 false
@@ -59,7 +56,10 @@ impl Groups {
                 );
                 false
             }
-        }
+        };
+        // Also when nobody answered: not every request waits for a directory that is away.
+        self.known.insert(question, is_member);
+        is_member
     }
 
     async fn ask(&self, (user, groups): (String, Vec<String>)) -> std::io::Result<bool> {

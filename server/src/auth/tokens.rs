@@ -102,7 +102,12 @@ impl Tokens {
                 self.known.invalidate(public);
                 Err(NotHeld::Bad)
             }
-            Ok(Err(_)) | Err(_) => known.map(|known| known.token).ok_or(NotHeld::Unavailable),
+            Ok(Err(_)) | Err(_) => {
+                let token = known.ok_or(NotHeld::Unavailable)?.token;
+                // Not every request waits for a backend that is away.
+                self.known.insert(public.to_owned(), Known { token: token.clone(), read: now });
+                Ok(token)
+            }
         }
     }
 }
