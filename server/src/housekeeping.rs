@@ -146,6 +146,7 @@ fn purge_policy(config: &Config) -> PurgePolicy {
         resolves_expiry: delta(config.resolve.cache_time()),
         candidate_expiry: minutes(config.candidates.candidate_instance_expire_minutes),
         pool_expiry: minutes(config.candidates.instance_pool_expiry_minutes),
+        token_expiry: minutes(config.auth.token_expiry_minutes),
         audit_keep: minutes(config.audit.purge_days.saturating_mul(24 * 60)),
         reasonable_lag: TimeDelta::seconds(config.candidates.reasonable_lag_seconds),
     }

@@ -334,9 +334,11 @@ fn how_it_is_called(#[case] line: &str, #[case] code: i32, #[case] stdout: &str,
 }
 
 #[rstest]
-#[case::multi(r#"{"AuthenticationMethod": "multi", "HTTPAuthUser": "dba"}"#, "\"multi\" is not built yet")]
-#[case::token(r#"{"AuthenticationMethod": "token"}"#, "\"token\" is not built yet")]
-fn a_service_with_a_method_that_is_not_built_does_not_start(#[case] settings: &str, #[case] stderr: &str) {
+#[case::multi(r#"{"AuthenticationMethod": "multi"}"#, "requires HTTPAuthUser")]
+#[case::oauth(r#"{"AuthenticationMethod": "oauth"}"#, "\"oauth\" is not built")]
+#[case::typing_error(r#"{"AuthenticationMethod": "basci"}"#, "\"basci\" is not known")]
+#[case::header(r#"{"AuthenticationMethod": "proxy", "AuthUserHeader": "a b"}"#, "AuthUserHeader \"a b\" is no name")]
+fn a_service_that_could_not_tell_callers_apart_does_not_start(#[case] settings: &str, #[case] stderr: &str) {
     let printed = Program::with(settings).run("http");
     assert_eq!(printed.code, 1);
     assert!(printed.stderr.contains(stderr), "{}", printed.stderr);

@@ -637,7 +637,7 @@ async fn switches_and_small_tables(store: &Store) {
     store.put_kv(&[(pairs[0].0.clone(), "db2:3306".to_owned())], now()).await.unwrap();
     assert_eq!(store.kv("mysql/master/orders").await.unwrap().as_deref(), Some("db2:3306"));
     assert_eq!(store.kv("mysql/master/none").await.unwrap(), None);
-    assert_eq!(store.access_token("none").await.unwrap(), None);
+    access_tokens(store).await;
     let code = [AnalysisCode::NoProblem, AnalysisCode::NoProblem, AnalysisCode::DeadSource];
     let mut changes = Vec::new();
     for code in code {
@@ -646,6 +646,30 @@ async fn switches_and_small_tables(store: &Store) {
     assert_eq!(changes, vec![false, false, true]);
     let history = store.analysis_changes().await.unwrap();
     assert_eq!((history.len(), history[0].analysis.as_str()), (1, "DeadMaster"));
+}
+
+async fn access_tokens(store: &Store) {
+    let at = now();
+    assert_eq!(store.access_token("none").await.unwrap(), None);
+    store.create_access_token("aa", "secret", "J\u{f6}rg", at).await.unwrap();
+    assert!(store.create_access_token("aa", "other", "eve", at).await.is_err(), "public halves are unique");
+    let made = store.access_token("aa").await.unwrap().unwrap();
+    assert_eq!((made.secret_token.as_str(), made.generated_by.as_str()), ("secret", "J\u{f6}rg"));
+    assert_eq!((made.generated_at, made.is_acquired, made.is_reentrant), (Some(at), false, false));
+
+    let minute_ago = at - Duration::seconds(60);
+    let acquire = |public: &'static str, made_after| store.acquire_access_token(public, made_after, at);
+    assert_eq!(acquire("none", minute_ago).await.unwrap(), None);
+    assert_eq!(acquire("AA", minute_ago).await.unwrap(), None, "another one by its case");
+    assert_eq!(acquire("aa", at + Duration::seconds(1)).await.unwrap(), None, "too old");
+    store.create_access_token("bb", "secret", "eve", at).await.unwrap();
+    let (one, two) = tokio::join!(acquire("bb", minute_ago), acquire("bb", minute_ago));
+    let handed_out: Vec<_> = [one.unwrap(), two.unwrap()].into_iter().flatten().collect();
+    assert_eq!(handed_out.len(), 1, "to one of two");
+    assert!(handed_out[0].is_acquired);
+
+    let kept = store.purge(&PurgePolicy::default(), at + Duration::hours(23)).await.unwrap();
+    assert_eq!(kept.of("access_token"), 0);
 }
 
 async fn one_node_is_active(store: &Store) {
@@ -688,12 +712,15 @@ async fn the_old_is_thrown_away(store: &Store) {
         unseen_forget: Duration::MAX,
         resolves_expiry: Duration::MAX,
         audit_keep: Duration::MAX,
+        token_expiry: Duration::MAX,
         ..policy
     };
     let kept = store.purge(&for_ever, now() + Duration::days(8)).await.unwrap();
     assert_eq!(kept.of("audit") + kept.of("database_instance") + kept.of("hostname_resolve"), 0, "{kept:?}");
+    assert_eq!(kept.of("access_token"), 0, "{kept:?}");
     let policy = PurgePolicy::default();
     let later = store.purge(&policy, now() + Duration::days(8)).await.unwrap();
+    assert_eq!(later.of("access_token"), 2, "{later:?}");
     assert_eq!((later.of("audit"), later.of("orchestrator_audit_actor")), (45, 45), "{later:?}");
     assert_eq!((later.of("orchestrator_recovery"), later.of("orchestrator_recovery_step")), (1, 2), "{later:?}");
     assert_eq!(later.of("database_instance"), 0, "{later:?}");

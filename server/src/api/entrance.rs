@@ -15,8 +15,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use super::error::{ApiError, ErrorKind};
-use super::{v1, v2, web};
-use crate::auth::{Identity, identify_caller};
+use super::{access_token, v1, v2, web};
+use crate::auth::{Doorkeeper, Identity};
 use crate::services::Services;
 
 /// Where the status endpoint stands unless the configuration puts it elsewhere (`spec/api.md` 1.10).
@@ -34,6 +34,7 @@ const DATA_HEADERS: [(HeaderName, &str); 5] = [
 #[derive(Clone)]
 struct Entrance {
     services: Arc<Services>,
+    doorkeeper: Arc<Doorkeeper>,
     rooms: Router,
     prefix: Arc<str>,
     status: Arc<str>,
@@ -47,10 +48,12 @@ pub fn router(services: Arc<Services>) -> Router {
         .nest("/api/v2", v2::router(Arc::clone(&services)))
         .route("/api/v2/{*path}", any(v2::no_such_path))
         .route("/api/{*path}", any(v1::dispatch::<Body>).with_state(v1::V1::new(Arc::clone(&services))))
+        .route(access_token::PATH, any(access_token::acquire).with_state(access_token::Desk::new(&services, &prefix)))
         .layer(CompressionLayer::new());
     let rooms = api.fallback_service(web::router(&prefix));
     let status = config.general.status_endpoint.clone();
-    let entrance = Entrance { services, rooms, prefix: prefix.into(), status: status.into() };
+    let doorkeeper = Arc::new(Doorkeeper::new(services.store.clone()));
+    let entrance = Entrance { services, doorkeeper, rooms, prefix: prefix.into(), status: status.into() };
     Router::new().fallback(enter).with_state(entrance).layer(CatchPanicLayer::custom(broken))
 }
 
@@ -70,9 +73,9 @@ fn normal_prefix(given: &str) -> String {
 }
 
 async fn enter(State(entrance): State<Entrance>, mut request: Request<Body>) -> Response {
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.to_string());
-    let identity = Identity { headers: request.headers(), address: address.as_deref().unwrap_or_default() };
-    let caller = match identify_caller(&entrance.services.config.current(), identity) {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0);
+    let identity = Identity { headers: request.headers(), peer };
+    let caller = match entrance.doorkeeper.identify(&entrance.services.config.current(), identity).await {
         Ok(caller) => caller,
         Err(refusal) => return refusal.into_response(),
     };
@@ -80,7 +83,7 @@ async fn enter(State(entrance): State<Entrance>, mut request: Request<Body>) -> 
     let Some(uri) = entrance.inner_address(request.uri()) else {
         return ApiError::new(ErrorKind::BadInput, "the address cannot be read").into_response();
     };
-    let is_data = uri.path().starts_with("/api/");
+    let is_data = uri.path().starts_with("/api/") || uri.path() == access_token::PATH;
     *request.uri_mut() = uri;
     let mut response = match entrance.rooms.oneshot(request).await {
         Ok(response) => response,

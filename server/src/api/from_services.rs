@@ -1,10 +1,10 @@
 //! What each service says, as an error of the edge: one mapping per service.
 
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::error::{ApiError, ErrorKind};
-use crate::auth::{CrossSite, Unauthenticated};
+use crate::auth::{CrossSite, Refusal};
 use crate::consensus::ConsensusError;
 use crate::discovery::DiscoveryError;
 use crate::maintenance::MaintenanceError;
@@ -92,11 +92,14 @@ impl From<CrossSite> for ApiError {
     }
 }
 
-/// 401 with the challenge and the words of the original (`spec/api.md` 1.5).
-impl IntoResponse for Unauthenticated {
+/// 401 with the challenge and the words of the original (`spec/api.md` 1.5); 429 with when to come again.
+impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let status = ErrorKind::Unauthenticated.status();
-        (status, [(header::WWW_AUTHENTICATE, Self::CHALLENGE)], self.to_string()).into_response()
+        let (status, header) = match self {
+            Self::Unauthenticated => (ErrorKind::Unauthenticated.status(), (header::WWW_AUTHENTICATE, Self::CHALLENGE)),
+            Self::TooBusy => (StatusCode::TOO_MANY_REQUESTS, (header::RETRY_AFTER, "1")),
+        };
+        (status, [header], self.to_string()).into_response()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is answered over HTTP: the compatible API, `/api/v2`, and the page.
 
+mod access_token;
 pub mod compat;
 mod entrance;
 mod error;

@@ -22,7 +22,6 @@ use names::Meaning;
 use table::Form;
 use tokio::time::Instant;
 
-use crate::auth;
 use crate::config::{self, Config, LiveConfig, Loaded, Secrets, Sources};
 use crate::lookup::split_list;
 use crate::node::Node;
@@ -120,9 +119,6 @@ async fn dispatch(arguments: Arguments, around: Surroundings, loaded: Loaded, so
 }
 
 async fn serve(arguments: &Arguments, loaded: Loaded, sources: Sources) -> Ending {
-    if let Err(error) = auth::check_method(&loaded.config.auth) {
-        return Ending::fatal(error);
-    }
     if let Some(ignored) = arguments.words.get(1..).filter(|rest| !rest.is_empty()) {
         tracing::error!("ignored after http: {}; flags stand before it", ignored.join(" "));
     }

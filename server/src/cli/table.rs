@@ -375,7 +375,7 @@ fn meta() -> Vec<Command> {
         change!("snapshot-topologies", "Store the topologies as they are now", node::snapshot_topologies),
         later!("continuous", "Run the service without HTTP"),
         later!("active-nodes", "List nodes and commands at work"),
-        later!("access-token", "Make an access token"),
+        change!("access-token", "Make an access token", node::access_token),
         read!("resolve", "Resolve the name of an instance and connect to it", node::resolve),
         change!("reset-hostname-resolve-cache", "Forget resolved host names", node::reset_resolve_cache),
         early!("dump-config", "Show the configuration in force, as JSON"),

@@ -58,10 +58,10 @@ impl Config {
         let certificates =
             self.tls.use_mutual_tls && Self::key("UseMutualTLS").is_some_and(|key| key.effect == Effect::InEffect);
         let method = match auth.method() {
-            AuthMethod::Open => false,
-            // Empty credentials are what every stranger has.
-            AuthMethod::Basic | AuthMethod::Multi => !(auth.user.is_empty() && auth.password.is_empty()),
-            AuthMethod::Proxy | AuthMethod::Token | AuthMethod::OAuth => true,
+            Ok(AuthMethod::Open) | Err(_) => false,
+            // An empty password is what every stranger has.
+            Ok(AuthMethod::Basic | AuthMethod::Multi) => !auth.password.is_empty(),
+            Ok(AuthMethod::Proxy | AuthMethod::Token) => true,
         };
         certificates || method
     }

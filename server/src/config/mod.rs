@@ -6,6 +6,7 @@
 //!
 //! Each variable is declared once, in `sections/`; see [`table`].
 
+mod access;
 mod adjust;
 mod choice;
 mod cluster_seconds;
@@ -20,6 +21,7 @@ mod load;
 pub mod loss;
 mod names;
 mod networks;
+pub mod password;
 pub mod patterns;
 pub mod secret;
 pub mod sections;
@@ -44,7 +46,7 @@ pub use networks::Networks;
 pub use secret::Secret;
 pub use sections::agents::AgentsConfig;
 pub use sections::audit::AuditConfig;
-pub use sections::auth::{AccessModel, AuthConfig, AuthMethod};
+pub use sections::auth::{AuthConfig, AuthMethod, ExpectedPassword, READ_ONLY_USER, UnusableMethod};
 pub use sections::backend::{BackendConfig, BackendKind};
 pub use sections::candidates::CandidatesConfig;
 pub use sections::classification::ClassificationConfig;

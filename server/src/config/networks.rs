@@ -26,6 +26,18 @@ impl Networks {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether one of them has all addresses of its kind.
+    #[must_use]
+    pub fn hold_all(&self) -> bool {
+        self.0.iter().any(|network| network.prefix_len() == 0)
+    }
 }
 
 fn parse(text: &str) -> Option<IpNet> {

@@ -18,7 +18,7 @@ impl Config {
         let rights = if self.general.read_only {
             "ReadOnly: nobody may change anything".to_owned()
         } else {
-            self.auth.access_model().to_string()
+            self.auth.method().map_or_else(|error| error.to_string(), |method| method.to_string())
         };
         vec![
             format!("backend: {backend}"),

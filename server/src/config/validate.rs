@@ -4,7 +4,7 @@ use engine::recovery::FencingPolicy;
 
 use super::error::Problem;
 use super::sections::resolve;
-use super::{AuthMethod, BackendKind, Config, ConfigError};
+use super::{BackendKind, Config, ConfigError, access};
 
 /// What makes a configuration unusable whatever it is loaded for.
 pub(super) fn problems(config: &Config) -> Vec<Problem> {
@@ -142,13 +142,7 @@ impl Config {
     /// # Errors
     /// What would make the service unusable or unsafe, by the names of the variables.
     pub fn check_service(&self) -> Result<(), ConfigError> {
-        let mut found = Vec::new();
-        if self.auth.method() == AuthMethod::Multi && self.auth.user.is_empty() {
-            found.push(Problem {
-                keys: vec!["AuthenticationMethod", "HTTPAuthUser"],
-                message: "AuthenticationMethod is \"multi\", which requires HTTPAuthUser".to_owned(),
-            });
-        }
+        let mut found = access::problems(self);
         // Nodes of a group that do not know of each other would each recover the same failure.
         if self.raft.enabled && !in_effect("RaftEnabled") {
             found.push(Problem {
@@ -177,7 +171,8 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     };
     enumerations(config, &mut warn);
     without_effect(config, &mut warn);
-    access(config, &mut warn);
+    access::warnings(config, &mut warn);
+    tls(config, &mut warn);
     found
 }
 
@@ -236,21 +231,7 @@ fn without_effect(config: &Config, warn: &mut impl FnMut(bool, String)) {
     );
 }
 
-fn access(config: &Config, warn: &mut impl FnMut(bool, String)) {
-    let auth = &config.auth;
-    let method = &auth.authentication_method;
-    warn(
-        !AuthMethod::is_known(method),
-        format!("AuthenticationMethod {method:?} is not known: everybody may do everything"),
-    );
-    warn(
-        matches!(auth.method(), AuthMethod::Multi | AuthMethod::Proxy | AuthMethod::Token),
-        format!("AuthenticationMethod {method:?} is not in effect in this release; instead {}", auth.access_model()),
-    );
-    warn(
-        auth.method() == AuthMethod::Basic && auth.user.is_empty(),
-        "AuthenticationMethod is \"basic\" and HTTPAuthUser is empty: the user's name is empty".to_owned(),
-    );
+fn tls(config: &Config, warn: &mut impl FnMut(bool, String)) {
     let tls = &config.tls;
     warn(
         tls.use_ssl && !in_effect("UseSSL"),

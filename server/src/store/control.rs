@@ -123,6 +123,45 @@ impl Store {
         Ok(self.row(Statement::new(sql).bind(public_token)).await?.map(token))
     }
 
+    /// Keeps a new token, not handed out so far.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn create_access_token(
+        &self,
+        public_token: &str,
+        secret_token: &str,
+        owner: &str,
+        at: DateTime<Utc>,
+    ) -> StoreResult<()> {
+        let columns = ["public_token", "secret_token", "generated_at", "generated_by"];
+        let statement = Statement::new(self.dialect().insert("access_token", &columns, 1))
+            .bind(public_token)
+            .bind(secret_token)
+            .bind(at)
+            .bind(self.fit(owner, 128));
+        self.run(statement).await.map(drop)
+    }
+
+    /// Hands a token out that was made after a moment and was not handed out before, or may be again; `None` when there is no
+    /// such token. Of two who ask at the same time one gets it.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn acquire_access_token(
+        &self,
+        public_token: &str,
+        made_after: DateTime<Utc>,
+        at: DateTime<Utc>,
+    ) -> StoreResult<Option<AccessToken>> {
+        let sql = "update access_token set is_acquired = 1, acquired_at = ? \
+                   where public_token = ? and is_acquired = 0 and is_reentrant = 0 and generated_at >= ?";
+        let handed_out = self.run(Statement::new(sql).bind(at).bind(public_token).bind(made_after)).await?.affected > 0;
+        let token = self.access_token(public_token).await?;
+        // The backend may compare without regard to case.
+        Ok(token.filter(|token| token.public_token == public_token && (handed_out || token.is_reentrant)))
+    }
+
     /// Notes the analysis of a server; `true` when it changed. The first sighting of a server is no change
     /// (`spec/recovery.md` 1.7).
     ///

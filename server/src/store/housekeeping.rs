@@ -21,6 +21,8 @@ pub struct PurgePolicy {
     pub pool_expiry: Duration,
     /// `AuditPurgeDays`: audit, detections, recoveries and their steps.
     pub audit_keep: Duration,
+    /// `AccessTokenExpiryMinutes`: access tokens, but for those that may be handed out again.
+    pub token_expiry: Duration,
     /// `ReasonableReplicationLagSeconds`: stale coordinates are kept twice that, at least a minute.
     pub reasonable_lag: Duration,
 }
@@ -33,6 +35,7 @@ impl Default for PurgePolicy {
             candidate_expiry: Duration::minutes(60),
             pool_expiry: Duration::minutes(60),
             audit_keep: Duration::days(7),
+            token_expiry: Duration::days(1),
             reasonable_lag: Duration::seconds(10),
         }
     }
@@ -93,6 +96,9 @@ impl Store {
         for (table, column, before) in by_age {
             self.purge_one(&mut purged, table, &format!("{column} < ?"), vec![Value::Time(before)]).await?;
         }
+        let expired = "generated_at < ? and is_reentrant = 0";
+        let tokens_before = before(now, policy.token_expiry);
+        self.purge_one(&mut purged, "access_token", expired, vec![Value::Time(tokens_before)]).await?;
         self.purge_one(
             &mut purged,
             "topology_recovery",

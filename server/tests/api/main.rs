@@ -4,6 +4,7 @@
 mod bad_input;
 mod contract;
 mod events;
+mod methods;
 mod readiness;
 mod rights;
 mod support;

@@ -6,7 +6,7 @@ use orchestrator::api::v1::table::Table;
 use crate::support::{Answer, BASIC, CREDENTIALS, Edge, OPEN, READ_ONLY};
 
 /// A request that would do something if it were let through.
-fn example(pattern: &str) -> String {
+pub(crate) fn example(pattern: &str) -> String {
     let part = |part: &str| {
         match part {
             ":host" | ":candidateHost" | ":designatedHost" => "db3.example",
@@ -29,7 +29,7 @@ fn example(pattern: &str) -> String {
 }
 
 /// Paths with what their route is.
-fn paths() -> Vec<(&'static str, &'static str, bool)> {
+pub(crate) fn paths() -> Vec<(&'static str, &'static str, bool)> {
     Table::new()
         .routes()
         .iter()
@@ -37,7 +37,7 @@ fn paths() -> Vec<(&'static str, &'static str, bool)> {
         .collect()
 }
 
-fn is_unauthorized(answer: &Answer) -> bool {
+pub(crate) fn is_unauthorized(answer: &Answer) -> bool {
     answer.status == StatusCode::INTERNAL_SERVER_ERROR
         && answer.body == r#"{"Code":"ERROR","Message":"Unauthorized","Details":null}"#
 }
@@ -113,6 +113,8 @@ async fn a_page_of_another_site_changes_nothing() {
         &[("sec-fetch-site", "same-site")],
         &[("origin", "https://evil.example")],
         &[("referer", "https://evil.example/")],
+        // A browser without TLS, and a page that has it leave out where it comes from.
+        &[("user-agent", "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/144.0")],
     ];
     for (config, credentials) in [(OPEN, None), (BASIC, Some(CREDENTIALS))] {
         let edge = Edge::new(config).await;
@@ -139,7 +141,7 @@ async fn our_own_page_and_tools_are_let_through() {
 }
 
 /// Every operation of the document, by method and path, with a body that would be accepted.
-fn v2_operations() -> Vec<(Method, String, &'static str)> {
+pub(crate) fn v2_operations() -> Vec<(Method, String, &'static str)> {
     let document = serde_json::to_value(orchestrator::api::v2::document()).expect("JSON");
     let mut operations = Vec::new();
     for (path, verbs) in document["paths"].as_object().expect("paths") {

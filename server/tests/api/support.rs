@@ -1,5 +1,6 @@
 //! A service over a made-up fleet, and a way to ask it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use app::InstanceKey;
@@ -7,6 +8,7 @@ use app::plan::Action;
 use app::topology::{Annotations, Instance, Replication, ThreadState};
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use chrono::Utc;
 use orchestrator::api;
@@ -144,9 +146,24 @@ impl Edge {
     }
 
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        self.send_from(None, method, path, headers, body).await
+    }
+
+    /// The same over a connection from an address.
+    pub async fn send_from(
+        &self,
+        peer: Option<SocketAddr>,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header("host", "orc:3000");
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        if let Some(peer) = peer {
+            request = request.extension(ConnectInfo(peer));
         }
         let request = request.body(Body::from(body.to_owned())).expect("a request");
         let response = self.router().oneshot(request).await.expect("never fails");

@@ -151,3 +151,28 @@ async fn meta_commands_work_on_the_backend() {
     }
     assert_eq!(desk.line("-c clusters").out, "db1.example:3306\nus1.example:3306\n");
 }
+
+#[tokio::test]
+async fn an_access_token_is_made_for_its_owner_and_only_its_public_half_is_told() {
+    let desk = Desk::new().await;
+    desk.configure(&serde_json::json!({"AuthenticationMethod": "token"}));
+    let said = desk.run(&["-c", "access-token", "-owner", "carol"]);
+    assert_eq!((said.err.as_str(), said.code), ("", 0));
+    let public = said.out.trim_end();
+    assert!(public.len() == 64 && public.bytes().all(|b| b.is_ascii_hexdigit()), "{public}");
+    let token = desk.store().await.access_token(public).await.expect("a backend").expect("a row");
+    assert_eq!((token.generated_by.as_str(), token.is_acquired, token.is_reentrant), ("carol", false, false));
+    assert!(token.secret_token.len() == 64 && token.secret_token != token.public_token);
+    assert!(token.generated_at.is_some_and(|at| Utc::now() - at < TimeDelta::minutes(1)));
+    let (kind, _, by) = desk.world().await.audit.remove(0);
+    assert_eq!((kind.as_str(), by), ("access-token", actor().name));
+
+    let said = desk.line("-c access-token -verbose");
+    assert!(!said.err.contains("AuthenticationMethod"), "{}", said.err);
+    desk.configure(&serde_json::json!({}));
+    let said = desk.line("-c access-token -verbose");
+    assert_eq!(said.code, 0);
+    assert!(said.err.contains("take no access tokens"), "{}", said.err);
+    let said = desk.line("-c access-token -noop");
+    assert_eq!((said.out.as_str(), said.code), ("", 1));
+}

@@ -196,6 +196,7 @@ const WITHOUT_INPUT: &[&str] = &[
     "check-global-recoveries",
     "cluster-pool-instances",
     "snapshot-topologies",
+    "access-token",
     "reset-hostname-resolve-cache",
     "dump-config",
     "show-resolve-hosts",

@@ -1,6 +1,6 @@
 //! Who may connect: the listener's address, authentication, and what the service refuses to start with.
 
-use orchestrator::config::{AccessModel, Config, ListenReason};
+use orchestrator::config::{AuthMethod, Config, ListenReason};
 use rstest::rstest;
 
 #[rstest]
@@ -16,7 +16,13 @@ use rstest::rstest;
     "127.0.0.1:3000",
     ListenReason::NoAuthentication
 )]
-#[case::read_only_for_all(r#"{"AuthenticationMethod": "token"}"#, ":3000", ListenReason::Authenticated)]
+#[case::a_user_without_a_password(
+    r#"{"AuthenticationMethod": "basic", "HTTPAuthUser": "a"}"#,
+    "127.0.0.1:3000",
+    ListenReason::NoAuthentication
+)]
+#[case::proxy(r#"{"AuthenticationMethod": "proxy"}"#, ":3000", ListenReason::Authenticated)]
+#[case::token(r#"{"AuthenticationMethod": "token"}"#, ":3000", ListenReason::Authenticated)]
 #[case::certificates_are_not_checked_yet(
     r#"{"UseSSL": true, "UseMutualTLS": true, "SSLValidOUs": ["ops"]}"#,
     "127.0.0.1:3000",
@@ -34,24 +40,46 @@ fn listens_on_this_host_unless_somebody_decided_otherwise(
 }
 
 #[rstest]
-#[case("", AccessModel::Open)]
-#[case("basic", AccessModel::Basic)]
-#[case("BASIC", AccessModel::Basic)]
-#[case("multi", AccessModel::Basic)]
-#[case("proxy", AccessModel::ReadOnly)]
-#[case("token", AccessModel::ReadOnly)]
-#[case("oauth", AccessModel::ReadOnly)]
-#[case("something", AccessModel::Open)]
-fn methods_that_are_not_built_fall_to_a_stricter_model(#[case] method: &str, #[case] expected: AccessModel) {
-    let config = Config::from_json(&format!(r#"{{"AuthenticationMethod": "{method}"}}"#)).unwrap();
-    assert_eq!(config.auth.access_model(), expected);
+#[case("", AuthMethod::Open)]
+#[case("basic", AuthMethod::Basic)]
+#[case("BASIC", AuthMethod::Basic)]
+#[case("multi", AuthMethod::Multi)]
+#[case("Proxy", AuthMethod::Proxy)]
+#[case("token", AuthMethod::Token)]
+fn methods_are_known_in_any_case(#[case] method: &str, #[case] expected: AuthMethod) {
+    let text = format!(r#"{{"AuthenticationMethod": "{method}", "HTTPAuthUser": "a", "HTTPAuthPassword": "b"}}"#);
+    let config = Config::from_json(&text).unwrap();
+    assert_eq!(config.auth.method(), Ok(expected));
+    assert!(config.check_service().is_ok());
 }
 
-#[test]
-fn the_service_needs_a_user_for_multi_and_a_command_does_not() {
-    let config = Config::from_json(r#"{"AuthenticationMethod": "multi"}"#).unwrap();
+#[rstest]
+#[case::unknown(r#"{"AuthenticationMethod": "basci"}"#, &["AuthenticationMethod"], "\"basci\" is not known; expected \"basic\"")]
+#[case::oauth(r#"{"AuthenticationMethod": "oauth"}"#, &["AuthenticationMethod"], "\"oauth\" is not built")]
+#[case::multi_without_a_user(
+    r#"{"AuthenticationMethod": "multi"}"#, &["AuthenticationMethod", "HTTPAuthUser"], "requires HTTPAuthUser")]
+#[case::cut_hash(
+    r#"{"AuthenticationMethod": "basic", "HTTPAuthUser": "a", "HTTPAuthPassword": "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ"}"#,
+    &["HTTPAuthPassword"], "HTTPAuthPassword begins with $argon2")]
+#[case::costly_hash(
+    r#"{"AuthenticationMethod": "multi", "HTTPAuthUser": "a",
+        "HTTPAuthPassword": "$argon2id$v=19$m=9999999,t=1,p=1$c29tZXNhbHQ$RdescudvJCsgt3ub+b7dWRWJTmaaJObG"}"#,
+    &["HTTPAuthPassword"], "m=9999999")]
+#[case::no_header(r#"{"AuthenticationMethod": "proxy", "AuthUserHeader": ""}"#, &["AuthUserHeader"], "no name of a header")]
+#[case::odd_header(r#"{"AuthenticationMethod": "proxy", "AuthUserHeader": "Remote User"}"#, &["AuthUserHeader"], "\"Remote User\"")]
+#[case::no_time_to_use(
+    r#"{"AuthenticationMethod": "token", "AccessTokenUseExpirySeconds": 0}"#, &["AccessTokenUseExpirySeconds"], "is 0")]
+#[case::no_time_to_live(r#"{"AuthenticationMethod": "token", "AccessTokenExpiryMinutes": 0}"#, &["AccessTokenExpiryMinutes"], "is 0")]
+fn the_service_does_not_start_with_what_tells_nobody_apart_and_a_command_does(
+    #[case] text: &str,
+    #[case] keys: &[&str],
+    #[case] words: &str,
+) {
+    let config = Config::from_json(text).unwrap();
     let error = config.check_service().unwrap_err();
-    assert_eq!(error.keys(), ["AuthenticationMethod", "HTTPAuthUser"]);
+    assert_eq!(error.keys(), keys);
+    assert!(error.to_string().contains(words), "{error}");
+    assert!(!error.to_string().contains("c29tZXNhbHQ"), "{error}");
 }
 
 #[test]

@@ -130,7 +130,14 @@ fn derived_values() {
 #[case(r#"{"HostnameResolveMethod": "dns"}"#, "HostnameResolveMethod \"dns\" is not known")]
 #[case(r#"{"MySQLHostnameResolveMethod": "x"}"#, "MySQLHostnameResolveMethod \"x\" is not known")]
 #[case(r#"{"AuthenticationMethod": "basci"}"#, "AuthenticationMethod \"basci\" is not known")]
-#[case(r#"{"AuthenticationMethod": "token"}"#, "AuthenticationMethod \"token\" is not in effect")]
+#[case(r#"{"AuthenticationMethod": "basic", "HTTPAuthUser": "a"}"#, "HTTPAuthPassword is empty")]
+#[case(
+    r#"{"AuthenticationMethod": "multi", "HTTPAuthUser": "readonly", "HTTPAuthPassword": "b"}"#,
+    "nobody may change anything"
+)]
+#[case(r#"{"AuthenticationMethod": "proxy"}"#, "PowerAuthUsers has \"*\"")]
+#[case(r#"{"AuthenticationMethod": "proxy", "TrustedProxies": []}"#, "TrustedProxies is empty")]
+#[case(r#"{"AuthenticationMethod": "proxy", "TrustedProxies": ["::/0"]}"#, "anybody can claim to be anybody")]
 #[case(r#"{"AuthenticationMethod": "basic"}"#, "HTTPAuthUser is empty")]
 #[case(r#"{"ConsulKVStoreProvider": "etcd"}"#, "ConsulKVStoreProvider \"etcd\" is not known")]
 #[case(r#"{"ConsulCrossDataCenterDistribution": true}"#, "has no effect without ConsulAddress")]

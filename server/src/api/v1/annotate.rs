@@ -55,8 +55,8 @@ pub async fn register_candidate(operator: Operator, call: Call) -> ApiResult<Ans
     Ok(Answer::ok(format!("Registered candidate {key} with rule {rule}"), key))
 }
 
-/// `bulk-promotion-rules`: needs the right to change, as in the original
-pub async fn promotion_rules(_: Operator, call: Call) -> ApiResult<Answer> {
+/// `bulk-promotion-rules`
+pub async fn promotion_rules(_: Viewer, call: Call) -> ApiResult<Answer> {
     let minutes = i64::try_from(call.config.candidates.candidate_instance_expire_minutes).unwrap_or(i64::MAX);
     let lifetime = TimeDelta::try_minutes(minutes).unwrap_or(TimeDelta::MAX);
     let snapshot = call.snapshot();

@@ -220,7 +220,7 @@ pub async fn locate_errant(_: Viewer, call: Call) -> ApiResult<Answer> {
 }
 
 /// `restart-replica-statements/:host/:port?q=`
-pub async fn restart_statements(_: Operator, call: Call) -> ApiResult<Answer> {
+pub async fn restart_statements(_: Viewer, call: Call) -> ApiResult<Answer> {
     let server = call.known().await?;
     let statements = engine::statements::restart_around(&server, call.query("q").unwrap_or_default());
     Ok(Answer::ok("statements", statements))

@@ -9,7 +9,7 @@ use app::topology::{Instance, Snapshot};
 use super::Answer;
 use super::call::Call;
 use crate::api::error::{ApiError, ApiResult, ErrorKind};
-use crate::auth::Operator;
+use crate::auth::{Operator, Viewer};
 use crate::consensus::Command;
 use crate::lookup::{self, Reach};
 use crate::pools;
@@ -25,7 +25,7 @@ pub async fn submit(operator: Operator, call: Call) -> ApiResult<Answer> {
 }
 
 /// `cluster-pool-instances/:clusterName`, `.../:pool`: the name is taken literally
-pub async fn of_cluster(_: Operator, call: Call) -> ApiResult<Answer> {
+pub async fn of_cluster(_: Viewer, call: Call) -> ApiResult<Answer> {
     let (name, pool) = (call.param("clusterName"), call.param("pool"));
     let snapshot = call.snapshot();
     let mut pools: BTreeMap<String, Vec<InstanceKey>> = BTreeMap::new();
@@ -39,7 +39,7 @@ pub async fn of_cluster(_: Operator, call: Call) -> ApiResult<Answer> {
 }
 
 /// `heuristic-cluster-pool-instances/:clusterName`, `.../:pool`
-pub async fn heuristic(_: Operator, call: Call) -> ApiResult<Answer> {
+pub async fn heuristic(_: Viewer, call: Call) -> ApiResult<Answer> {
     let name = call.cluster(Reach::Contains)?;
     let snapshot = call.snapshot();
     let servers = pooled(&call, &snapshot, &name).await?;
@@ -47,7 +47,7 @@ pub async fn heuristic(_: Operator, call: Call) -> ApiResult<Answer> {
 }
 
 /// `heuristic-cluster-pool-lag/:clusterName`, `.../:pool`: an exact name or alias
-pub async fn heuristic_lag(_: Operator, call: Call) -> ApiResult<Answer> {
+pub async fn heuristic_lag(_: Viewer, call: Call) -> ApiResult<Answer> {
     let text = call.param("clusterName");
     let name = lookup::cluster_by_alias(&call.snapshot(), &call.config, text)
         .ok_or_else(|| ApiError::not_found("Cluster", text))?;

@@ -63,7 +63,7 @@ macro_rules! view {
         Route { paths: vec![$($path),+], handler: Handler::View(|v, c| Box::pin($handler(v, c))), changes: false }
     };
 }
-/// A read that takes the right to change, as in the original.
+/// Changes nothing here and takes the right to change all the same: it has us do something to others.
 macro_rules! guarded {
     ($($path:literal),+ => $handler:path) => {
         Route { paths: vec![$($path),+], handler: Handler::Operate(|o, c| Box::pin($handler(o, c))), changes: false }
@@ -121,7 +121,7 @@ fn reads() -> Vec<Route> {
         view!("tagged" => read::tagged),
         view!("can-replicate-from/:host/:port/:belowHost/:belowPort" => read::can_replicate_from),
         view!("automated-recovery-filters" => read::automated_filters),
-        guarded!("bulk-instances" => read::bulk_instances),
+        view!("bulk-instances" => read::bulk_instances),
         view!("topology/:clusterHint", "topology/:host/:port" => trees::topology),
         view!("topology-tabulated/:clusterHint", "topology-tabulated/:host/:port" => trees::topology_tabulated),
         view!("topology-tags/:clusterHint", "topology-tags/:host/:port" => trees::topology_tags),
@@ -186,7 +186,7 @@ fn upkeep() -> Vec<Route> {
         operate!("change-master-credentials/:host/:port" => operate::set_credentials),
         operate!("flush-binary-logs/:host/:port" => operate::flush_binary_logs),
         operate!("purge-binary-logs/:host/:port/:logFile" => operate::purge_binary_logs),
-        guarded!("restart-slave-statements/:host/:port", "restart-replica-statements/:host/:port" => operate::restart_statements),
+        view!("restart-slave-statements/:host/:port", "restart-replica-statements/:host/:port" => operate::restart_statements),
         operate!("enable-semi-sync-master/:host/:port", "enable-semi-sync-source/:host/:port" => operate::enable_semi_sync_source),
         operate!("disable-semi-sync-master/:host/:port", "disable-semi-sync-source/:host/:port" => operate::disable_semi_sync_source),
         operate!("enable-semi-sync-replica/:host/:port" => operate::enable_semi_sync_replica),
@@ -203,7 +203,7 @@ fn annotations() -> Vec<Route> {
             => annotate::begin_downtime),
         operate!("end-downtime/:host/:port" => annotate::end_downtime),
         operate!("register-candidate/:host/:port/:promotionRule" => annotate::register_candidate),
-        guarded!("bulk-promotion-rules" => annotate::promotion_rules),
+        view!("bulk-promotion-rules" => annotate::promotion_rules),
         operate!("set-cluster-alias/:clusterName" => annotate::set_cluster_alias),
         operate!("tag/:host/:port", "tag/:host/:port/:tagName/:tagValue" => annotate::tag),
         operate!("untag/:host/:port", "untag/:host/:port/:tagName" => annotate::untag),
@@ -216,10 +216,10 @@ fn annotations() -> Vec<Route> {
         operate!("register-hostname-unresolve/:host/:port/:virtualname" => annotate::register_unresolved),
         operate!("deregister-hostname-unresolve/:host/:port" => annotate::deregister_unresolved),
         operate!("submit-pool-instances/:pool" => pools::submit),
-        guarded!("cluster-pool-instances/:clusterName", "cluster-pool-instances/:clusterName/:pool" => pools::of_cluster),
-        guarded!("heuristic-cluster-pool-instances/:clusterName", "heuristic-cluster-pool-instances/:clusterName/:pool"
+        view!("cluster-pool-instances/:clusterName", "cluster-pool-instances/:clusterName/:pool" => pools::of_cluster),
+        view!("heuristic-cluster-pool-instances/:clusterName", "heuristic-cluster-pool-instances/:clusterName/:pool"
             => pools::heuristic),
-        guarded!("heuristic-cluster-pool-lag/:clusterName", "heuristic-cluster-pool-lag/:clusterName/:pool"
+        view!("heuristic-cluster-pool-lag/:clusterName", "heuristic-cluster-pool-lag/:clusterName/:pool"
             => pools::heuristic_lag),
     ]
 }

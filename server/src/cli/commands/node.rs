@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use app::InstanceKey;
 use tokio::net::TcpStream;
 
+use crate::auth::make_token;
 use crate::cli::bench::{Bench, Failure, Outcome, lines};
+use crate::config::AuthMethod;
 use crate::discovery::{Dns as _, SystemDns};
 
 /// `resolve` waits this long for the server to take a connection.
@@ -20,6 +23,19 @@ pub async fn redeploy(bench: Bench) -> Outcome {
 pub async fn snapshot_topologies(bench: Bench) -> Outcome {
     bench.services.store.snapshot_topologies(chrono::Utc::now()).await.map_err(Failure::new)?;
     Ok(String::new())
+}
+
+/// `access-token`: prints the half that may be shown
+pub async fn access_token(bench: Bench) -> Outcome {
+    let (auth, owner) = (&bench.config.auth, bench.owner());
+    if auth.method() != Ok(AuthMethod::Token) {
+        let method = &auth.authentication_method;
+        tracing::warn!("AuthenticationMethod is {method:?}: services with this configuration take no access tokens");
+    }
+    let public = make_token(&bench.services.store, owner, chrono::Utc::now()).await.map_err(Failure::new)?;
+    let message = format!("access token made for {owner}");
+    bench.services.audit.record("access-token", &InstanceKey::default(), "", &bench.actor(), &message);
+    Ok(format!("{public}\n"))
 }
 
 /// `show-resolve-hosts`

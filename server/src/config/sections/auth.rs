@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use argon2::password_hash::phc::PasswordHash;
+
+use crate::config::password::{PasswordError, parse_hash};
 use crate::config::secret::Secret;
 use crate::config::table::section;
 
@@ -10,29 +13,33 @@ section! {
     AuthConfig, "Authentication and authorisation" {
         /// Who may call, case-insensitive: empty = everybody may do everything; `basic` = one user for
         /// everything; `multi` = that user, plus `readonly` with any password who may only read; `proxy` = user
-        /// name from a trusted header; `token` = read-only until a token is acquired; `oauth` = read-only.
+        /// name from a trusted header; `token` = read-only until a token is acquired. The service does not start with
+        /// any other.
         "AuthenticationMethod" => authentication_method: String = String::new(), Start, InEffect;
         /// User for `basic` and `multi`.
         "HTTPAuthUser" => user: String = String::new(), Live, InEffect;
-        /// Its password, taken literally.
+        /// Its password, taken literally, or an argon2 hash of it (`$argon2id$v=19$...`).
         "HTTPAuthPassword" => password: Secret = Secret::default(), Live, InEffect;
-        /// Header that carries the user in `proxy` mode.
-        "AuthUserHeader" => user_header: String = "X-Forwarded-User".to_owned(), Live, Later;
-        /// `proxy` mode: users allowed to modify; `*` = everybody, which is the default.
-        "PowerAuthUsers" => power_auth_users: Vec<String> = vec!["*".to_owned()], Live, Later;
+        /// Header that carries the user in `proxy` mode, in any case. Believed from `TrustedProxies` only.
+        "AuthUserHeader" => user_header: String = "X-Forwarded-User".to_owned(), Live, InEffect;
+        /// `proxy` mode: users allowed to modify; `*` = every user that the proxy names, which is the default.
+        "PowerAuthUsers" => power_auth_users: Vec<String> = vec!["*".to_owned()], Live, InEffect;
         /// `proxy` mode: members of these unix groups (on this host) may modify too.
-        "PowerAuthGroups" => power_auth_groups: Vec<String> = Vec::new(), Live, Later;
+        "PowerAuthGroups" => power_auth_groups: Vec<String> = Vec::new(), Live, InEffect;
         /// Seconds within which a generated token must be acquired.
-        "AccessTokenUseExpirySeconds" => token_use_expiry_seconds: u64 = 60, Live, Later;
+        "AccessTokenUseExpirySeconds" => token_use_expiry_seconds: u64 = 60, Live, InEffect;
         /// Minutes after which an acquired token stops working.
-        "AccessTokenExpiryMinutes" => token_expiry_minutes: u64 = 1440, Live, Later;
+        "AccessTokenExpiryMinutes" => token_expiry_minutes: u64 = 1440, Live, InEffect;
     }
 }
+
+/// The user of `multi` that anybody may be and that may only read.
+pub const READ_ONLY_USER: &str = "readonly";
 
 /// How callers say who they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthMethod {
-    /// Nobody has to; also the answer to a name that is not known.
+    /// Nobody has to.
     Open,
     /// One user and password for everything.
     Basic,
@@ -42,66 +49,68 @@ pub enum AuthMethod {
     Proxy,
     /// Read-only until a token is acquired.
     Token,
-    /// Reserved; everything is read-only.
-    OAuth,
 }
 
-impl AuthMethod {
-    fn parse(name: &str) -> Option<Self> {
-        Some(match name.to_ascii_lowercase().as_str() {
-            "" => Self::Open,
-            "basic" => Self::Basic,
-            "multi" => Self::Multi,
-            "proxy" => Self::Proxy,
-            "token" => Self::Token,
-            "oauth" => Self::OAuth,
-            _ => return None,
-        })
-    }
-
-    /// Whether the name stands for a method, the empty one included.
-    #[must_use]
-    pub fn is_known(name: &str) -> bool {
-        Self::parse(name).is_some()
-    }
-}
-
-/// What this release does about callers. A method that is not built yet falls to the nearest stricter model, never
-/// to an open service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AccessModel {
-    /// Everybody may do everything.
-    Open,
-    /// The user and password of the file, for everything.
-    Basic,
-    /// Everybody may read and nobody may change anything.
-    ReadOnly,
-}
-
-impl fmt::Display for AccessModel {
+/// What the method lets callers do, for the log at start.
+impl fmt::Display for AuthMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Open => "everybody may do everything",
             Self::Basic => "HTTPAuthUser is the only user, for reading and changing",
-            Self::ReadOnly => "everybody may read and nobody may change anything",
+            Self::Multi => "HTTPAuthUser may do everything; user readonly, with any password, may read",
+            Self::Proxy => {
+                "everybody may read; users that TrustedProxies name and PowerAuthUsers or PowerAuthGroups have may change"
+            }
+            Self::Token => "everybody may read; whoever holds an access token may change",
         })
     }
 }
 
+/// `AuthenticationMethod` is nothing that callers could be told apart by. The original lets everybody do everything then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "AuthenticationMethod {given:?} {why}; expected \"basic\", \"multi\", \"proxy\", \"token\", or \"\" to let everybody do \
+     everything (with \"ReadOnly\": true, to let everybody read and nobody change anything)"
+)]
+pub struct UnusableMethod {
+    given: String,
+    why: &'static str,
+}
+
+/// The password of `HTTPAuthUser`.
+#[derive(Debug)]
+pub enum ExpectedPassword<'a> {
+    /// It stands in the file.
+    Plain(&'a Secret),
+    /// Its hash does.
+    Hashed(Box<PasswordHash>),
+}
+
 impl AuthConfig {
-    /// The method asked for.
-    #[must_use]
-    pub fn method(&self) -> AuthMethod {
-        AuthMethod::parse(&self.authentication_method).unwrap_or(AuthMethod::Open)
+    /// The method in force. The one place that says what `AuthenticationMethod` means.
+    ///
+    /// # Errors
+    /// [`UnusableMethod`], naming what was given and what is expected. A service does not start with it.
+    pub fn method(&self) -> Result<AuthMethod, UnusableMethod> {
+        let given = self.authentication_method.as_str();
+        let unusable = |why| Err(UnusableMethod { given: given.to_owned(), why });
+        match given.to_ascii_lowercase().as_str() {
+            "" => Ok(AuthMethod::Open),
+            "basic" => Ok(AuthMethod::Basic),
+            "multi" => Ok(AuthMethod::Multi),
+            "proxy" => Ok(AuthMethod::Proxy),
+            "token" => Ok(AuthMethod::Token),
+            "oauth" => unusable("is not built"),
+            _ => unusable("is not known"),
+        }
     }
 
-    /// The model that is applied.
-    #[must_use]
-    pub fn access_model(&self) -> AccessModel {
-        match self.method() {
-            AuthMethod::Open => AccessModel::Open,
-            AuthMethod::Basic | AuthMethod::Multi => AccessModel::Basic,
-            AuthMethod::Proxy | AuthMethod::Token | AuthMethod::OAuth => AccessModel::ReadOnly,
-        }
+    /// What to hold the password of a caller against.
+    ///
+    /// # Errors
+    /// [`PasswordError`] when `HTTPAuthPassword` looks like a hash and cannot be used as one.
+    pub fn expected_password(&self) -> Result<ExpectedPassword<'_>, PasswordError> {
+        let hash = parse_hash(self.password.reveal())?;
+        Ok(hash.map_or(ExpectedPassword::Plain(&self.password), |hash| ExpectedPassword::Hashed(Box::new(hash))))
     }
 }

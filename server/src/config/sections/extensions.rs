@@ -59,7 +59,8 @@ section! {
         "ConsulCAFile" => consul_ca_file: String = String::new(), Start, InEffect;
         /// Accept any certificate of Consul, as the original does.
         "ConsulSSLSkipVerify" => consul_ssl_skip_verify: bool = false, Start, InEffect;
-        /// Addresses and networks of proxies whose headers about the client are believed.
-        "TrustedProxies" => trusted_proxies: Networks = Networks::loopback(), Live, Later;
+        /// Addresses and networks of proxies whose headers about the client (`AuthUserHeader`, `X-Forwarded-For`,
+        /// `X-Forwarded-Proto`) are believed.
+        "TrustedProxies" => trusted_proxies: Networks = Networks::loopback(), Live, InEffect;
     }
 }
