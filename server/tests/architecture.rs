@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 const RANKS: &[&[&str]] = &[
     &["config", "events", "tasks"],
     &["store", "mysql"],
-    &["node", "fleet"],
+    &["node", "fleet", "metrics"],
     &["consensus", "journal", "audit"],
     &["discovery"],
     &["settings", "exec", "testing", "names"],
     &["refactor", "recovery"],
-    &["services", "housekeeping", "adoption", "registration", "maintenance"],
+    &["services", "housekeeping", "adoption", "registration", "maintenance", "telemetry"],
     &["lookup", "readiness", "auth", "daemon", "api", "cli", "pools"],
 ];
 

@@ -126,6 +126,7 @@ impl RecoveryService {
     /// Registers a course and drives it in the background.
     pub(super) fn launch(self: &Arc<Self>, course: Course) -> Arc<Recovery> {
         let registered = self.registry.put(course.recovery.clone());
+        self.meter.began(&registered);
         let this = Arc::clone(self);
         let span = tracing::info_span!("recovery", uid = %registered.uid, cluster = %registered.cluster_alias);
         tokio::spawn(async move { this.drive(course).await }.instrument(span));
@@ -346,6 +347,7 @@ impl RecoveryService {
 
     /// Every server is read again, then the record is closed.
     async fn close(&self, record: &Mutex<Recovery>) {
+        self.meter.ended(&lock(record));
         let participants = lock(record).participants.clone();
         join_all(participants.iter().map(|key| self.read(key))).await;
         self.save(record, None).await;

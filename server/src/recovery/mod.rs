@@ -37,6 +37,7 @@ use crate::events::EventBus;
 use crate::exec::{Exec, Locks};
 use crate::fleet::Fleet;
 use crate::journal::Journal;
+use crate::metrics::{RecoveryMeter, StepMeter};
 use crate::node::Node;
 use crate::store::DetectionRow;
 use detections::Detections;
@@ -88,6 +89,7 @@ pub struct RecoveryService {
     /// Servers that were asked for fresh evidence lately.
     asked: Throttle,
     fencing: Arc<Fencing>,
+    meter: RecoveryMeter,
 }
 
 /// A finding and since when its code, or another one of the same failure, has been seen without a break.
@@ -103,7 +105,8 @@ struct Tracked {
 
 impl RecoveryService {
     /// A service that has not begun to watch ([`watch`]).
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(mut parts: Parts) -> Self {
+        parts.exec = parts.exec.measured_apart();
         let registry = Registry::new(Arc::clone(&parts.events));
         let leading_since = parts.consensus.is_leader().then_some(parts.node.started);
         Self {
@@ -118,12 +121,23 @@ impl RecoveryService {
             detections: Detections::default(),
             asked: Throttle::default(),
             fencing: Arc::default(),
+            meter: RecoveryMeter::default(),
         }
     }
 
     /// Fills in what the backend remembers of detections, so that they are not told again.
     pub fn load_detections(&self, rows: &[DetectionRow]) {
         self.detections.load(rows);
+    }
+
+    /// What recoveries and analysis took.
+    pub fn meter(&self) -> &RecoveryMeter {
+        &self.meter
+    }
+
+    /// What steps of recoveries took.
+    pub fn step_meter(&self) -> &StepMeter {
+        self.parts.exec.meter()
     }
 
     /// Recoveries at work and ended lately.

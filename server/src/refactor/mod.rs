@@ -22,6 +22,7 @@ use crate::consensus::{Actor, Consensus};
 use crate::events::EventBus;
 use crate::exec::{Exec, Held, Locks, Observer, Purpose, StepResult};
 use crate::fleet::Fleet;
+use crate::metrics::StepMeter;
 use operations::Operations;
 
 /// Why an operation was not planned or applied.
@@ -72,6 +73,11 @@ impl Refactor {
         config: Arc<LiveConfig>,
     ) -> Self {
         Self { fleet, consensus, exec, locks, audit, events, operations: Arc::default(), config }
+    }
+
+    /// What steps of operations took.
+    pub fn step_meter(&self) -> &StepMeter {
+        self.exec.meter()
     }
 
     /// Plans an operation from the picture at hand. Nothing is changed and no server is asked.
