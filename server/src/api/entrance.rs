@@ -15,7 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use super::error::{ApiError, ErrorKind};
-use super::{v1, v2, web};
+use super::{figures, v1, v2, web};
 use crate::auth::{Identity, identify_caller};
 use crate::services::Services;
 
@@ -47,6 +47,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .nest("/api/v2", v2::router(Arc::clone(&services)))
         .route("/api/v2/{*path}", any(v2::no_such_path))
         .route("/api/{*path}", any(v1::dispatch::<Body>).with_state(v1::V1::new(Arc::clone(&services))))
+        .merge(figures::router(Arc::clone(&services)))
         .layer(CompressionLayer::new());
     let rooms = api.fallback_service(web::router(&prefix));
     let status = config.general.status_endpoint.clone();
@@ -80,7 +81,7 @@ async fn enter(State(entrance): State<Entrance>, mut request: Request<Body>) -> 
     let Some(uri) = entrance.inner_address(request.uri()) else {
         return ApiError::new(ErrorKind::BadInput, "the address cannot be read").into_response();
     };
-    let is_data = uri.path().starts_with("/api/");
+    let is_data = uri.path().starts_with("/api/") || figures::is_figures(uri.path());
     *request.uri_mut() = uri;
     let mut response = match entrance.rooms.oneshot(request).await {
         Ok(response) => response,

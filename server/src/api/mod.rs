@@ -3,6 +3,7 @@
 pub mod compat;
 mod entrance;
 mod error;
+mod figures;
 mod from_services;
 pub mod v1;
 pub mod v2;
