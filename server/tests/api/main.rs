@@ -4,6 +4,7 @@
 mod bad_input;
 mod contract;
 mod events;
+mod metrics;
 mod readiness;
 mod rights;
 mod support;
