@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use app::finding::Finding;
 use app::recovery::{Recovery, RecoveryKind};
@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::consensus::{Actor, Command};
 use crate::fleet::Fleet;
+use crate::metrics::WriteMeter;
 use crate::store::{AuditEntry, NewDetection, NewMaintenance, NodeIdentity, Store, StoreError};
 use crate::tasks::Task;
 
@@ -71,8 +72,23 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// What it is, as figures about writes call it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Command { .. } => "command",
+            Self::Audit(_) => "audit",
+            Self::Detection { .. } => "detection",
+            Self::Recovery { .. } => "recovery",
+            Self::Blocked { .. } => "blocked",
+            Self::Analysis { .. } => "analysis",
+        }
+    }
+}
+
 struct Job {
     entry: Entry,
+    queued: Instant,
     done: oneshot::Sender<()>,
 }
 
@@ -110,6 +126,7 @@ pub struct Journal {
 
 #[derive(Debug, Default)]
 struct Shared {
+    meter: WriteMeter,
     pending: AtomicU64,
     accepted: AtomicU64,
     down: Mutex<Option<(String, DateTime<Utc>)>>,
@@ -153,11 +170,16 @@ impl Journal {
         let (done, waiter) = oneshot::channel();
         self.shared.accepted.fetch_add(1, Ordering::SeqCst);
         self.shared.pending.fetch_add(1, Ordering::SeqCst);
-        if self.sender.send(Job { entry, done }).is_err() {
+        if self.sender.send(Job { entry, queued: Instant::now(), done }).is_err() {
             // The writer is gone: the service is stopping.
             self.shared.pending.fetch_sub(1, Ordering::SeqCst);
         }
         waiter
+    }
+
+    /// What writes took.
+    pub fn meter(&self) -> &WriteMeter {
+        &self.shared.meter
     }
 
     /// How the backend is doing.
@@ -241,8 +263,12 @@ async fn round(
     fleet: &Fleet,
     on_recovery: &OnRecovery,
 ) -> Result<(), StoreError> {
+    let round_began = Instant::now();
     while let Some(job) = queue.waiting.front() {
-        match put_down(store, node, &job.entry, on_recovery).await {
+        let began = Instant::now();
+        let put = put_down(store, node, &job.entry, on_recovery).await;
+        queue.shared.meter.wrote(job.entry.name(), job.queued, began, put.is_ok());
+        match put {
             Ok(()) => {}
             Err(error) if error.is_unavailable() => {
                 queue.shared.failed(&error);
@@ -262,7 +288,10 @@ async fn round(
             store.delete_instances(&unwritten.forgotten).await?;
         }
         if !unwritten.changed.is_empty() {
-            let report = store.write_instances(&unwritten.changed).await?;
+            let began = Instant::now();
+            let written = store.write_instances(&unwritten.changed).await;
+            queue.shared.meter.flushed(unwritten.changed.len(), round_began, began, written.is_ok());
+            let report = written?;
             // Either this process learns of it and they leave the picture, or they are admitted and can be written.
             fleet.not_written(&report.barred);
         } else if queue.shared.lock().is_some() {

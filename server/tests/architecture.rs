@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 const RANKS: &[&[&str]] = &[
     &["config", "events", "tasks", "http"],
     &["store", "mysql"],
-    &["node", "fleet"],
+    &["node", "fleet", "metrics"],
     &["consensus", "journal", "audit"],
     &["discovery"],
     &["settings", "exec", "testing", "names"],
     &["hooks", "kv"],
     &["refactor", "recovery"],
-    &["services", "housekeeping", "adoption", "registration", "maintenance"],
+    &["services", "housekeeping", "adoption", "registration", "maintenance", "telemetry"],
     &["lookup", "readiness", "auth", "daemon", "api", "cli", "client", "pools"],
 ];
 

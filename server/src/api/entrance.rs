@@ -15,7 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use super::error::{ApiError, ErrorKind};
-use super::{access_token, v1, v2, web};
+use super::{access_token, figures, v1, v2, web};
 use crate::auth::{Doorkeeper, Identity};
 use crate::services::Services;
 
@@ -49,6 +49,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .route("/api/v2/{*path}", any(v2::no_such_path))
         .route("/api/{*path}", any(v1::dispatch::<Body>).with_state(v1::V1::new(Arc::clone(&services))))
         .route(access_token::PATH, any(access_token::acquire).with_state(access_token::Desk::new(&services, &prefix)))
+        .merge(figures::router(Arc::clone(&services)))
         .layer(CompressionLayer::new());
     let rooms = api.fallback_service(web::router(&prefix));
     let status = config.general.status_endpoint.clone();
@@ -83,7 +84,8 @@ async fn enter(State(entrance): State<Entrance>, mut request: Request<Body>) -> 
     let Some(uri) = entrance.inner_address(request.uri()) else {
         return ApiError::new(ErrorKind::BadInput, "the address cannot be read").into_response();
     };
-    let is_data = uri.path().starts_with("/api/") || uri.path() == access_token::PATH;
+    let path = uri.path();
+    let is_data = path.starts_with("/api/") || path == access_token::PATH || figures::is_figures(path);
     *request.uri_mut() = uri;
     let mut response = match entrance.rooms.oneshot(request).await {
         Ok(response) => response,

@@ -4,6 +4,7 @@ mod access_token;
 pub mod compat;
 mod entrance;
 mod error;
+mod figures;
 mod from_services;
 pub mod v1;
 pub mod v2;

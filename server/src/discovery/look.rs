@@ -54,11 +54,13 @@ impl Discovery {
         if self.fleet.is_barred(key) {
             return (Err(DiscoveryError::Barred(key.clone())), Ended::Skipped);
         }
+        let mut measured = self.meter.look(key);
         self.fleet.attempt(key, Utc::now());
         let last = self.fleet.glance(key);
         let was_valid = last.as_ref().is_some_and(|last| last.check.is_valid());
         let context = ProbeContext { last, thorough };
         let result = self.probe.probe(key, &context).await;
+        measured.asked(&result, self.settings.load().pace.poll);
         let observe = |outcome| {
             self.fleet.observe(Observation {
                 probed: key.clone(),

@@ -22,10 +22,11 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep};
 
 pub use resolve::{Dns, ResolveError, ResolveMethod, ResolveSettings, Resolved, Resolver, SystemDns};
-pub use schedule::{Counts, Ended, Pace, Schedule};
+pub use schedule::{Counts, Ended, LaneLoad, Pace, Schedule};
 pub use settings::DiscoverySettings;
 
 use crate::fleet::Fleet;
+use crate::metrics::ProbeMeter;
 use crate::mysql::{Alarm, Alarms, Connector, Probe, ProbeError, Sign};
 use crate::tasks::{Task, Tasks};
 
@@ -83,6 +84,7 @@ pub struct Discovery {
     alarms: Option<Alarms>,
     alarmed: tokio::sync::Mutex<Option<mpsc::UnboundedReceiver<Alarm>>>,
     claims: OnceLock<ClaimSink>,
+    meter: ProbeMeter,
     wake: Notify,
     epoch: Instant,
     /// The loop runs: one-shot commands look without keeping alarms.
@@ -122,6 +124,7 @@ impl Discovery {
             alarms,
             alarmed: tokio::sync::Mutex::new(alarmed),
             claims: OnceLock::new(),
+            meter: ProbeMeter::default(),
             wake: Notify::new(),
             epoch: Instant::now(),
             running: AtomicBool::new(false),
@@ -155,6 +158,16 @@ impl Discovery {
     /// Numbers for status pages.
     pub fn counts(&self) -> Counts {
         self.schedule().counts(self.now())
+    }
+
+    /// How busy each lane of the schedule is.
+    pub fn lanes(&self) -> [LaneLoad; 3] {
+        self.schedule().lanes(self.now())
+    }
+
+    /// What looks took.
+    pub fn meter(&self) -> &ProbeMeter {
+        &self.meter
     }
 
     /// Open death alarms.
@@ -247,7 +260,11 @@ impl Discovery {
     /// Begins every look that is due and has room.
     fn begin_due(self: &Arc<Self>) {
         loop {
-            let Some(key) = self.schedule().take(self.now()) else { return };
+            let now = self.now();
+            let Some(key) = self.schedule().take(now) else { return };
+            if let Some((lane, late)) = self.schedule().lateness(&key, now) {
+                self.meter.begun_late(lane, late);
+            }
             let me = Arc::clone(self);
             tokio::spawn(async move { me.scheduled(key).await });
         }

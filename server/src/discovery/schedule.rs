@@ -40,6 +40,17 @@ pub struct Pace {
     pub silent_max: Duration,
 }
 
+/// How busy a lane is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneLoad {
+    /// `urgent`, `regular` or `silent`.
+    pub lane: &'static str,
+    /// Probes that run.
+    pub running: usize,
+    /// Probes that are due and wait for room.
+    pub waiting: usize,
+}
+
 impl Default for Pace {
     fn default() -> Self {
         Self {
@@ -81,6 +92,16 @@ enum Lane {
 }
 
 const LANES: [Lane; 3] = [Lane::Urgent, Lane::Regular, Lane::Silent];
+
+impl Lane {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Urgent => "urgent",
+            Self::Regular => "regular",
+            Self::Silent => "silent",
+        }
+    }
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -317,6 +338,21 @@ impl Schedule {
             waiting: self.queues.iter().map(|queue| queue.iter().take_while(|(due, _)| *due <= now).count()).sum(),
             silent: self.entries.values().filter(|entry| entry.failures > 0).count(),
         }
+    }
+
+    /// How busy each lane is.
+    pub fn lanes(&self, now: Duration) -> [LaneLoad; 3] {
+        LANES.map(|lane| LaneLoad {
+            lane: lane.name(),
+            running: self.running[lane as usize],
+            waiting: self.queues[lane as usize].iter().take_while(|(due, _)| *due <= now).count(),
+        })
+    }
+
+    /// How late the probe of a server began that was just [taken](Self::take), and in which lane.
+    pub fn lateness(&self, key: &InstanceKey, now: Duration) -> Option<(&'static str, Duration)> {
+        let entry = self.entries.get(key)?;
+        Some((entry.lane.name(), now.saturating_sub(entry.due)))
     }
 
     fn room(&self, lane: Lane) -> usize {

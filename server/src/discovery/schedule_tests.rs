@@ -156,3 +156,20 @@ fn a_look_that_takes_long_gives_up_its_room() {
     assert_eq!(schedule.counts(at(15.0)).running, 0);
     assert_eq!(all_due(&mut schedule, at(20.0)).len(), 1, "the silent lane has room for one");
 }
+
+#[test]
+fn lanes_tell_how_busy_they_are_and_how_late() {
+    let mut schedule = Schedule::new(pace());
+    for n in 1..=3 {
+        schedule.add_found(&key(n), at(1.0));
+    }
+    let load = |schedule: &Schedule| schedule.lanes(at(1.2)).map(|l| (l.lane, l.running, l.waiting));
+    assert_eq!(load(&schedule), [("urgent", 0, 3), ("regular", 0, 0), ("silent", 0, 0)]);
+    assert_eq!(schedule.lanes(at(0.9))[0].waiting, 0, "not due yet");
+    let begun = all_due(&mut schedule, at(1.2));
+    assert_eq!((begun.len(), load(&schedule)[0]), (2, ("urgent", 2, 1)));
+    assert_eq!(schedule.lateness(&begun[0], at(1.2)), Some(("urgent", at(1.2) - at(1.0))));
+    assert_eq!(schedule.lateness(&key(9), at(1.2)), None);
+    schedule.ended(&begun[0], Ended::Silent, at(1.3));
+    assert_eq!(schedule.lanes(at(30.0)).map(|l| (l.running, l.waiting)), [(1, 1), (0, 0), (0, 1)]);
+}

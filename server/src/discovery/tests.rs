@@ -130,6 +130,10 @@ async fn ten_thousand_servers_are_looked_at_evenly_and_silent_ones_delay_nobody(
     tasks.stop();
     tasks.wait().await;
 
+    let begun = lock(&world.begun).len() as u64;
+    let under_way = discovery.counts().running as u64;
+    assert_eq!(discovery.meter().attempts() + under_way, begun, "each look is counted when it is over");
+    assert!(discovery.meter().failures() >= 1_000, "{}", discovery.meter().failures());
     let (from, to) = (30.0, 60.0);
     let mut slots = vec![0_u32; 300];
     let mut last: BTreeMap<InstanceKey, f64> = BTreeMap::new();

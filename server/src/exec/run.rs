@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use app::InstanceKey;
 use app::plan::{Action, Condition, Step, StepState};
@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use tracing::Instrument as _;
 
 use super::hands::{HandError, Hands};
+use crate::metrics::StepMeter;
 
 /// How long undoing one step may take.
 const UNDO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,6 +49,7 @@ pub trait Observer: Send + Sync {
 #[derive(Clone)]
 pub struct Exec {
     hands: Arc<dyn Hands>,
+    meter: Arc<StepMeter>,
 }
 
 impl std::fmt::Debug for Exec {
@@ -59,7 +61,17 @@ impl std::fmt::Debug for Exec {
 impl Exec {
     /// An executor that acts through `hands`.
     pub fn new(hands: Arc<dyn Hands>) -> Self {
-        Self { hands }
+        Self { hands, meter: Arc::default() }
+    }
+
+    /// The same hands, with figures of its own.
+    pub fn measured_apart(&self) -> Self {
+        Self::new(Arc::clone(&self.hands))
+    }
+
+    /// What steps took.
+    pub fn meter(&self) -> &StepMeter {
+        &self.meter
     }
 
     /// Reads a server afresh.
@@ -140,7 +152,7 @@ impl Exec {
         let span = tracing::info_span!("step", id = step.id, instance = %step.server);
         async {
             observer.step_changed(step, &StepState::Running).await;
-            let limit = Duration::from_millis(step.timeout_ms);
+            let (began, limit) = (Instant::now(), Duration::from_millis(step.timeout_ms));
             let done = tokio::time::timeout(limit, self.attempt(step)).await;
             let mut result = StepResult { step: step.id, state: StepState::Done, fresh: None, error_number: None };
             match done {
@@ -151,6 +163,7 @@ impl Exec {
                     result.state = StepState::Failed { error: error.to_string() };
                 }
             }
+            self.meter.ended(&step.action, &result.state, began.elapsed());
             tracing::info!(action = ?step.action, state = ?result.state, "step ended");
             observer.step_changed(step, &result.state).await;
             result

@@ -150,6 +150,7 @@ impl RecoveryService {
         if registered.steps.is_empty() {
             self.tell_webhooks(&registered);
         }
+        self.meter.began(&registered);
         let this = Arc::clone(self);
         let span = tracing::info_span!("recovery", uid = %registered.uid, cluster = %registered.cluster_alias);
         tokio::spawn(async move { this.drive(course).await }.instrument(span));
@@ -388,6 +389,7 @@ impl RecoveryService {
 
     /// Every server is read again, then the record is closed.
     async fn close(&self, record: &Mutex<Recovery>) {
+        self.meter.ended(&lock(record));
         let participants = lock(record).participants.clone();
         join_all(participants.iter().map(|key| self.read(key))).await;
         self.save(record, None).await;

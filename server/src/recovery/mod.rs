@@ -41,6 +41,7 @@ use crate::hooks::Hooks;
 use crate::hooks::webhooks::Webhooks;
 use crate::journal::Journal;
 use crate::kv::Publisher;
+use crate::metrics::{RecoveryMeter, StepMeter};
 use crate::node::Node;
 use crate::store::{DetectionRow, Store};
 use detections::Detections;
@@ -101,6 +102,7 @@ pub struct RecoveryService {
     asked: Throttle,
     fencing: Arc<Fencing>,
     announcements: around::Announcements,
+    meter: RecoveryMeter,
 }
 
 /// A finding and since when its code, or another one of the same failure, has been seen without a break.
@@ -116,7 +118,8 @@ struct Tracked {
 
 impl RecoveryService {
     /// A service that has not begun to watch ([`watch`]).
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(mut parts: Parts) -> Self {
+        parts.exec = parts.exec.measured_apart();
         let registry = Registry::new(Arc::clone(&parts.events));
         let leading_since = parts.consensus.is_leader().then_some(parts.node.started);
         Self {
@@ -132,12 +135,23 @@ impl RecoveryService {
             asked: Throttle::default(),
             fencing: Arc::default(),
             announcements: around::Announcements::default(),
+            meter: RecoveryMeter::default(),
         }
     }
 
     /// Fills in what the backend remembers of detections, so that they are not told again.
     pub fn load_detections(&self, rows: &[DetectionRow]) {
         self.detections.load(rows);
+    }
+
+    /// What recoveries and analysis took.
+    pub fn meter(&self) -> &RecoveryMeter {
+        &self.meter
+    }
+
+    /// What steps of recoveries took.
+    pub fn step_meter(&self) -> &StepMeter {
+        self.parts.exec.meter()
     }
 
     /// Recoveries at work and ended lately.

@@ -77,7 +77,9 @@ impl RecoveryService {
     pub(super) async fn round(self: &Arc<Self>) -> bool {
         let now = Utc::now();
         let snapshot = self.parts.fleet.snapshot();
+        let began = Instant::now();
         let findings = lock(&self.analysis).analyse(&snapshot, &self.analysis_settings(), now);
+        self.meter.analysed(began.elapsed());
         Arc::make_mut(&mut lock(&self.unmoved)).observe(&findings, now);
         self.sight(&findings, &snapshot, now);
         self.track(findings, now);

@@ -23,6 +23,7 @@ use crate::events::EventBus;
 use crate::exec::{Exec, Held, Locks, Observer, Purpose, StepResult};
 use crate::fleet::Fleet;
 use crate::hooks::Hooks;
+use crate::metrics::StepMeter;
 use operations::Operations;
 
 /// Why an operation was not planned or applied.
@@ -80,6 +81,11 @@ impl Refactor {
     /// An operator of the fleet.
     pub fn new(parts: Parts) -> Self {
         Self { parts, operations: Arc::default() }
+    }
+
+    /// What steps of operations took.
+    pub fn step_meter(&self) -> &StepMeter {
+        self.parts.exec.meter()
     }
 
     /// Plans an operation from the picture at hand. Nothing is changed and no server is asked.

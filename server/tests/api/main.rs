@@ -5,6 +5,7 @@ mod bad_input;
 mod contract;
 mod events;
 mod methods;
+mod metrics;
 mod readiness;
 mod rights;
 mod support;

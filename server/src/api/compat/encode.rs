@@ -45,6 +45,15 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 struct GoFormatter;
 
 impl Formatter for GoFormatter {
+    /// Whole numbers without a point, an exponent only below 1e-6 and from 1e21 (`spec/api.md` 1.2).
+    fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        match value.abs() {
+            size if size >= 1e21 => write!(writer, "{}", format!("{value:e}").replace('e', "e+")),
+            size if size < 1e-6 && size > 0.0 => write!(writer, "{value:e}"),
+            _ => write!(writer, "{value}"),
+        }
+    }
+
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         let mut rest = fragment;
         while let Some(at) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}']) {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::scalar::TimeForm;
 
 /// The zero time of the original.
-const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
+pub(super) const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 
 /// A node as its heartbeats tell of it.
 #[derive(Debug, Clone, Serialize)]
@@ -80,7 +80,7 @@ pub struct HealthStatus {
 
 /// An error in a field of its own: an object that says nothing. The text is in the envelope.
 #[derive(Debug, Serialize)]
-struct ErrorObject {}
+pub(super) struct ErrorObject {}
 
 impl HealthStatus {
     /// The state of a node that is in no group.

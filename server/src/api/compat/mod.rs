@@ -8,6 +8,7 @@ mod analysis;
 mod encode;
 mod health;
 mod instance;
+mod metrics;
 mod records;
 mod recovery;
 mod scalar;
@@ -16,6 +17,10 @@ pub use analysis::{ClusterInfo, ReplicationAnalysis};
 pub use encode::{Envelope, encode};
 pub use health::{ElectedNode, HealthStatus, NodeHealth};
 pub use instance::CompatInstance;
+pub use metrics::{
+    AggregatedDiscoveryMetrics, AggregatedQueryMetrics, AggregatedQueueMetrics, AggregatedWriteBufferMetrics,
+    DiscoveryMetric, QueryMetric, QueueMetric, WriteBufferMetric,
+};
 pub use records::{Audit, Blocked, CandidateInstance, Changelog, Maintenance, RecoveryStep};
 pub use recovery::TopologyRecovery;
 pub use scalar::TimeForm;

@@ -5,6 +5,7 @@ use app::topology::{
 };
 use app::{BinlogCoordinates, InstanceKey};
 use chrono::{DateTime, TimeDelta, Utc};
+use rstest::rstest;
 use serde::Serialize;
 
 use super::scalar::quoted;
@@ -368,4 +369,18 @@ fn small_records_to_the_byte() {
         text(&health),
     ];
     insta::assert_snapshot!("small_records", lines.join("\n"));
+}
+
+#[rstest]
+#[case(0.0, "0")]
+#[case(12.0, "12")]
+#[case(-1.5, "-1.5")]
+#[case(0.1, "0.1")]
+#[case(0.000001, "0.000001")]
+#[case(0.000000123, "1.23e-7")]
+#[case(1e20, "100000000000000000000")]
+#[case(1e21, "1e+21")]
+#[case(9_000_000_000.0, "9000000000")]
+fn numbers_with_a_fraction_are_written_as_go_writes_them(#[case] value: f64, #[case] expected: &str) {
+    assert_eq!(encode(&value), expected.as_bytes());
 }

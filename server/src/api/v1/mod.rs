@@ -9,6 +9,7 @@ mod answer;
 mod call;
 mod discover;
 mod meta;
+mod metrics;
 mod moves;
 mod operate;
 mod pools;

@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 
 use super::route::{Handler, Params, Route, matches};
-use super::{analysis, annotate, discover, meta, moves, operate, pools, publish, read, records, recoveries, trees};
+use super::{
+    analysis, annotate, discover, meta, metrics, moves, operate, pools, publish, read, records, recoveries, trees,
+};
 
 /// Routes, found by the first word of the path and the number of its parts.
 pub struct Table {
@@ -81,11 +83,6 @@ macro_rules! administer {
         Route { paths: vec![$($path),+], handler: Handler::Administer(|a, c| Box::pin($handler(a, c))), changes: true }
     };
 }
-macro_rules! unbuilt_read {
-    ($($path:literal),+ $(,)?) => {
-        vec![$(Route { paths: vec![$path], handler: Handler::NotBuilt { changes: false }, changes: false }),+]
-    };
-}
 macro_rules! unbuilt_change {
     ($($path:literal),+ $(,)?) => {
         vec![$(Route { paths: vec![$path], handler: Handler::NotBuilt { changes: true }, changes: true }),+]
@@ -136,6 +133,14 @@ fn operations() -> Vec<Route> {
         operate!("forget/:host/:port" => discover::forget),
         operate!("forget-cluster/:clusterHint" => discover::forget_cluster),
         guarded!("resolve/:host/:port" => discover::resolve),
+        view!("discovery-metrics-raw/:seconds" => metrics::discovery_raw),
+        view!("discovery-metrics-aggregated/:seconds" => metrics::discovery_aggregated),
+        view!("discovery-queue-metrics-raw/:seconds", "discovery-queue-metrics-raw/:queue/:seconds" => metrics::queue_raw),
+        view!("discovery-queue-metrics-aggregated/:seconds", "discovery-queue-metrics-aggregated/:queue/:seconds" => metrics::queue_aggregated),
+        view!("backend-query-metrics-raw/:seconds" => metrics::backend_raw),
+        view!("backend-query-metrics-aggregated/:seconds" => metrics::backend_aggregated),
+        view!("write-buffer-metrics-raw/:seconds" => metrics::buffer_raw),
+        view!("write-buffer-metrics-aggregated/:seconds" => metrics::buffer_aggregated),
         view!("hostname-resolve-cache" => discover::resolve_cache),
         administer!("reset-hostname-resolve-cache" => discover::reset_resolve_cache),
         operate!("relocate/:host/:port/:belowHost/:belowPort", "relocate-below/:host/:port/:belowHost/:belowPort"
@@ -294,7 +299,7 @@ fn node() -> Vec<Route> {
 
 /// Paths of the original that later issues build. They answer with an error that says so.
 fn not_built() -> Vec<Route> {
-    let mut routes = unbuilt_change![
+    unbuilt_change![
         "move-equivalent/:host/:port/:belowHost/:belowPort",
         "master-equivalent/:host/:port/:logFile/:logPos",
         "regroup-slaves-bls/:host/:port",
@@ -329,20 +334,7 @@ fn not_built() -> Vec<Route> {
         "agent-abort-seed/:seedId",
         "agent-custom-command/:host/:command",
         "seeds",
-    ];
-    routes.extend(unbuilt_read![
-        "discovery-metrics-raw/:seconds",
-        "discovery-metrics-aggregated/:seconds",
-        "discovery-queue-metrics-raw/:seconds",
-        "discovery-queue-metrics-aggregated/:seconds",
-        "discovery-queue-metrics-raw/:queue/:seconds",
-        "discovery-queue-metrics-aggregated/:queue/:seconds",
-        "backend-query-metrics-raw/:seconds",
-        "backend-query-metrics-aggregated/:seconds",
-        "write-buffer-metrics-raw/:seconds",
-        "write-buffer-metrics-aggregated/:seconds",
-    ]);
-    routes
+    ]
 }
 
 #[cfg(test)]

@@ -25,9 +25,9 @@ section! {
         /// Without effect: the schedule has a place for every server and nothing blocks.
         "DiscoveryQueueCapacity" => queue_capacity: u64 = 100000, Start, Never;
         /// How many one-second queue samples are kept for the metrics API.
-        "DiscoveryQueueMaxStatisticsSize" => queue_max_statistics_size: i64 = 120, Live, Later;
+        "DiscoveryQueueMaxStatisticsSize" => queue_max_statistics_size: i64 = 120, Live, InEffect;
         /// Seconds to keep probe metrics.
-        "DiscoveryCollectionRetentionSeconds" => collection_retention_seconds: u64 = 120, Live, Later;
+        "DiscoveryCollectionRetentionSeconds" => collection_retention_seconds: u64 = 120, Live, InEffect;
         /// When above 0, unreachable servers get a queue of their own with this many workers.
         "DeadInstanceDiscoveryMaxConcurrency" => dead_instance_max_concurrency: u64 = 0, Start, InEffect;
         /// Back-off base for unreachable servers: the wait before the n-th retry is `InstancePollSeconds` ×
