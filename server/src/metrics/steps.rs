@@ -68,6 +68,7 @@ fn action_name(action: &Action) -> &'static str {
         Action::KillQuery { .. } => "kill_query",
         Action::SetDelay { .. } => "set_delay",
         Action::SetCredentials => "set_credentials",
+        Action::RunHooks { .. } => "run_hooks",
         Action::Verify { .. } => "verify",
     }
 }
