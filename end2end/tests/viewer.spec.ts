@@ -84,10 +84,9 @@ test("it is live for a viewer too, and axe finds nothing", async ({ page }) => {
   expect(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`)).toEqual([]);
 });
 
-test("without a name and password nothing is shown", async ({ playwright }) => {
-  const stranger = await playwright.request.newContext({ baseURL: base });
+test("without a name and password nothing is shown", async () => {
   for (const address of ["/web/clusters", "/api/v2/clusters", "/frontend.js"]) {
-    expect((await stranger.get(address)).status(), address).toBe(401);
+    // Not the browser's own requests: those carry the name and password.
+    expect((await fetch(new URL(address, base))).status, address).toBe(401);
   }
-  await stranger.dispose();
 });
