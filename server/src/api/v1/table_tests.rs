@@ -8,6 +8,20 @@ const PATHS: &str = include_str!("paths.txt");
 /// A read of the original that here takes the right to change: it has the node open connections to anywhere.
 const STRICTER: [&str; 1] = ["resolve/:host/:port"];
 
+/// Reads that the original keeps from those who may only look, and that are open to them here.
+const LOOSER: [&str; 10] = [
+    "restart-slave-statements/:host/:port",
+    "restart-replica-statements/:host/:port",
+    "cluster-pool-instances/:clusterName",
+    "cluster-pool-instances/:clusterName/:pool",
+    "heuristic-cluster-pool-instances/:clusterName",
+    "heuristic-cluster-pool-instances/:clusterName/:pool",
+    "heuristic-cluster-pool-lag/:clusterName",
+    "heuristic-cluster-pool-lag/:clusterName/:pool",
+    "bulk-instances",
+    "bulk-promotion-rules",
+];
+
 fn specified() -> BTreeMap<&'static str, &'static str> {
     PATHS.lines().filter_map(|line| line.split_once(' ')).map(|(right, path)| (path.trim(), right)).collect()
 }
@@ -35,6 +49,7 @@ fn each_change_takes_a_right_and_is_marked_as_one() {
                 "R" => assert!(!takes_right && !route.changes, "{path}"),
                 // What the original leaves open although it changes something is closed here.
                 "R!" => assert!(takes_right && route.changes, "{path}"),
+                _ if LOOSER.contains(path) => assert!(!takes_right && !route.changes, "{path}"),
                 _ => assert!(takes_right, "{path}"),
             }
         }
