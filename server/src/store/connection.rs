@@ -157,7 +157,7 @@ impl Connections {
     /// reading to writing fails without waiting.
     pub(super) async fn begin(&self) -> StoreResult<Tx> {
         let inner = match &self.pools {
-            Pools::Sqlite { writer, .. } => TxInner::Sqlite(self.bounded(writer.begin_with("BEGIN IMMEDIATE")).await?),
+            Pools::Sqlite { writer, .. } => TxInner::Sqlite(self.bounded(begin_immediate(writer)).await?),
             Pools::MySql(pool) => TxInner::MySql(self.bounded(pool.begin()).await?),
         };
         Ok(Tx { inner, target: Arc::clone(&self.target), timeout: self.timeout })
@@ -175,6 +175,19 @@ impl Connections {
 
     async fn bounded<T>(&self, work: impl Future<Output = Result<T, sqlx::Error>>) -> StoreResult<T> {
         bounded(&self.target, self.timeout, work).await
+    }
+}
+
+/// A transaction that broke off in its own end (the disk was full) leaves its connection in the middle of it for ever: that
+/// connection is given up.
+async fn begin_immediate(writer: &sqlx::SqlitePool) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, sqlx::Error> {
+    const BEGIN: &str = "BEGIN IMMEDIATE";
+    match writer.begin_with(BEGIN).await {
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            writer.acquire().await?.close().await?;
+            writer.begin_with(BEGIN).await
+        }
+        other => other,
     }
 }
 
