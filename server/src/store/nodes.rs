@@ -118,19 +118,6 @@ impl Store {
         Ok(self.rows(Statement::new(sql)).await?.iter().map(node_of).collect())
     }
 
-    /// All processes that have not ceased to beat, of any mode.
-    ///
-    /// # Errors
-    /// What the backend says.
-    pub async fn live_nodes(&self) -> StoreResult<Vec<NodeHealthRow>> {
-        let since = self.dialect().seconds_ago(STALE_SECONDS);
-        let sql = format!(
-            "select hostname, token, extra_info, command, app_version, db_backend, first_seen_active, \
-             last_seen_active from node_health where last_seen_active >= {since} order by hostname, token"
-        );
-        Ok(self.rows(Statement::new(sql)).await?.iter().map(node_of).collect())
-    }
-
     /// The process beat lately: nobody may take its recoveries.
     ///
     /// # Errors
