@@ -214,3 +214,50 @@ fn new_code() -> String {
     let groups: Vec<String> = (0..4).map(|_| (0..4).map(|_| letter()).collect()).collect();
     groups.join("-")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, LiveConfig};
+    use crate::node::Node;
+    use crate::store::Store;
+
+    const PASSWORD: &str = "correct horse battery";
+
+    async fn logins() -> Logins {
+        let config = Config::from_json(r#"{"AuthenticationMethod": "local", "SQLite3DataFile": ":memory:"}"#).unwrap();
+        let store = Store::in_memory().await.unwrap();
+        let assembled = crate::services::assemble(Arc::new(LiveConfig::fixed(config)), store, Node::new("a")).await;
+        Logins::new(&assembled.unwrap().write_behind())
+    }
+
+    #[tokio::test]
+    async fn the_code_makes_one_administrator() {
+        let logins = logins().await;
+        let code = logins.code().unwrap();
+        assert_eq!(code.len(), 19, "{code}");
+        assert!(matches!(logins.set_up("2222-2222-2222-2222", "ann", PASSWORD, "").await, Err(LoginError::NoSetup)));
+        assert!(matches!(logins.set_up(&code, "ann", "short", "").await, Err(LoginError::Bad(_))), "the code stays good");
+        let typed = format!(" {} ", code.to_lowercase());
+        let (first, second) = tokio::join!(
+            logins.set_up(&typed, "ann", PASSWORD, "192.0.2.1"),
+            logins.set_up(&typed, "eve", PASSWORD, "192.0.2.2")
+        );
+        assert!(first.is_ok() != second.is_ok(), "of two at the same time one has it");
+        assert!(!logins.needs_setup() && logins.code().is_none());
+        let users = logins.accounts.users();
+        assert_eq!(users.iter().map(|user| user.role).collect::<Vec<_>>(), [Role::Admin]);
+        assert!(matches!(logins.set_up(&code, "eve", PASSWORD, "").await, Err(LoginError::NoSetup)));
+        assert!(logins.check(&users[0].name, PASSWORD, "").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn without_a_code_nobody_is_made() {
+        let logins = logins().await;
+        logins.setup_code.lock().unwrap().take();
+        for code in ["", " ", "-"] {
+            assert!(matches!(logins.set_up(code, "ann", PASSWORD, "").await, Err(LoginError::NoSetup)), "{code:?}");
+        }
+        assert!(logins.accounts.has_no_users());
+    }
+}

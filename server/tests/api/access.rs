@@ -268,11 +268,11 @@ async fn a_token_is_made_used_and_revoked() {
     let bearer = format!("Bearer {secret}");
     let with = [("authorization", bearer.as_str())];
     let peer = Some("203.0.113.9:77".parse().unwrap());
-    let answer = edge.send_from(peer, Method::GET, "/api/set-read-only/db3.example/3306", &with, "").await;
+    let answer = edge.send_from(peer, Method::GET, "/api/begin-downtime/db3.example/3306/o/r", &with, "").await;
     answer.message("OK");
-    let refused = edge.send_from(peer, Method::GET, "/api/set-read-only/us2.example/3306", &with, "").await;
+    let refused = edge.send_from(peer, Method::GET, "/api/begin-downtime/us2.example/3306/o/r", &with, "").await;
     assert_eq!(refused.message("ERROR"), "Unauthorized", "its maker may change orders only");
-    let said = audited(&edge, "read-only").await;
+    let said = audited(&edge, "begin-downtime").await;
     assert_eq!(said[0].0, "olga (token ci)");
 
     let rows = edge.send(Method::GET, "/api/v2/tokens", &[("cookie", &olga)], "").await.ok();
@@ -303,7 +303,7 @@ async fn a_token_never_does_more_than_its_maker_may_now() {
     };
     assert_eq!(role().await.ok()["role"], "operator");
     put_user(&edge, oz(Role::Operator, &["users"])).await;
-    let answer = edge.send(Method::GET, "/api/set-read-only/db3.example/3306", &[("authorization", &bearer)], "").await;
+    let answer = edge.send(Method::GET, "/api/begin-downtime/db3.example/3306/o/r", &[("authorization", &bearer)], "").await;
     assert_eq!(answer.message("ERROR"), "Unauthorized");
     put_user(&edge, oz(Role::Viewer, &[])).await;
     assert_eq!(role().await.ok()["role"], "viewer");
@@ -322,8 +322,8 @@ async fn tokens_count_with_the_other_methods_too() {
     let bearer = format!("Bearer {}", made.json()["secret"].as_str().expect("a token"));
     let with = [("authorization", bearer.as_str())];
     assert_eq!(edge.send(Method::GET, "/api/v2/session", &with, "").await.ok()["role"], "operator");
-    edge.send(Method::GET, "/api/set-read-only/us2.example/3306", &with, "").await.message("OK");
-    let refused = edge.send(Method::GET, "/api/set-read-only/db3.example/3306", &with, "").await;
+    edge.send(Method::GET, "/api/begin-downtime/us2.example/3306/o/r", &with, "").await.message("OK");
+    let refused = edge.send(Method::GET, "/api/begin-downtime/db3.example/3306/o/r", &with, "").await;
     assert_eq!(refused.message("ERROR"), "Unauthorized");
     edge.send(Method::POST, "/api/v2/tokens", &[json, with[0]], &body).await.error(403, "forbidden");
 
@@ -378,6 +378,7 @@ async fn what_is_on_record_outlives_the_process_and_what_others_revoke_is_taken_
     // Another process, on the same backend, forgets all of it and then removes the token.
     edge.services.consensus.accounts().adopt(orchestrator::store::AccountRows::default());
     assert_eq!(edge.send(Method::GET, "/api/v2/session", &[("authorization", &bearer)], "").await.status, StatusCode::UNAUTHORIZED);
+    drop(audited(&edge, "failed-login").await);
     edge.services.consensus.adopt_accounts(&edge.services.store).await.expect("adopted");
     assert_eq!(me(&edge, &cookie).await["user"], "vic");
     assert_eq!(edge.send(Method::GET, "/api/v2/session", &[("authorization", &bearer)], "").await.ok()["role"], "operator");

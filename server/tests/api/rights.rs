@@ -176,6 +176,7 @@ fn body_of(path: &str) -> &'static str {
         "/setup" => r#"{"code":"c","user":"first","password":"long enough one"}"#,
         "/password" => r#"{"old":"long enough one","new":"long enough two"}"#,
         "/tokens" => r#"{"name":"new","role":"viewer"}"#,
+        "/users/{name}" => r#"{"role":"viewer"}"#,
         "/users" => r#"{"name":"new","password":"long enough one","role":"viewer"}"#,
         _ => "",
     }
