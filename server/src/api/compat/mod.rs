@@ -23,7 +23,7 @@ pub use metrics::{
 };
 pub use records::{Audit, Blocked, CandidateInstance, Changelog, Maintenance, RecoveryStep};
 pub use recovery::TopologyRecovery;
-pub use scalar::TimeForm;
+pub use scalar::{TimeForm, go_duration};
 
 #[cfg(test)]
 mod tests;

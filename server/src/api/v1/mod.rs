@@ -3,11 +3,13 @@
 //! A request passes the five beats in [`dispatch`]: permission (the capability that the route's handler takes), leader,
 //! then parse, one service call and JSON out in the handler itself.
 
+mod agents;
 mod analysis;
 mod annotate;
 mod answer;
 mod call;
 mod discover;
+mod history;
 mod meta;
 mod metrics;
 mod moves;
