@@ -56,6 +56,16 @@ impl Store {
         Ok(stored.collect())
     }
 
+    /// When the newest picture was taken; `None` when there is none.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn last_topology_snapshot(&self) -> StoreResult<Option<DateTime<Utc>>> {
+        let sql = "select max(snapshot_unix_timestamp) as taken from database_instance_topology_history";
+        let row = self.row(Statement::new(sql)).await?;
+        Ok(row.and_then(|row| row.int_or_null("taken")).and_then(|taken| DateTime::from_timestamp(taken, 0)))
+    }
+
     /// The servers of one stored picture, by key; empty when there is none of this second.
     ///
     /// # Errors

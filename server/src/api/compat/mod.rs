@@ -14,7 +14,7 @@ mod recovery;
 mod scalar;
 
 pub use analysis::{ClusterInfo, ReplicationAnalysis};
-pub use encode::{Envelope, encode};
+pub use encode::{encode, envelope};
 pub use health::{ElectedNode, HealthStatus, NodeHealth};
 pub use instance::CompatInstance;
 pub use metrics::{
