@@ -121,14 +121,14 @@ fn each_path_of_the_compatible_api_has_its_counterpart() {
     let counterparts: BTreeMap<&str, &str> = COUNTERPARTS.lines().filter_map(|line| line.split_once(": ")).collect();
     let mut words = Vec::new();
     for route in Table::new().routes() {
-        if matches!(route.handler, Handler::NotBuilt { .. }) {
-            continue;
-        }
         for path in &route.paths {
             let word = path.split('/').next().unwrap_or_default();
             words.push(word);
             let counterpart = counterparts.get(word).unwrap_or_else(|| panic!("{path} has no counterpart"));
             let (kind, name) = counterpart.split_once(' ').unwrap_or_else(|| panic!("{word}: {counterpart}"));
+            if matches!(route.handler, Handler::NotBuilt { .. }) {
+                continue;
+            }
             match kind {
                 "operation" => assert!(schema.contains(&format!("\"{name}\"")), "{word}: no operation {name}"),
                 "none," => assert!(!name.is_empty(), "{word}"),
