@@ -19,6 +19,7 @@ get /recoveries
 get /recoveries/{id}
 get /servers
 get /servers/{key}
+get /servers/{key}/equivalent-places
 get /session
 get /status
 post /operations
