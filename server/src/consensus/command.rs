@@ -308,7 +308,13 @@ impl Command {
             Self::DeleteUser { name } => format!("user {name} removed, with sessions and tokens"),
             Self::PutToken { token } => {
                 let until = token.ends.map_or_else(|| "without end".to_owned(), |end| format!("until {end}"));
-                format!("token {} ({}) of {}: {}, {until}", token.name, token.id, token.owner, granted(token.role, &token.clusters))
+                format!(
+                    "token {} ({}) of {}: {}, {until}",
+                    token.name,
+                    token.id,
+                    token.owner,
+                    granted(token.role, &token.clusters)
+                )
             }
             Self::DeleteToken { id, name } => format!("token {name} ({id}) revoked"),
         }

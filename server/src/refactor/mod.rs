@@ -205,7 +205,11 @@ impl Refactor {
     }
 
     /// Every server that is named or acted on must be within the actor's limit.
-    fn refuse_out_of_reach(&self, servers: impl IntoIterator<Item = InstanceKey>, actor: &Actor) -> Result<(), OutOfReach> {
+    fn refuse_out_of_reach(
+        &self,
+        servers: impl IntoIterator<Item = InstanceKey>,
+        actor: &Actor,
+    ) -> Result<(), OutOfReach> {
         let snapshot = self.parts.fleet.snapshot();
         servers.into_iter().try_for_each(|key| actor.reaches_server(&snapshot, &key))
     }

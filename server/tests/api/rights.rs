@@ -164,7 +164,9 @@ pub(crate) fn v2_operations() -> Vec<(Method, String, &'static str)> {
 
 /// Logins, sessions and tokens have rules of their own: see `matrix`.
 fn is_about_accounts(address: &str) -> bool {
-    ["/login", "/setup", "/logout", "/password", "/sessions", "/tokens", "/me"].iter().any(|path| address.contains(path))
+    ["/login", "/setup", "/logout", "/password", "/sessions", "/tokens", "/me"]
+        .iter()
+        .any(|path| address.contains(path))
 }
 
 fn body_of(path: &str) -> &'static str {

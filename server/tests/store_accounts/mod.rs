@@ -41,7 +41,10 @@ fn token(id: &str, owner: &str, ends: Option<DateTime<Utc>>) -> TokenRecord {
 
 /// The story.
 pub async fn accounts_are_kept(store: &Store) {
-    let ann = UserRecord { password_hash: "$argon2id$x".to_owned(), ..blank_user("ann", Role::Operator, &["a*".to_owned()], moment(0)) };
+    let ann = UserRecord {
+        password_hash: "$argon2id$x".to_owned(),
+        ..blank_user("ann", Role::Operator, &["a*".to_owned()], moment(0))
+    };
     let other = UserRecord { role: Role::Admin, ..blank_user("Ann", Role::Admin, &[], moment(1)) };
     for user in [&ann, &other] {
         store.put_user(user).await.expect("a user");
@@ -63,7 +66,8 @@ pub async fn accounts_are_kept(store: &Store) {
     store.touch_session(&"z".repeat(64), moment(7)).await.expect("nobody's");
     assert_eq!(store.session(&"a".repeat(64)).await.expect("read").map(|s| s.seen), Some(moment(7)));
     store.touch_token("aaaaaaaaaaaa", moment(9), "192.0.2.1:80").await.expect("touched");
-    let used = store.load_accounts().await.expect("read").tokens.into_iter().find(|t| t.owner == "ann").expect("a token");
+    let used =
+        store.load_accounts().await.expect("read").tokens.into_iter().find(|t| t.owner == "ann").expect("a token");
     assert_eq!((used.used, used.used_from.as_str(), used.ends), (Some(moment(9)), "192.0.2.1:80", None));
     assert_eq!(used.clusters, ["bücher-*"]);
 
@@ -72,7 +76,10 @@ pub async fn accounts_are_kept(store: &Store) {
     store.delete_sessions_of("ann", &"b".repeat(64)).await.expect("ended");
     let rows = store.load_accounts().await.expect("read");
     let set: Vec<_> = rows.users.iter().map(|u| (u.name.as_str(), u.password_hash.as_str(), u.password_set)).collect();
-    assert!(set.contains(&("ann", "$argon2id$y", moment(0))) && set.contains(&("Ann", "$argon2id$z", moment(5))), "{set:?}");
+    assert!(
+        set.contains(&("ann", "$argon2id$y", moment(0))) && set.contains(&("Ann", "$argon2id$z", moment(5))),
+        "{set:?}"
+    );
     assert_eq!(rows.sessions.len(), 2);
 
     store.purge_accounts(moment(99), moment(60)).await.expect("purged");
