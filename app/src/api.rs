@@ -23,6 +23,7 @@
 //! | `POST /api/v2/plans` | [`Operation`] → [`Plan`]: nothing is changed |
 //! | `POST /api/v2/operations` | [`ApplyRequest`] → 202 [`OperationView`]; 409 when the world has changed since |
 //! | `GET /api/v2/operations/{id}` | [`OperationView`] |
+//! | `GET /api/v2/servers/{key}/equivalent-places?at=file:position` | list of [`LogPlace`](crate::topology::LogPlace) |
 //! | `GET /api/v2/recoveries?cluster=&page=` | list of [`Recovery`], newest first |
 //! | `GET /api/v2/recoveries/{id or uid}` | [`Recovery`] |
 //! | `POST /api/v2/recoveries` | [`RecoverRequest`] → 202 [`Recovery`] |
@@ -71,7 +72,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::InstanceKey;
 use crate::finding::{Finding, Severity};
-use crate::plan::{Plan, Refusal, StepState};
+use crate::plan::{Plan, Refusal, ServerOutcome, StepState};
 use crate::readiness::HeldBack;
 use crate::recovery::Recovery;
 use crate::topology::{Downtime, Instance, PromotionRule};
@@ -421,6 +422,18 @@ pub enum Operation {
         #[serde(default)]
         pattern: String,
     },
+    /// Move a replica to where its place in the log is known from an earlier move by file and position.
+    MoveEquivalent {
+        /// The server that moves.
+        server: InstanceKey,
+        /// Its new source.
+        below: InstanceKey,
+    },
+    /// Make the most advanced binlog server below a server the source of the others.
+    RegroupBinlogServers {
+        /// The server whose replicas are regrouped.
+        server: InstanceKey,
+    },
     /// Move a replica below its sibling.
     MoveBelow {
         /// The server that moves.
@@ -515,6 +528,7 @@ impl Operation {
             | Self::RelocateReplicas { server, below, .. }
             | Self::MoveGtid { server, below }
             | Self::MoveReplicasGtid { server, below, .. }
+            | Self::MoveEquivalent { server, below }
             | Self::MoveBelow { server, below } => vec![server, below],
             Self::Repoint { server, below } | Self::RepointReplicas { server, below, .. } => {
                 std::iter::once(server).chain(below).collect()
@@ -534,6 +548,7 @@ impl Operation {
             | Self::EnableGtid { server }
             | Self::DisableGtid { server }
             | Self::MoveUp { server }
+            | Self::RegroupBinlogServers { server }
             | Self::MoveUpReplicas { server, .. }
             | Self::TakeSiblings { server }
             | Self::TakeSource { server }
@@ -580,6 +595,9 @@ pub struct OperationView {
     pub ended: Option<DateTime<Utc>>,
     /// What went wrong and what has been left changed; `None` when nothing did.
     pub error: Option<String>,
+    /// What became of each server that was to move, failed or was left out; empty while at work.
+    #[serde(default)]
+    pub outcomes: Vec<ServerOutcome>,
 }
 
 /// What to recover, and how.

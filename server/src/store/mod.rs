@@ -33,6 +33,7 @@ mod connection;
 mod control;
 mod detections;
 mod dialect;
+mod equivalences;
 mod error;
 mod history;
 mod holds;

@@ -43,6 +43,7 @@ get /recoveries/{id}
 get /servers
 get /servers/{key}
 get /servers/{key}/can-replicate-from/{source}
+get /servers/{key}/equivalent-places
 get /servers/{key}/errant-logs
 get /servers/{key}/replicas
 get /servers/{key}/statements-around

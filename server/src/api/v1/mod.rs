@@ -39,7 +39,7 @@ pub use annotate::DEFAULT_DOWNTIME;
 pub use answer::Answer;
 use call::Call;
 pub use discover::FORGOTTEN_FOR;
-pub(crate) use moves::regrouped_below;
+pub(crate) use moves::{moved, not_moved, only_binlog_server, regrouped_below};
 use route::{Handler, Route};
 use table::Table;
 

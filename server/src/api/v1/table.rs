@@ -166,6 +166,9 @@ fn moves() -> Vec<Route> {
         operate!("move-up/:host/:port" => moves::up),
         operate!("move-up-slaves/:host/:port", "move-up-replicas/:host/:port" => moves::up_replicas),
         operate!("move-below/:host/:port/:siblingHost/:siblingPort" => moves::below),
+        operate!("move-equivalent/:host/:port/:belowHost/:belowPort" => moves::equivalent),
+        guarded!("master-equivalent/:host/:port/:logFile/:logPos" => moves::equivalents),
+        operate!("regroup-slaves-bls/:host/:port", "regroup-replicas-bls/:host/:port" => moves::regroup_binlog_servers),
         operate!("repoint/:host/:port/:belowHost/:belowPort" => moves::repoint),
         operate!("repoint-slaves/:host/:port", "repoint-replicas/:host/:port" => moves::repoint_replicas),
         operate!("make-co-master/:host/:port" => moves::make_co_source),
@@ -327,10 +330,6 @@ fn agents() -> Vec<Route> {
 /// Paths of the original that later issues build. They answer with an error that says so.
 fn not_built() -> Vec<Route> {
     unbuilt_change![
-        "move-equivalent/:host/:port/:belowHost/:belowPort",
-        "master-equivalent/:host/:port/:logFile/:logPos",
-        "regroup-slaves-bls/:host/:port",
-        "regroup-replicas-bls/:host/:port",
         "match/:host/:port/:belowHost/:belowPort",
         "match-below/:host/:port/:belowHost/:belowPort",
         "match-up/:host/:port",

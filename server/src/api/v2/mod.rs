@@ -56,6 +56,7 @@ fn documented() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(operations::plan_operation))
         .routes(routes!(operations::apply_operation))
         .routes(routes!(operations::show_operation))
+        .routes(routes!(operations::list_equivalent_places))
         .routes(routes!(recoveries::list_recoveries, recoveries::start_recovery))
         .routes(routes!(recoveries::show_recovery))
         .routes(routes!(recoveries::acknowledge_recovery))
