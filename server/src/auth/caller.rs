@@ -14,6 +14,8 @@ pub struct Caller {
     pub user: String,
     /// Address; empty where it is not known (a socket of the operating system, a test).
     pub address: String,
+    /// How they were told: `basic`, `multi`, `proxy`, `token`, `certificate`; empty where nobody has to say who they are.
+    pub method: String,
     /// What they may do.
     pub role: Role,
     /// Why they may not change anything, for people; empty when they may.
@@ -47,7 +49,7 @@ impl Caller {
     /// The caller as the audit names them.
     pub fn actor(&self) -> Actor {
         let name = if self.user.is_empty() { "anonymous" } else { &self.user };
-        Actor { name: name.to_owned(), address: self.address.clone() }
+        Actor { address: self.address.clone(), method: self.method.clone(), ..Actor::named(name) }
     }
 
     /// The right to see.

@@ -95,6 +95,7 @@ impl Doorkeeper {
         Ok(Caller {
             user: standing.user,
             address: client_address(&config.extensions.trusted_proxies, request),
+            method: config.auth.authentication_method.to_ascii_lowercase(),
             role: if may_change.is_ok() { Role::Admin } else { Role::Viewer },
             read_only_because: may_change.err().unwrap_or_default(),
         })
@@ -170,6 +171,11 @@ fn proxied_user(name: &str, headers: &HeaderMap) -> Option<String> {
     let (value, more) = (values.next()?, values.next());
     let user = std::str::from_utf8(value.as_bytes()).ok()?.trim();
     (more.is_none() && !user.is_empty()).then(|| user.to_owned())
+}
+
+/// The name under which a request asks to be let in, true or not; empty when it gives none.
+pub fn claimed_user(headers: &HeaderMap) -> String {
+    basic_credentials(headers).map(|given| given.user).unwrap_or_default()
 }
 
 fn basic_credentials(headers: &HeaderMap) -> Option<Credentials> {

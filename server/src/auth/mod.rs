@@ -18,8 +18,8 @@ mod tokens;
 
 pub use caller::{Admin, Caller, Denied, Operator, Viewer};
 pub use cross_site::{CrossSite, refuse_cross_site, refuse_stated_cross_site};
-pub use doorkeeper::{Doorkeeper, Identity, Refusal};
-pub use origin::is_over_tls;
+pub use doorkeeper::{Doorkeeper, Identity, Refusal, claimed_user};
+pub use origin::{client_address, is_over_tls};
 pub use tokens::{TOKEN_COOKIE, TokenRefusal, acquire_token, make_token};
 
 #[cfg(test)]

@@ -9,19 +9,38 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// Who asked for something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
     /// User name; `orchestrator` for what the service does by itself, `cli:<user>` for one-shot commands,
     /// `anonymous` where there is no authentication.
     pub name: String,
     /// Address of the caller; empty for the service itself.
     pub address: String,
+    /// How they were told: `basic`, `proxy`, `certificate`, ...; empty where nobody has to say who they are, and for the
+    /// service itself.
+    #[serde(default)]
+    pub method: String,
+    /// Why the service acts by itself: the finding. Empty for people.
+    #[serde(default)]
+    pub reason: String,
 }
 
 impl Actor {
+    /// Somebody who needs no telling.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
     /// The service itself.
     pub fn system() -> Self {
-        Self { name: "orchestrator".to_owned(), address: String::new() }
+        Self::named("orchestrator")
+    }
+
+    /// The same, for this reason.
+    #[must_use]
+    pub fn because(mut self, reason: impl std::fmt::Display) -> Self {
+        self.reason = reason.to_string();
+        self
     }
 }
 
@@ -168,6 +187,17 @@ impl Command {
             | Self::PutTag { key, .. }
             | Self::DeleteTag { key, .. } => key.clone(),
             _ => InstanceKey::default(),
+        }
+    }
+
+    /// The cluster that it is about by name; empty when it is about a server or the group.
+    pub fn cluster(&self) -> &str {
+        match self {
+            Self::SetClusterAlias { cluster, .. }
+            | Self::SuggestClusterAlias { cluster, .. }
+            | Self::SetClusterDomain { cluster, .. } => cluster,
+            Self::RenameCluster { to, .. } => to,
+            _ => "",
         }
     }
 

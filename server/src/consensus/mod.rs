@@ -8,11 +8,13 @@
 mod command;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use app::event::EventBody;
 
 pub use command::{Actor, Command};
 
+use crate::audit::{Act, Audit};
 use crate::events::EventBus;
 use crate::fleet::Fleet;
 use crate::journal::{Entry, Journal};
@@ -37,15 +39,22 @@ pub enum ConsensusError {
 pub struct Consensus {
     fleet: Arc<Fleet>,
     journal: Journal,
+    audit: Audit,
     events: Arc<EventBus>,
     recoveries: tokio::sync::watch::Sender<bool>,
 }
 
 impl Consensus {
     /// The single-node form: this node is the group.
-    pub fn single(fleet: Arc<Fleet>, journal: Journal, events: Arc<EventBus>, recoveries_enabled: bool) -> Self {
+    pub fn single(
+        fleet: Arc<Fleet>,
+        journal: Journal,
+        audit: Audit,
+        events: Arc<EventBus>,
+        recoveries_enabled: bool,
+    ) -> Self {
         let (recoveries, _) = tokio::sync::watch::channel(recoveries_enabled);
-        Self { fleet, journal, events, recoveries }
+        Self { fleet, journal, audit, events, recoveries }
     }
 
     /// This node acts: it probes, analyses and recovers.
@@ -73,11 +82,18 @@ impl Consensus {
         if !self.is_leader() {
             return Err(ConsensusError::NotLeader { leader: None });
         }
-        command.check(&self.fleet.snapshot()).map_err(ConsensusError::Refused)?;
+        let began = Instant::now();
+        let snapshot = self.fleet.snapshot();
+        command.check(&snapshot).map_err(ConsensusError::Refused)?;
+        let about = command.about();
+        let cluster = match command.cluster() {
+            "" => snapshot.get(&about).map(|i| i.cluster_name.clone()).unwrap_or_default(),
+            named => named.to_owned(),
+        };
         self.apply(&command);
-        let (kind, about) = (command.audit_type(), command.about());
-        tracing::info!(target: "audit", kind, instance = %about, actor = %actor.name, "{}", command.summary());
-        self.journal.write(Entry::Command { command, actor: actor.clone() }).await;
+        let act = Act::new(command.audit_type(), actor, command.summary()).on(&about).of(&cluster).since(began);
+        let row = Box::new(self.audit.tell(act));
+        self.journal.write(Entry::Command { command, row }).await;
         Ok(())
     }
 

@@ -45,6 +45,12 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0003_membership.sql"),
         mysql: include_str!("../../../migrations/mysql/0003_membership.sql"),
     },
+    Migration {
+        number: 5,
+        name: "audit_detail",
+        sqlite: include_str!("../../../migrations/sqlite/0005_audit_detail.sql"),
+        mysql: include_str!("../../../migrations/mysql/0005_audit_detail.sql"),
+    },
 ];
 
 /// Number of the migration that is compared rather than run once.

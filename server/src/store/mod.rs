@@ -56,7 +56,7 @@ use connection::{Connections, Tx};
 use dialect::Dialect;
 use value::{Done, Row, Statement};
 
-pub use audit::{AuditEntry, AuditRecord};
+pub use audit::{AuditEntry, AuditFilter, AuditRecord};
 pub use control::{AccessToken, AnalysisChange};
 pub use detections::{DetectionFilter, DetectionRow, NewDetection};
 pub use error::{StoreError, StoreResult};

@@ -1,5 +1,6 @@
 //! `/api/v2`: proper verbs and codes, typed bodies, one form of errors. The contract is [`app::api`].
 
+mod audit;
 mod body;
 mod clusters;
 mod events;
@@ -22,11 +23,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::{ApiError, ErrorKind};
+use super::intake::BODY_LIMIT;
 use crate::auth::refuse_cross_site;
 use crate::services::Services;
-
-/// Bodies are small: a server's name, a reason.
-const BODY_LIMIT: usize = 64 * 1024;
 
 /// State of the handlers.
 pub(crate) type Rooms = axum::extract::State<Arc<Services>>;
@@ -36,7 +35,7 @@ fn documented() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(node::session))
         .routes(routes!(node::status))
         .routes(routes!(node::switch_recoveries))
-        .routes(routes!(node::list_audit))
+        .routes(routes!(audit::list_audit))
         .routes(routes!(clusters::list_clusters))
         .routes(routes!(clusters::show_cluster))
         .routes(routes!(clusters::show_readiness))

@@ -1,13 +1,12 @@
-//! The caller, the node, the audit.
+//! The caller and the node.
 
-use app::api::{AuditRow, ErrorBody, NodeStatus, RecoveriesSwitch, Session};
+use app::api::{ErrorBody, NodeStatus, RecoveriesSwitch, Session};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
 
 use super::Rooms;
-use super::body::{Body, Given, server_key};
+use super::body::Body;
 use crate::api::error::ApiResult;
 use crate::auth::{Admin, Viewer};
 use crate::config::BackendKind;
@@ -68,38 +67,4 @@ pub async fn switch_recoveries(
     let command = Command::EnableRecoveries { enabled: switch.enabled };
     services.consensus.submit(command, admin.actor()).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Which rows of the audit.
-#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
-#[serde(default)]
-#[into_params(parameter_in = Query)]
-pub struct WhichRows {
-    /// Page, from 0, of 20 each.
-    page: u32,
-    /// Only those of this server, `host:port`; all when empty.
-    server: String,
-}
-
-/// Who did what, newest first.
-#[utoipa::path(
-    get,
-    path = "/audit",
-    params(WhichRows),
-    responses(
-        (status = 200, body = Vec<AuditRow>),
-        (status = 400, body = ErrorBody),
-        (status = 503, body = ErrorBody, description = "the backend does not answer"),
-    ),
-)]
-pub async fn list_audit(
-    _: Viewer,
-    State(services): Rooms,
-    Given(which): Given<WhichRows>,
-) -> ApiResult<Json<Vec<AuditRow>>> {
-    let key = match which.server.trim() {
-        "" => None,
-        text => Some(server_key(text, &services.config.current())?),
-    };
-    Ok(Json(services.audit.page(key.as_ref(), which.page).await?))
 }
