@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
+use axum::http::{Request, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use tower::ServiceExt as _;
@@ -15,21 +15,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use super::error::{ApiError, ErrorKind};
+use super::intake::{broken, check_certificate, name_by_certificate, protect, take_body};
 use super::{access_token, figures, v1, v2, web};
-use crate::auth::{Doorkeeper, Identity};
+use crate::auth::{Doorkeeper, Identity, Refusal, claimed_user, client_address, is_over_tls};
+use crate::config::Config;
 use crate::services::Services;
 
 /// Where the status endpoint stands unless the configuration puts it elsewhere (`spec/api.md` 1.10).
 const DEFAULT_STATUS: &str = "/api/status";
-
-/// For answers that are data. The page sets its own, stricter where it matters to a page.
-const DATA_HEADERS: [(HeaderName, &str); 5] = [
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::X_FRAME_OPTIONS, "DENY"),
-    (header::REFERRER_POLICY, "same-origin"),
-    (header::CACHE_CONTROL, "no-store"),
-    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-];
 
 #[derive(Clone)]
 struct Entrance {
@@ -58,13 +51,6 @@ pub fn router(services: Arc<Services>) -> Router {
     Router::new().fallback(enter).with_state(entrance).layer(CatchPanicLayer::custom(broken))
 }
 
-/// A handler panicked: a bug of ours, which must not take the connection with it.
-fn broken(panic: Box<dyn std::any::Any + Send>) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    tracing::error!(panic = text.unwrap_or("without words"), "a handler panicked");
-    (StatusCode::INTERNAL_SERVER_ERROR, "500 Internal Server Error").into_response()
-}
-
 /// One leading slash and none at the end; empty for none.
 fn normal_prefix(given: &str) -> String {
     match given.trim_matches('/') {
@@ -73,31 +59,62 @@ fn normal_prefix(given: &str) -> String {
     }
 }
 
-async fn enter(State(entrance): State<Entrance>, mut request: Request<Body>) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0);
-    let identity = Identity { headers: request.headers(), peer };
-    let caller = match entrance.doorkeeper.identify(&entrance.services.config.current(), identity).await {
-        Ok(caller) => caller,
-        Err(refusal) => return refusal.into_response(),
-    };
-    request.extensions_mut().insert(caller);
-    let Some(uri) = entrance.inner_address(request.uri()) else {
-        return ApiError::new(ErrorKind::BadInput, "the address cannot be read").into_response();
-    };
-    let path = uri.path();
-    let is_data = path.starts_with("/api/") || path == access_token::PATH || figures::is_figures(path);
-    *request.uri_mut() = uri;
-    let mut response = match entrance.rooms.oneshot(request).await {
-        Ok(response) => response,
-        Err(never) => match never {},
-    };
-    if is_data {
-        protect(response.headers_mut());
-    }
+async fn enter(State(entrance): State<Entrance>, request: Request<Body>) -> Response {
+    let path = request.uri().path();
+    let inner = path.strip_prefix(&*entrance.prefix).unwrap_or(path);
+    let is_data = inner.starts_with("/api/") || inner == access_token::PATH || figures::is_figures(inner);
+    let config = entrance.services.config.current();
+    let over_tls = is_over_tls(&config, Identity { headers: request.headers(), peer: peer_of(&request) });
+    let mut response = admit(&entrance, &config, request).await.unwrap_or_else(|refusal| *refusal);
+    protect(response.headers_mut(), is_data, over_tls);
     response
 }
 
+fn peer_of(request: &Request<Body>) -> Option<SocketAddr> {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0)
+}
+
+/// Transport, caller, address, body; then whoever answers there. What is refused is an answer too.
+async fn admit(entrance: &Entrance, config: &Config, mut request: Request<Body>) -> Result<Response, Box<Response>> {
+    let Some(uri) = entrance.inner_address(request.uri()) else {
+        return Err(Box::new(ApiError::new(ErrorKind::BadInput, "the address cannot be read").into_response()));
+    };
+    check_certificate(config, &request, entrance.is_status(request.uri().path()))?;
+    let identity = Identity { headers: request.headers(), peer: peer_of(&request) };
+    let mut caller = entrance.doorkeeper.identify(config, identity).await.map_err(|refusal| {
+        tell_failed_login(&entrance.services, config, identity, refusal);
+        Box::new(refusal.into_response())
+    })?;
+    name_by_certificate(config, &mut caller, request.extensions().get());
+    request.extensions_mut().insert(caller);
+    *request.uri_mut() = uri;
+    let request = take_body(request).await?;
+    match entrance.rooms.clone().oneshot(request).await {
+        Ok(response) => Ok(response),
+        Err(never) => match never {},
+    }
+}
+
+/// A browser that has not asked its user yet sends no credentials: that is no failed login.
+fn tell_failed_login(services: &Services, config: &Config, identity: Identity<'_>, refusal: Refusal) {
+    if refusal != Refusal::Unauthenticated || !identity.headers.contains_key(header::AUTHORIZATION) {
+        return;
+    }
+    let method = config.auth.authentication_method.to_ascii_lowercase();
+    let address = client_address(&config.extensions.trusted_proxies, identity);
+    services.audit.failed_login(&method, &claimed_user(identity.headers), &address, "wrong user or password");
+}
+
 impl Entrance {
+    /// The path is that of the status endpoint: `StatusEndpoint` as it stands, its default below the prefix.
+    fn is_status(&self, path: &str) -> bool {
+        if *self.status == *DEFAULT_STATUS {
+            path.strip_prefix(&*self.prefix).is_some_and(|inner| inner == DEFAULT_STATUS) || path == DEFAULT_STATUS
+        } else {
+            path == &*self.status
+        }
+    }
+
     /// The address without `URLPrefix`, and the status endpoint at its usual place.
     fn inner_address(&self, uri: &Uri) -> Option<Uri> {
         let path = uri.path();
@@ -115,11 +132,5 @@ impl Entrance {
             None => inner.to_owned(),
         };
         PathAndQuery::try_from(text).ok().map(Uri::from)
-    }
-}
-
-fn protect(headers: &mut HeaderMap) {
-    for (name, value) in DATA_HEADERS {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
 }

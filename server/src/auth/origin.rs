@@ -14,7 +14,7 @@ pub(super) fn is_from_trusted_proxy(trusted: &Networks, peer: Option<SocketAddr>
 
 /// Address of the client, for the audit: the other end of the connection, or what a trusted proxy says is behind it. Of a chain
 /// the last address counts that is no trusted proxy; what stands before it may be anybody's invention.
-pub(super) fn client_address(trusted: &Networks, request: Identity<'_>) -> String {
+pub fn client_address(trusted: &Networks, request: Identity<'_>) -> String {
     let Some(peer) = request.peer else { return String::new() };
     let behind = || {
         let chain = forwarded_for(request.headers);
@@ -29,10 +29,11 @@ fn forwarded_for(headers: &HeaderMap) -> Vec<String> {
     values.flat_map(|value| value.split(',')).map(|hop| hop.trim().to_owned()).collect()
 }
 
-/// The client speaks TLS, as far as a trusted proxy says so.
+/// The client speaks TLS: to us, or to a trusted proxy as far as that says so.
 pub fn is_over_tls(config: &Config, request: Identity<'_>) -> bool {
     let says_so = || {
         request.headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
     };
-    is_from_trusted_proxy(&config.extensions.trusted_proxies, request.peer) && says_so()
+    let to_us = config.tls.use_ssl && config.general.listen_socket.is_empty();
+    to_us || (is_from_trusted_proxy(&config.extensions.trusted_proxies, request.peer) && says_so())
 }

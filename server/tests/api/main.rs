@@ -1,14 +1,19 @@
 //! The HTTP edge in this process: requests in, answers out, over a picture of servers instead of servers.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod audit;
+#[path = "../support/authority.rs"]
+mod authority;
 mod bad_input;
 mod contract;
 mod events;
+mod listener;
 mod methods;
 mod metrics;
 mod readiness;
 mod rights;
 mod support;
+mod tls;
 mod v1_changes;
 mod v1_reads;
 mod v2;
