@@ -19,6 +19,7 @@ use super::intake::{broken, check_certificate, name_by_certificate, protect, tak
 use super::{access_token, figures, v1, v2, web};
 use crate::auth::{Doorkeeper, Identity, Refusal, claimed_user, client_address, is_over_tls};
 use crate::config::Config;
+use crate::serve::ClientCertificate;
 use crate::services::Services;
 
 /// Where the status endpoint stands unless the configuration puts it elsewhere (`spec/api.md` 1.10).
@@ -79,8 +80,14 @@ async fn admit(entrance: &Entrance, config: &Config, mut request: Request<Body>)
     let Some(uri) = entrance.inner_address(request.uri()) else {
         return Err(Box::new(ApiError::new(ErrorKind::BadInput, "the address cannot be read").into_response()));
     };
-    check_certificate(config, &request, entrance.is_status(request.uri().path()))?;
     let identity = Identity { headers: request.headers(), peer: peer_of(&request) };
+    check_certificate(config, &request, entrance.is_status(request.uri().path())).inspect_err(|_| {
+        if let Some(certificate) = request.extensions().get::<ClientCertificate>() {
+            let address = client_address(&config.extensions.trusted_proxies, identity);
+            let why = "the certificate is of no unit that SSLValidOUs lists";
+            entrance.services.audit.failed_login("certificate", &certificate.name, &address, why);
+        }
+    })?;
     let mut caller = entrance.doorkeeper.identify(config, identity).await.map_err(|refusal| {
         tell_failed_login(&entrance.services, config, identity, refusal);
         Box::new(refusal.into_response())
