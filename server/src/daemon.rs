@@ -90,7 +90,7 @@ async fn load_tls(config: &Config) -> anyhow::Result<Option<Arc<Tls>>> {
     };
     let loaded = tokio::task::spawn_blocking(move || {
         let key = files.key.display().to_string();
-        let password = serve::ask_for_password(&files.key).map_err(|source| TlsError::Key { file: key, source })?;
+        let password = serve::ask_for_password(&files.key).map_err(|why| TlsError::Key { file: key, why })?;
         Tls::load(files, password)
     });
     Ok(Some(Arc::new(loaded.await??)))

@@ -163,6 +163,7 @@ mod tests {
 
     #[rstest]
     #[case::pkcs8(&["pkey", "-aes256"])]
+    #[case::pkcs8_des(&["pkcs8", "-topk8", "-v2", "des3"])]
     #[case::pkcs8_older(&["pkcs8", "-topk8", "-v2", "aes-128-cbc"])]
     #[case::old_aes(&["rsa", "-aes256", "-traditional"])]
     #[case::old_aes_short(&["rsa", "-aes128", "-traditional"])]

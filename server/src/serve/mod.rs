@@ -167,6 +167,7 @@ impl Connection {
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.head)
             .max_headers(MOST_HEADERS)
+            .max_header_size(LONGEST_HEAD)
             .max_buf_size(LONGEST_HEAD);
         let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
         let result = tokio::select! {

@@ -39,12 +39,12 @@ pub enum TlsError {
         reason: String,
     },
     /// The key cannot be used.
-    #[error("SSLPrivateKeyFile {file}: {source}")]
+    #[error("SSLPrivateKeyFile {file}: {why}")]
     Key {
         /// File.
         file: String,
         /// What is wrong with it.
-        source: KeyError,
+        why: KeyError,
     },
     /// Certificate and key do not go together.
     #[error("SSLCertFile {certificate} and SSLPrivateKeyFile {key}: {reason}")]
@@ -140,8 +140,8 @@ fn server_config(files: &TlsFiles, password: Option<&KeyPassword>) -> Result<Ser
         }
     };
     let chain = certificates("SSLCertFile", &files.certificate)?;
-    let key = read_key(&files.key, password)
-        .map_err(|source| TlsError::Key { file: files.key.display().to_string(), source })?;
+    let key =
+        read_key(&files.key, password).map_err(|why| TlsError::Key { file: files.key.display().to_string(), why })?;
     let mut config = builder.with_single_cert(chain, key).map_err(|error| pair(error.to_string()))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)

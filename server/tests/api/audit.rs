@@ -33,7 +33,7 @@ fn v2(verb: Method, path: &str, body: Value, kind: &'static str) -> Change {
 /// One of each kind that can be done over the made-up fleet, in an order in which each can be done.
 fn changes() -> Vec<Change> {
     vec![
-        v1("begin-downtime/db3.example/3306/ann/disk/60", "begin-downtime"),
+        v1("begin-downtime/db3.example/3306/ann/disk/60s", "begin-downtime"),
         v1("end-downtime/db3.example/3306", "end-downtime"),
         v1("begin-maintenance/db3.example/3306/ann/disk", "begin-maintenance"),
         v1("end-maintenance/db3.example/3306", "end-maintenance"),
@@ -49,8 +49,8 @@ fn changes() -> Vec<Change> {
         v1("reset-hostname-resolve-cache", "reset-hostname-resolve-cache"),
         v1("submit-masters-to-kv-stores", "submit-masters-to-kv-stores"),
         v1("ack-all-recoveries?comment=seen", "acknowledge-recovery"),
-        v1("stop-replica/db3.example/3306", "stop-replication"),
-        v1("start-replica/db3.example/3306", "start-replication"),
+        v1("stop-replica/db3.example/3306", "stop-replica"),
+        v1("start-replica/db3.example/3306", "start-replica"),
         v1("set-read-only/db3.example/3306", "read-only"),
         v2(
             Method::PUT,

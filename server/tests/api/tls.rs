@@ -167,7 +167,7 @@ async fn the_subject_of_the_certificate_is_the_actor() {
     let ann = authority.client("ann", "dba");
     assert_eq!(secure.status(&authority, None, "/api/status").await, 401);
     assert_eq!(secure.status(&authority, Some(&ann), "/api/status").await, 200);
-    assert_eq!(secure.status(&authority, Some(&ann), "/api/begin-downtime/db3.example/3306/x/disk/60").await, 200);
+    assert_eq!(secure.status(&authority, Some(&ann), "/api/begin-downtime/db3.example/3306/x/disk/60s").await, 200);
     while secure.edge.services.journal.state().pending > 0 {
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }

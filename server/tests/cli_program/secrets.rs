@@ -39,6 +39,7 @@ fn configuration(closed: u16) -> serde_json::Value {
         "ConsulAclToken": "sekrit-consul-token",
         "OAuthClientSecret": "sekrit-oauth-secret",
         "GraphiteAddr": format!("127.0.0.1:{closed}"),
+        "GraphitePath": "orchestrator",
         "InstancePollSeconds": 1,
         "Webhooks": [{
             "URL": format!("http://hook:sekrit-webhook-user-password@127.0.0.1:{closed}/sekrit-webhook-path"),
@@ -116,7 +117,7 @@ fn secrets_are_in_no_log_answer_or_page() {
     assert_eq!(service.ended(), 0);
     assert!(asked > 100, "{asked} requests");
     let log = service.log();
-    assert!(log.contains("DEBUG") && log.contains("reload"), "{log}");
+    assert!(log.contains("reload-configuration") && log.contains("outcome:refused"), "{log}");
     let encoded = [RIGHT, WRONG].map(|basic| basic.trim_start_matches("Basic ").to_owned());
     for (what, text) in [("an answer", &said), ("the log", &log)] {
         for secret in SECRETS.iter().copied().chain(encoded.iter().map(String::as_str)) {

@@ -129,9 +129,8 @@ fn a_socket_of_the_machine_is_listened_at() {
     assert!(TcpStream::connect(("127.0.0.1", service.port)).is_err(), "and nowhere else");
 }
 
-#[test]
-fn an_encrypted_key_without_a_terminal_is_refused_plainly() {
-    let desk = Desk::empty();
+/// A configuration with TLS whose key is encrypted with password `hunter2`; path of the key.
+fn with_encrypted_key(desk: &Desk) -> String {
     let path = |name: &str| desk.config().with_file_name(name).display().to_string();
     let (key, certificate) = (path("server.key"), path("server.crt"));
     let made = Command::new("openssl")
@@ -143,6 +142,44 @@ fn an_encrypted_key_without_a_terminal_is_refused_plainly() {
     desk.configure(&json!({
         "ListenAddress": "127.0.0.1:0", "UseSSL": true, "SSLCertFile": certificate, "SSLPrivateKeyFile": key
     }));
+    key
+}
+
+#[test]
+fn an_encrypted_key_asks_for_its_password_on_the_terminal() {
+    let desk = Desk::empty();
+    with_encrypted_key(&desk);
+    let line = format!("{} -config {} -verbose http", env!("CARGO_BIN_EXE_orchestrator"), desk.config().display());
+    let mut terminal = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script runs");
+    let (mut keyboard, mut screen) = (terminal.stdin.take().expect("piped"), terminal.stdout.take().expect("piped"));
+    let mut shown = String::new();
+    let mut until = |words: &str| {
+        let mut bytes = [0; 4096];
+        while !shown.contains(words) {
+            let count = screen.read(&mut bytes).expect("readable");
+            assert!(count > 0, "{words:?} was never shown: {shown}");
+            shown.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+        shown.clone()
+    };
+    until("Enter password for ");
+    keyboard.write_all(b"hunter2\n").expect("typed");
+    until("Starting HTTPS listener on ");
+    keyboard.write_all(b"\x03").expect("typed");
+    let shown = until(" stopped");
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert!(terminal.wait().expect("it ends").success());
+}
+
+#[test]
+fn an_encrypted_key_without_a_terminal_is_refused_plainly() {
+    let desk = Desk::empty();
+    let key = with_encrypted_key(&desk);
     // In a session of its own there is no terminal, wherever the test is run from.
     let said = Command::new("setsid")
         .args(["--wait", env!("CARGO_BIN_EXE_orchestrator"), "-config", &desk.config().display().to_string(), "http"])

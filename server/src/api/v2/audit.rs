@@ -42,6 +42,7 @@ pub struct WhichRows {
     /// Only those with this text in message, reason, actor, address or host name.
     text: String,
     /// `csv` or `json`: all of them as a file, instead of a page.
+    #[param(inline)]
     format: Option<Format>,
 }
 
