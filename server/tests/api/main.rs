@@ -5,6 +5,7 @@ mod audit;
 #[path = "../support/authority.rs"]
 mod authority;
 mod bad_input;
+mod clients;
 mod contract;
 mod events;
 mod listener;
@@ -17,4 +18,5 @@ mod tls;
 mod v1_changes;
 mod v1_reads;
 mod v2;
+mod v2_more;
 mod v2_records;

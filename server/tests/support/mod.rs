@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
 pub mod authority;
+pub mod binlog_server;
 pub mod daemon;
 pub mod service;
 

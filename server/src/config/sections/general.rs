@@ -34,9 +34,9 @@ section! {
         /// other, is open to clients without a certificate.
         "StatusOUVerify" => status_ou_verify: bool = false, Live, InEffect;
         /// Prefix API messages with this node's identity: empty or `none`, `FQDN`, `hostname`, `custom`.
-        "PrependMessagesWithOrcIdentity" => prepend_messages_with_identity: String = String::new(), Start, Later;
+        "PrependMessagesWithOrcIdentity" => prepend_messages_with_identity: String = String::new(), Start, InEffect;
         /// Identity used for `custom` above.
-        "CustomOrcIdentity" => custom_identity: String = String::new(), Start, Later;
+        "CustomOrcIdentity" => custom_identity: String = String::new(), Start, InEffect;
     }
 }
 
