@@ -59,6 +59,7 @@ pub async fn run(loaded: Loaded, sources: Sources, discovery: bool) -> anyhow::R
         services
     };
     start_signals(&services);
+    crate::auth::start_upkeep(&services);
     crate::telemetry::start(&services);
     let listener = listen_on(&listen.address, &services.config.current(), tls.is_some()).await?;
     if let Some(tls) = &tls {

@@ -108,6 +108,7 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
     let audit = Audit::new(journal.clone(), store.clone(), Arc::clone(&config));
     let consensus = Consensus::single(Arc::clone(&fleet), journal.clone(), audit.clone(), Arc::clone(&events), enabled);
     let consensus = Arc::new(consensus);
+    consensus.accounts().adopt(store.load_accounts().await?);
     let connector = Arc::new(Connector::new(settings::connect(&config.current())));
     let probe = Arc::new(MysqlProbe::new(Arc::clone(&connector), settings::probe(&config.current())));
     let look: Arc<dyn Probe> = probe.clone();

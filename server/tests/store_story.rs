@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod store_accounts;
 mod support;
 
 use std::sync::Arc;
@@ -93,6 +94,7 @@ async fn tell(store: &Store) {
     one_recovery_begins_at_a_time(store).await;
     a_recovery_survives_its_process(store).await;
     switches_and_small_tables(store).await;
+    store_accounts::accounts_are_kept(store).await;
     one_node_is_active(store).await;
     the_old_is_thrown_away(store).await;
 }

@@ -62,8 +62,8 @@ pub async fn acquire(
             return refused(status, &message);
         }
     };
-    let method = caller.actor().method;
-    let actor = Actor { address: caller.address, method, ..Actor::named(token.generated_by.clone()) };
+    let actor =
+        Actor { address: caller.address, method: "token".to_owned(), ..Actor::named(token.generated_by.clone()) };
     let message = format!("access token of {} acquired by {}", actor.name, actor.address);
     desk.services.audit.record("access-token", &InstanceKey::default(), "", &actor, &message);
     let identity = Identity { headers: &headers, peer: peer.map(|Extension(ConnectInfo(peer))| peer) };

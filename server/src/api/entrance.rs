@@ -1,34 +1,49 @@
 //! The way in: who is calling is settled once, for every address, before anything else is looked at.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::http::uri::PathAndQuery;
 use axum::http::{Request, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use tower::ServiceExt as _;
+use axum::{Extension, Router};
+use moka::sync::Cache;
+use tower::{Layer as _, ServiceExt as _};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_sessions::cookie::SameSite;
+use tower_sessions::{Session, SessionManagerLayer};
 
 use super::error::{ApiError, ErrorKind};
 use super::intake::{broken, check_certificate, name_by_certificate, protect, take_body};
+use super::v2::access::Door;
 use super::{access_token, figures, v1, v2, web};
-use crate::auth::{Doorkeeper, Identity, Refusal, claimed_user, client_address, is_over_tls};
-use crate::config::Config;
+use crate::auth::{
+    Doorkeeper, Identity, Logins, Refusal, SESSION_COOKIE, SessionKeeper, claimed_user, client_address, is_over_tls,
+};
+use crate::config::{AuthMethod, Config};
 use crate::serve::ClientCertificate;
 use crate::services::Services;
 
 /// Where the status endpoint stands unless the configuration puts it elsewhere (`spec/api.md` 1.10).
 const DEFAULT_STATUS: &str = "/api/status";
 
+/// The audit hears of bad tokens from an address once in so long, and remembers so many addresses.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(60);
+const MOST_TOLD: u64 = 1_000;
+
 #[derive(Clone)]
 struct Entrance {
     services: Arc<Services>,
     doorkeeper: Arc<Doorkeeper>,
+    keeper: SessionKeeper,
+    /// Addresses whose bad tokens the audit knows of.
+    told: Cache<String, ()>,
     rooms: Router,
     prefix: Arc<str>,
     status: Arc<str>,
@@ -47,8 +62,12 @@ pub fn router(services: Arc<Services>) -> Router {
         .layer(CompressionLayer::new());
     let rooms = api.fallback_service(web::router(&prefix));
     let status = config.general.status_endpoint.clone();
-    let doorkeeper = Arc::new(Doorkeeper::new(services.store.clone()));
-    let entrance = Entrance { services, doorkeeper, rooms, prefix: prefix.into(), status: status.into() };
+    let doorkeeper = Arc::new(Doorkeeper::new(services.store.clone(), Arc::clone(services.consensus.accounts())));
+    let keeper = SessionKeeper::new(&services);
+    let door = Door { logins: Arc::new(Logins::new(&services)), keeper: keeper.clone() };
+    let rooms = rooms.layer(Extension(door)).layer(Extension(Arc::clone(&doorkeeper)));
+    let told = Cache::builder().max_capacity(MOST_TOLD).time_to_live(TOLD_AGAIN_AFTER).build();
+    let entrance = Entrance { services, doorkeeper, keeper, told, rooms, prefix: prefix.into(), status: status.into() };
     Router::new().fallback(enter).with_state(entrance).layer(CatchPanicLayer::custom(broken))
 }
 
@@ -60,19 +79,55 @@ fn normal_prefix(given: &str) -> String {
     }
 }
 
+/// Where users log in, tower-sessions looks after the cookie around everything else.
 async fn enter(State(entrance): State<Entrance>, request: Request<Body>) -> Response {
-    let path = request.uri().path();
-    let inner = path.strip_prefix(&*entrance.prefix).unwrap_or(path);
-    let is_data = inner.starts_with("/api/") || inner == access_token::PATH || figures::is_figures(inner);
     let config = entrance.services.config.current();
+    let path = request.uri().path();
+    let is_data = is_data(path.strip_prefix(&*entrance.prefix).unwrap_or(path));
     let over_tls = is_over_tls(&config, Identity { headers: request.headers(), peer: peer_of(&request) });
-    let mut response = admit(&entrance, &config, request).await.unwrap_or_else(|refusal| *refusal);
+    let mut response = if config.auth.method() == Ok(AuthMethod::Local) {
+        enter_with_session(entrance, &config, request, over_tls).await
+    } else {
+        admit(&entrance, &config, request).await.unwrap_or_else(|refusal| *refusal)
+    };
     protect(response.headers_mut(), is_data, over_tls);
     response
 }
 
+async fn enter_with_session(
+    entrance: Entrance,
+    config: &Arc<Config>,
+    request: Request<Body>,
+    is_secure: bool,
+) -> Response {
+    let path = if entrance.prefix.is_empty() { "/".to_owned() } else { entrance.prefix.to_string() };
+    let sessions = SessionManagerLayer::new(entrance.keeper.clone())
+        .with_name(SESSION_COOKIE)
+        .with_same_site(SameSite::Lax)
+        .with_http_only(true)
+        .with_secure(is_secure)
+        .with_path(path);
+    let config = Arc::clone(config);
+    let inside = tower::service_fn(move |request| {
+        let (entrance, config) = (entrance.clone(), Arc::clone(&config));
+        async move {
+            let answered = admit(&entrance, &config, request).await;
+            Ok::<_, Infallible>(answered.unwrap_or_else(|refusal| *refusal))
+        }
+    });
+    match sessions.layer(inside).oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
 fn peer_of(request: &Request<Body>) -> Option<SocketAddr> {
     request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0)
+}
+
+/// An address, without the prefix, of the API rather than of the page.
+fn is_data(path: &str) -> bool {
+    path.starts_with("/api/") || path == access_token::PATH || figures::is_figures(path)
 }
 
 /// Transport, caller, address, body; then whoever answers there. What is refused is an answer too.
@@ -88,11 +143,18 @@ async fn admit(entrance: &Entrance, config: &Config, mut request: Request<Body>)
             entrance.services.audit.failed_login("certificate", &certificate.name, &address, why);
         }
     })?;
-    let mut caller = entrance.doorkeeper.identify(config, identity).await.map_err(|refusal| {
-        tell_failed_login(&entrance.services, config, identity, refusal);
+    let session = match request.extensions().get::<Session>() {
+        Some(session) => entrance.keeper.of(session).await,
+        None => None,
+    };
+    let mut caller = entrance.doorkeeper.identify(config, identity, session).await.map_err(|refusal| {
+        entrance.tell_failed_login(config, identity, &refusal);
         Box::new(refusal.into_response())
     })?;
     name_by_certificate(config, &mut caller, request.extensions().get());
+    if caller.signed_out && !is_open_to_strangers(uri.path()) {
+        return Err(Box::new(Refusal::SignedOut.into_response()));
+    }
     request.extensions_mut().insert(caller);
     *request.uri_mut() = uri;
     let request = take_body(request).await?;
@@ -102,17 +164,33 @@ async fn admit(entrance: &Entrance, config: &Config, mut request: Request<Body>)
     }
 }
 
-/// A browser that has not asked its user yet sends no credentials: that is no failed login.
-fn tell_failed_login(services: &Services, config: &Config, identity: Identity<'_>, refusal: Refusal) {
-    if refusal != Refusal::Unauthenticated || !identity.headers.contains_key(header::AUTHORIZATION) {
-        return;
-    }
-    let method = config.auth.authentication_method.to_ascii_lowercase();
-    let address = client_address(&config.extensions.trusted_proxies, identity);
-    services.audit.failed_login(&method, &claimed_user(identity.headers), &address, "wrong user or password");
+/// What somebody sees who has to log in first: the page, which has nothing on it then, and what it logs in with. Of the compatible
+/// paths those that say nothing about servers: their table tells which (`v1::dispatch`).
+fn is_open_to_strangers(path: &str) -> bool {
+    let logs_in = matches!(path, "/api/v2/me" | "/api/v2/login" | "/api/v2/setup");
+    let is_v1 = path.starts_with("/api/") && !path.starts_with("/api/v2/");
+    let is_page = !path.starts_with("/api/") && !figures::is_figures(path);
+    logs_in || is_v1 || is_page
 }
 
 impl Entrance {
+    /// Tells the audit of credentials that are none. A browser that has not asked its user yet sends none at all: that is no
+    /// failed login. A script whose token has ended asks again and again: it is told of once a minute for each address.
+    fn tell_failed_login(&self, config: &Config, identity: Identity<'_>, refusal: &Refusal) {
+        let address = client_address(&config.extensions.trusted_proxies, identity);
+        if *refusal == Refusal::BadToken {
+            let from = address.rsplit_once(':').map_or(address.as_str(), |(host, _port)| host);
+            if self.told.entry(from.to_owned()).or_insert(()).is_fresh() {
+                let why = "an API token that is unknown, revoked or ended, or whose maker is gone";
+                self.services.audit.failed_login("api-token", "", &address, why);
+            }
+        } else if *refusal == Refusal::Unauthenticated && identity.headers.contains_key(header::AUTHORIZATION) {
+            let method = config.auth.authentication_method.to_ascii_lowercase();
+            let why = format!("wrong user or password: user {:?}", claimed_user(identity.headers));
+            self.services.audit.failed_login(&method, "", &address, &why);
+        }
+    }
+
     /// The path is that of the status endpoint: `StatusEndpoint` as it stands, its default below the prefix.
     fn is_status(&self, path: &str) -> bool {
         if *self.status == *DEFAULT_STATUS {

@@ -142,7 +142,7 @@ impl Audit {
         let actor = Actor { address: address.to_owned(), method: method.to_owned(), ..Actor::named(name) };
         let message =
             if untold == 0 { why.to_owned() } else { format!("{why}; before it {untold} more were not told") };
-        self.log(Act::new("login", &actor, message).ended(AuditOutcome::Refused));
+        self.log(Act::new("failed-login", &actor, message).ended(AuditOutcome::Refused));
     }
 
     /// Tells log, file or syslog, and gives the row for the backend: for entries of the journal that carry theirs with them.

@@ -46,6 +46,12 @@ const MIGRATIONS: &[Migration] = &[
         mysql: include_str!("../../../migrations/mysql/0003_membership.sql"),
     },
     Migration {
+        number: 4,
+        name: "accounts",
+        sqlite: include_str!("../../../migrations/sqlite/0004_accounts.sql"),
+        mysql: include_str!("../../../migrations/mysql/0004_accounts.sql"),
+    },
+    Migration {
         number: 5,
         name: "audit_detail",
         sqlite: include_str!("../../../migrations/sqlite/0005_audit_detail.sql"),

@@ -107,9 +107,13 @@ async fn a_refused_login_leaves_a_row_and_a_question_does_not() {
     let wrong = ("authorization", "Basic ZGJhOndyb25n");
     assert_eq!(edge.send(Method::GET, "/api/clusters", &[wrong], "").await.status.as_u16(), 401);
     assert_eq!(edge.send(Method::GET, "/api/clusters", &[], "").await.status.as_u16(), 401);
-    let found = rows(&edge, "?action=login").await;
+    let found = rows(&edge, "?action=failed-login").await;
     let [row] = found.as_slice() else { panic!("one row expected, got {found:?}") };
-    assert_eq!((&row["actor"], &row["outcome"], &row["method"]), (&json!("dba"), &json!("refused"), &json!("basic")));
+    assert_eq!(
+        (&row["actor"], &row["outcome"], &row["method"]),
+        (&json!("anonymous"), &json!("refused"), &json!("basic"))
+    );
+    assert_eq!(row["message"], "wrong user or password: user \"dba\"");
     assert!(!row.to_string().contains("wrong\"") && !row.to_string().contains("ZGJh"), "{row}");
 }
 

@@ -1,6 +1,7 @@
 //! The HTTP edge in this process: requests in, answers out, over a picture of servers instead of servers.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod access;
 mod audit;
 #[path = "../support/authority.rs"]
 mod authority;
@@ -9,8 +10,10 @@ mod clients;
 mod contract;
 mod events;
 mod listener;
+mod matrix;
 mod methods;
 mod metrics;
+mod people;
 mod readiness;
 mod rights;
 mod support;

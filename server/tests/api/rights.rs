@@ -162,6 +162,13 @@ pub(crate) fn v2_operations() -> Vec<(Method, String, &'static str)> {
     operations
 }
 
+/// Logins, sessions and tokens have rules of their own: see `matrix`.
+fn is_about_accounts(address: &str) -> bool {
+    ["/login", "/setup", "/logout", "/password", "/sessions", "/tokens", "/me"]
+        .iter()
+        .any(|path| address.contains(path))
+}
+
 fn body_of(path: &str) -> &'static str {
     match path {
         "/servers" => r#"{"server":"127.0.0.1:1"}"#,
@@ -181,6 +188,12 @@ fn body_of(path: &str) -> &'static str {
         "/pools/{pool}" => r#"{"servers":["db3.example"]}"#,
         "/acknowledgements" => r#"{"scope":"all","comment":"c"}"#,
         "/publications" | "/configuration/reload" => "{}",
+        "/login" => r#"{"user":"nobody","password":"nothing"}"#,
+        "/setup" => r#"{"code":"c","user":"first","password":"long enough one"}"#,
+        "/password" => r#"{"old":"long enough one","new":"long enough two"}"#,
+        "/tokens" => r#"{"name":"new","role":"viewer"}"#,
+        "/users/{name}" => r#"{"role":"viewer"}"#,
+        "/users" => r#"{"name":"new","password":"long enough one","role":"viewer"}"#,
         _ => "",
     }
 }
@@ -209,7 +222,7 @@ async fn in_v2_neither_head_nor_options_nor_a_verb_that_is_not_there_does_anythi
 async fn v2_has_the_same_rights() {
     let json = ("content-type", "application/json");
     for (method, address, body) in v2_operations() {
-        if address.ends_with("/events") {
+        if address.ends_with("/events") || is_about_accounts(&address) {
             continue;
         }
         // Planning shows something and changes nothing.

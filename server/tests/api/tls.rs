@@ -175,13 +175,13 @@ async fn the_subject_of_the_certificate_is_the_actor() {
     let row = rows.iter().find(|row| row.kind == "begin-downtime").expect("a row");
     assert_eq!((row.actor.as_str(), row.method.as_str()), ("ann", "certificate"));
     assert!(row.address.starts_with("127.0.0.1:"), "{row:?}");
-    assert!(!rows.iter().any(|row| row.kind == "login"), "{rows:?}");
+    assert!(!rows.iter().any(|row| row.kind == "failed-login"), "{rows:?}");
     assert_eq!(secure.status(&authority, Some(&authority.client("eve", "sales")), "/api/clusters").await, 401);
     while secure.edge.services.journal.state().pending > 0 {
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
     let rows = secure.edge.services.audit.page(None, 0).await.expect("readable");
-    assert_eq!((rows[0].kind.as_str(), rows[0].actor.as_str()), ("login", "eve"), "{rows:?}");
+    assert_eq!((rows[0].kind.as_str(), rows[0].actor.as_str()), ("failed-login", "eve"), "{rows:?}");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! `/api/v2`: proper verbs and codes, typed bodies, one form of errors. The contract is [`app::api`].
 
+pub(super) mod access;
 mod audit;
 mod body;
 mod clusters;
@@ -14,6 +15,8 @@ mod questions;
 mod records;
 mod recoveries;
 mod servers;
+mod tokens;
+mod users;
 pub mod views;
 
 use std::sync::Arc;
@@ -29,7 +32,7 @@ use utoipa_axum::routes;
 
 use super::error::{ApiError, ErrorKind};
 use super::intake::BODY_LIMIT;
-use crate::auth::refuse_cross_site;
+use crate::auth::{Caller, refuse_cross_site};
 use crate::services::Services;
 
 /// State of the handlers.
@@ -38,6 +41,17 @@ pub(crate) type Rooms = axum::extract::State<Arc<Services>>;
 fn documented() -> OpenApiRouter<Arc<Services>> {
     OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(node::session))
+        .routes(routes!(access::me))
+        .routes(routes!(access::login))
+        .routes(routes!(access::set_up))
+        .routes(routes!(access::logout))
+        .routes(routes!(access::change_password))
+        .routes(routes!(access::list_sessions))
+        .routes(routes!(access::end_session))
+        .routes(routes!(tokens::list_tokens, tokens::make_token))
+        .routes(routes!(tokens::revoke_token))
+        .routes(routes!(users::list_users, users::create_user))
+        .routes(routes!(users::change_user, users::delete_user))
         .routes(routes!(node::status))
         .routes(routes!(node::switch_recoveries, node::show_recovery_settings))
         .routes(routes!(node::reload_configuration))
@@ -104,11 +118,20 @@ pub fn router(services: Arc<Services>) -> Router {
         .with_state(services)
 }
 
-/// What other verbs than reading ones do, another site's page must not do.
+/// What other verbs than reading ones do, another site's page must not do: the browser says that it is ours, and with a session the
+/// page proves it, too. A session is begun without proof; there is none yet.
 async fn guard(request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if !reads && let Err(refusal) = refuse_cross_site(request.headers()) {
         return ApiError::from(refusal).into_response();
+    }
+    let begins_session = matches!(request.uri().path(), "/login" | "/setup");
+    if !reads
+        && !begins_session
+        && let Some(caller) = request.extensions().get::<Caller>()
+        && let Err(refusal) = caller.prove_page(request.headers())
+    {
+        return refusal.into_response();
     }
     next.run(request).await
 }
