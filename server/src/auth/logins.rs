@@ -245,7 +245,10 @@ mod tests {
     const PASSWORD: &str = "correct horse battery";
 
     async fn logins() -> Logins {
-        let config = Config::from_json(r#"{"AuthenticationMethod": "local", "SQLite3DataFile": ":memory:"}"#).unwrap();
+        let config = Config::from_json(
+            r#"{"AuthenticationMethod": "local", "BackendDB": "sqlite", "SQLite3DataFile": ":memory:"}"#,
+        )
+        .unwrap();
         let store = Store::in_memory().await.unwrap();
         let assembled = crate::services::assemble(Arc::new(LiveConfig::fixed(config)), store, Node::new("a")).await;
         Logins::new(&assembled.unwrap().write_behind())

@@ -260,6 +260,7 @@ const RULES: &[(&str, &[&str])] = &[
             "GET /servers",
             "GET /servers/{key}",
             "GET /servers/{key}/can-replicate-from/{source}",
+            "GET /servers/{key}/equivalent-places",
             "GET /servers/{key}/errant-logs",
             "GET /servers/{key}/replicas",
             "GET /servers/{key}/statements-around",

@@ -158,7 +158,7 @@ pub(crate) fn v2_operations() -> Vec<(Method, String, &'static str)> {
             operations.push((method, format!("/api/v2{address}"), body_of(path)));
         }
     }
-    assert!(operations.len() >= 60, "{operations:?}");
+    assert!(operations.len() >= 70, "{operations:?}");
     operations
 }
 
@@ -181,6 +181,12 @@ fn body_of(path: &str) -> &'static str {
         "/recoveries" => r#"{"kind":"recover","target":"db1.example"}"#,
         "/recoveries/{id}/acknowledgement" => r#"{"comment":"c"}"#,
         "/settings/recoveries" => r#"{"enabled":false}"#,
+        "/login" => r#"{"user":"nobody","password":"nothing"}"#,
+        "/setup" => r#"{"code":"c","user":"first","password":"long enough one"}"#,
+        "/password" => r#"{"old":"long enough one","new":"long enough two"}"#,
+        "/tokens" => r#"{"name":"new","role":"viewer"}"#,
+        "/users/{name}" => r#"{"role":"viewer"}"#,
+        "/users" => r#"{"name":"new","password":"long enough one","role":"viewer"}"#,
         "/clusters/{name}/alias" => r#"{"alias":"x"}"#,
         "/servers/{key}/tags/{tag}" => r#"{"value":"db"}"#,
         "/servers/{key}/maintenance" => r#"{"reason":"r"}"#,
@@ -188,12 +194,6 @@ fn body_of(path: &str) -> &'static str {
         "/pools/{pool}" => r#"{"servers":["db3.example"]}"#,
         "/acknowledgements" => r#"{"scope":"all","comment":"c"}"#,
         "/publications" | "/configuration/reload" => "{}",
-        "/login" => r#"{"user":"nobody","password":"nothing"}"#,
-        "/setup" => r#"{"code":"c","user":"first","password":"long enough one"}"#,
-        "/password" => r#"{"old":"long enough one","new":"long enough two"}"#,
-        "/tokens" => r#"{"name":"new","role":"viewer"}"#,
-        "/users/{name}" => r#"{"role":"viewer"}"#,
-        "/users" => r#"{"name":"new","password":"long enough one","role":"viewer"}"#,
         _ => "",
     }
 }

@@ -120,6 +120,9 @@ async fn remove_tag(
         None => tag.name.clone(),
     };
     let keys: Vec<InstanceKey> = tagged(&call.snapshot(), &text)?.into_iter().filter(|key| meant(key)).collect();
+    // All or none.
+    let snapshot = call.snapshot();
+    keys.iter().try_for_each(|key| operator.actor().reaches_server(&snapshot, key))?;
     for key in &keys {
         let command = Command::DeleteTag { key: key.clone(), name: tag.name.clone() };
         call.services.consensus.submit(command, operator.actor()).await?;

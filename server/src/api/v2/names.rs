@@ -199,6 +199,9 @@ fn bearers(services: &Services, name: &str, value: Option<&str>) -> ApiResult<Ve
 
 async fn take_off(services: &Arc<Services>, operator: &Operator, tag: &str, keys: &[InstanceKey]) -> ApiResult<()> {
     let name = tag_name(tag)?;
+    // All or none.
+    let snapshot = services.fleet.snapshot();
+    keys.iter().try_for_each(|key| operator.actor().reaches_server(&snapshot, key))?;
     for key in keys {
         let command = Command::DeleteTag { key: key.clone(), name: name.clone() };
         services.consensus.submit(command, operator.actor()).await?;
