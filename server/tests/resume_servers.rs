@@ -85,10 +85,13 @@ fn steps_under_way(backend: &Path) -> usize {
     runtime.block_on(async {
         let backend = BackendSettings::Sqlite { path: backend.to_owned() };
         let store = Store::open(&backend, &Deployment::default()).await.expect("the backend opens");
-        let unfinished = store.unfinished_recoveries().await.expect("readable");
+        let mut under_way = 0;
+        for (uid, _node) in store.unfinished_recoveries().await.expect("readable") {
+            let recovery = store.load_recovery(&uid).await.expect("readable").expect("there");
+            under_way += recovery.steps.iter().filter(|step| step.state == StepState::Running).count();
+        }
         store.close().await;
-        let steps = unfinished.iter().flat_map(|unfinished| &unfinished.recovery.steps);
-        steps.filter(|step| step.state == StepState::Running).count()
+        under_way
     })
 }
 
