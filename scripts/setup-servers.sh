@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The servers to try things on: scripts/setup-servers.sh mariadb|mysql|zookeeper|all
+# The servers to try things on: scripts/setup-servers.sh mariadb|mysql|zookeeper|proxies|all
+# Where a proxy is: scripts/setup-servers.sh which nginx|apache2
 # Costs nothing when they are there. Starts no service and touches no data of the machine's own.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -88,14 +89,57 @@ WRAPPER
     done
 }
 
+# Proxies to stand in front. Neither is started: Apache's package of programs has no service, and nginx is unpacked beside the
+# system, because its own package would start one.
+setup_proxies() {
+    proxy_program apache2 >/dev/null || apt_install apache2-bin
+    proxy_program nginx >/dev/null || with_lock nginx-home unpack_nginx
+    note "$(proxy_version nginx), $(proxy_version apache2)"
+}
+
+# proxy_program NAME -> path; fails when it is not there.
+proxy_program() {
+    local path
+    for path in "/usr/sbin/$1" "$CACHE_DIR/proxies/usr/sbin/$1"; do
+        [[ -x "$path" ]] && printf '%s\n' "$path" && return 0
+    done
+    return 1
+}
+
+proxy_version() {
+    local version
+    version="$("$(proxy_program "$1")" -v 2>&1)"
+    [[ "$version" =~ (nginx|Apache)/([0-9.]+) ]] || die "cannot read the version in: $version"
+    printf '%s\n' "${BASH_REMATCH[1]} ${BASH_REMATCH[2]}"
+}
+
+unpack_nginx() {
+    local work="$CACHE_DIR/proxies.new"
+    command -v apt-get >/dev/null || die "no nginx in /usr/sbin and no apt-get to fetch it: install it by hand"
+    step "Fetching nginx from the machine's own package source"
+    rm -rf "$work"
+    mkdir -p "$work"
+    if ! (cd "$work" && quietly nginx-download apt-get download nginx); then
+        quietly apt-update as_root apt-get update || true
+        (cd "$work" && quietly nginx-download apt-get download nginx)
+    fi
+    dpkg-deb -x "$work"/nginx_*.deb "$work"
+    rm -rf "$work"/nginx_*.deb "$CACHE_DIR/proxies"
+    mv "$work" "$CACHE_DIR/proxies"
+    "$CACHE_DIR/proxies/usr/sbin/nginx" -v 2>/dev/null || die "the unpacked nginx does not run: install the package nginx by hand"
+}
+
 case "${1:-}" in
 mariadb) setup_mariadb ;;
 mysql) setup_mysql ;;
 zookeeper) setup_zookeeper ;;
+proxies) setup_proxies ;;
+which) proxy_program "${2:?which of nginx and apache2}" ;;
 all)
     setup_mariadb
     setup_mysql
     setup_zookeeper
+    setup_proxies
     ;;
-*) die "usage: scripts/setup-servers.sh mariadb|mysql|zookeeper|all" ;;
+*) die "usage: scripts/setup-servers.sh mariadb|mysql|zookeeper|proxies|all, or which nginx|apache2" ;;
 esac

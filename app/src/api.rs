@@ -30,7 +30,7 @@
 //! | `POST /api/v2/recoveries` | [`RecoverRequest`] → 202 [`Recovery`] |
 //! | `PUT /api/v2/recoveries/{id or uid}/acknowledgement` | [`AcknowledgeRequest`] → 204 |
 //! | `PUT /api/v2/settings/recoveries` | [`RecoveriesSwitch`] → 204 |
-//! | `GET /api/v2/audit?page=&server=` | list of [`AuditRow`], newest first |
+//! | `GET /api/v2/audit?actor=&action=&cluster=&server=&from=&until=&text=&page=` | list of [`AuditRow`], newest first, 20 a page; with `format=csv` or `format=json` all of them as a file |
 //! | `GET /api/v2/settings/recoveries` | [`RecoverySettings`] |
 //! | `DELETE /api/v2/clusters/{name or alias}` | 204 (forget all its servers) |
 //! | `PUT /api/v2/clusters/{name or alias}/alias` | [`AliasRequest`] → 204 |
@@ -636,8 +636,40 @@ pub struct RecoveriesSwitch {
     pub enabled: bool,
 }
 
+/// How something that the audit tells of ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum AuditOutcome {
+    /// It was done.
+    #[default]
+    Done,
+    /// It was begun and failed.
+    Failed,
+    /// It was not begun: the caller may not, or is not who they say.
+    Refused,
+}
+
+impl AuditOutcome {
+    /// As it is written and stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// The outcome that is written so.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Done, Self::Failed, Self::Refused].into_iter().find(|outcome| outcome.as_str() == text)
+    }
+}
+
 /// One row of the audit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuditRow {
     /// Number.
@@ -650,10 +682,26 @@ pub struct AuditRow {
     pub server: InstanceKey,
     /// The cluster; empty when none.
     pub cluster: String,
-    /// Who.
+    /// Who: a user, `orchestrator` for what the service does by itself, `cli:USER` for the command line.
     pub actor: String,
+    /// How the actor was told: `basic`, `multi`, `proxy`, `token`, `certificate`, ...; empty where nobody has to say who
+    /// they are, and for the service itself.
+    #[serde(default)]
+    pub method: String,
+    /// Where the actor called from; empty for the service itself.
+    #[serde(default)]
+    pub address: String,
     /// What.
     pub message: String,
+    /// How it ended; nothing in rows of the original, which does not tell.
+    #[serde(default)]
+    pub outcome: Option<AuditOutcome>,
+    /// Milliseconds it took; nothing where it has no length.
+    #[serde(default)]
+    pub duration_ms: Option<u64>,
+    /// Why, for automatic acts: the finding. Empty for what somebody asked for.
+    #[serde(default)]
+    pub reason: String,
 }
 
 /// The one form of an error.

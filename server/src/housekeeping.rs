@@ -16,6 +16,12 @@ use crate::tasks::Task;
 /// Names and expiry are looked after this often: a cluster that was just found wants its alias at once.
 const UPKEEP: Duration = Duration::from_secs(1);
 
+/// The reason in the audit for names, and for what ends by itself.
+const CLAIM: &str = "a server says so of itself, or the time is over";
+
+/// The reason in the audit for servers that are forgotten.
+const GONE: &str = "not seen for long (UnseenInstanceForgetHours), or known by another name";
+
 /// Retention is looked after this often.
 const CARETAKING: Duration = Duration::from_secs(60);
 
@@ -36,7 +42,7 @@ async fn upkeep(services: Services, task: Task) {
         commands.extend(expired(&services, &snapshot, Utc::now()));
         let mut result = Ok(());
         for command in commands {
-            if let Err(error) = services.consensus.submit(command, &Actor::system()).await {
+            if let Err(error) = services.consensus.submit(command, &Actor::system().because(CLAIM)).await {
                 result = Err(error.to_string());
             }
         }
@@ -68,7 +74,7 @@ async fn caretaking(services: Services, task: Task) {
         over.extend(crate::names::known_by_another_name(&snapshot, |host| resolver.remembered(host)));
         for key in over {
             let command = Command::Forget { key, barred_until: now };
-            if let Err(error) = services.consensus.submit(command, &Actor::system()).await {
+            if let Err(error) = services.consensus.submit(command, &Actor::system().because(GONE)).await {
                 tracing::warn!(%error, "a server of the past could not be forgotten");
             }
         }

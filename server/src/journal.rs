@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::accounts::Used;
-use crate::consensus::{Actor, Command};
+use crate::consensus::Command;
 use crate::fleet::Fleet;
 use crate::metrics::WriteMeter;
 use crate::store::{AuditEntry, NewDetection, NewMaintenance, NodeIdentity, SessionRecord, Store, StoreError};
@@ -34,8 +34,8 @@ pub enum Entry {
     Command {
         /// The command.
         command: Command,
-        /// Who gave it.
-        actor: Actor,
+        /// What the audit says of it.
+        row: Box<AuditEntry>,
     },
     /// A row of the audit.
     Audit(AuditEntry),
@@ -329,7 +329,10 @@ async fn put_down(
     on_recovery: &OnRecovery,
 ) -> Result<(), StoreError> {
     match entry {
-        Entry::Command { command, actor } => put_down_command(store, node, command, actor).await,
+        Entry::Command { command, row } => {
+            put_down_command(store, node, command).await?;
+            store.insert_audit(row).await.map(drop)
+        }
         Entry::Audit(entry) => store.insert_audit(entry).await.map(drop),
         Entry::Detection { finding, at } => {
             store.register_detection(&NewDetection { finding, node: node.clone(), at: *at }).await.map(drop)
@@ -374,12 +377,7 @@ async fn put_down_recovery(
     Ok(())
 }
 
-async fn put_down_command(
-    store: &Store,
-    node: &NodeIdentity,
-    command: &Command,
-    actor: &Actor,
-) -> Result<(), StoreError> {
+async fn put_down_command(store: &Store, node: &NodeIdentity, command: &Command) -> Result<(), StoreError> {
     let now = Utc::now();
     match command {
         Command::Forget { key, barred_until } => drop(store.forget_instance(key, *barred_until, node, now).await?),
@@ -442,13 +440,5 @@ async fn put_down_command(
         Command::PutToken { token } => store.put_token(token).await?,
         Command::DeleteToken { id, .. } => store.delete_token(id).await?,
     }
-    let entry = AuditEntry {
-        at: now,
-        kind: command.audit_type().to_owned(),
-        key: command.about(),
-        cluster: String::new(),
-        message: command.summary(),
-        actor: actor.name.clone(),
-    };
-    store.insert_audit(&entry).await.map(drop)
+    Ok(())
 }

@@ -31,6 +31,7 @@ pub mod readiness;
 pub mod recovery;
 pub mod refactor;
 pub mod registration;
+pub mod serve;
 pub mod services;
 pub mod settings;
 pub mod store;

@@ -13,7 +13,7 @@ use crate::config::LiveConfig;
 use crate::consensus::{Actor, Command, Consensus};
 use crate::discovery::{Claim, Discovery};
 use crate::events::EventBus;
-use crate::exec::{Exec, Locks, ServerHands};
+use crate::exec::{Exec, Gate, Locks, ServerHands};
 use crate::fleet::Fleet;
 use crate::hooks::webhooks::Webhooks;
 use crate::hooks::{Hooks, ShellRunner};
@@ -70,6 +70,8 @@ pub struct Services {
     pub journal: Journal,
     /// Operations and recoveries at work, by what they hold.
     pub locks: Locks,
+    /// What is to come to an end before the service does.
+    pub gate: Gate,
     /// Connections to servers.
     pub connector: Arc<Connector>,
     /// Looks at servers.
@@ -103,9 +105,10 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
     fleet.load(store.load_instances().await?, store.load_annotations().await?);
     let (journal, queue) = journal::journal();
     let enabled = !store.are_recoveries_disabled().await?;
-    let consensus = Arc::new(Consensus::single(Arc::clone(&fleet), journal.clone(), Arc::clone(&events), enabled));
+    let audit = Audit::new(journal.clone(), store.clone(), Arc::clone(&config));
+    let consensus = Consensus::single(Arc::clone(&fleet), journal.clone(), audit.clone(), Arc::clone(&events), enabled);
+    let consensus = Arc::new(consensus);
     consensus.accounts().adopt(store.load_accounts().await?);
-    let audit = Audit::new(journal.clone(), store.clone());
     let connector = Arc::new(Connector::new(settings::connect(&config.current())));
     let probe = Arc::new(MysqlProbe::new(Arc::clone(&connector), settings::probe(&config.current())));
     let look: Arc<dyn Probe> = probe.clone();
@@ -116,6 +119,7 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
     let (looks, picture, keys) = (Arc::clone(&discovery), Arc::clone(&fleet), Arc::clone(&config));
     let hands = ServerHands::new(control, looks, picture, keys, Arc::clone(&consensus));
     let exec = Exec::new(Arc::new(hands));
+    let gate = exec.gate().clone();
     let node = Arc::new(node);
     let locks = Locks::shared(store.clone(), node.identity());
     let hooks = Hooks::new(Arc::clone(&config), Arc::new(ShellRunner));
@@ -172,6 +176,7 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
         store,
         journal,
         locks,
+        gate,
         connector,
         probe,
         adoption,
@@ -222,7 +227,7 @@ fn start_writer(services: &Services, queue: Queue) {
     // The queue can be worked off by one loop only; one that panicked finds it where it was.
     let queue = Arc::new(tokio::sync::Mutex::new(queue));
     let recovery = Arc::clone(&services.recovery);
-    services.tasks.spawn("journal", move |task| {
+    services.tasks.spawn_last("journal", move |task| {
         let (queue, store, node, fleet) = (Arc::clone(&queue), store.clone(), node.clone(), Arc::clone(&fleet));
         let recovery = Arc::clone(&recovery);
         async move {
@@ -268,7 +273,7 @@ fn take_claims(services: &Services) {
                 let Some(command) = command_for(claim, &fleet.snapshot().annotations, &mut domains, Utc::now()) else {
                     continue;
                 };
-                let result = consensus.submit(command, &Actor::system()).await;
+                let result = consensus.submit(command, &Actor::system().because("a server says so of itself")).await;
                 task.idle(result.map_err(|error| error.to_string()));
             }
         }

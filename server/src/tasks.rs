@@ -20,6 +20,15 @@ pub struct Tasks {
     states: Arc<Mutex<BTreeMap<&'static str, State>>>,
     tracker: TaskTracker,
     stop: CancellationToken,
+    /// The one that writes for the others ends after them.
+    last: Phase,
+}
+
+/// Loops that end together.
+#[derive(Debug, Clone, Default)]
+struct Phase {
+    tracker: TaskTracker,
+    stop: CancellationToken,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -34,6 +43,7 @@ struct State {
 pub struct Task {
     name: &'static str,
     tasks: Tasks,
+    stop: CancellationToken,
 }
 
 impl Task {
@@ -55,12 +65,12 @@ impl Task {
 
     /// Completes when the service stops.
     pub fn stopped(&self) -> tokio_util::sync::WaitForCancellationFutureOwned {
-        self.tasks.stop.clone().cancelled_owned()
+        self.stop.clone().cancelled_owned()
     }
 
     /// The service is stopping.
     pub fn is_stopping(&self) -> bool {
-        self.tasks.stop.is_cancelled()
+        self.stop.is_cancelled()
     }
 
     /// Sleeps; `false` when the service stops meanwhile.
@@ -80,13 +90,31 @@ impl Tasks {
         F: Fn(Task) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
+        let phase = Phase { tracker: self.tracker.clone(), stop: self.stop.clone() };
+        self.spawn_in(&phase, name, body);
+    }
+
+    /// The same for a loop that ends after all others have: what they leave behind is its work.
+    pub fn spawn_last<F, Fut>(&self, name: &'static str, body: F)
+    where
+        F: Fn(Task) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.spawn_in(&self.last, name, body);
+    }
+
+    fn spawn_in<F, Fut>(&self, phase: &Phase, name: &'static str, body: F)
+    where
+        F: Fn(Task) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
         self.update(name, |s| s.state = "idle");
-        let tasks = self.clone();
-        self.tracker.spawn(async move {
+        let (tasks, stop) = (self.clone(), phase.stop.clone());
+        phase.tracker.spawn(async move {
             loop {
-                let task = Task { name, tasks: tasks.clone() };
+                let task = Task { name, tasks: tasks.clone(), stop: stop.clone() };
                 let ended = std::panic::AssertUnwindSafe(body(task)).catch_unwind().await;
-                if ended.is_ok() || tasks.stop.is_cancelled() {
+                if ended.is_ok() || stop.is_cancelled() {
                     break;
                 }
                 tracing::error!(task = name, "background loop panicked; it is started again");
@@ -122,9 +150,27 @@ impl Tasks {
         self.stop.clone().cancelled_owned()
     }
 
+    /// Told when the service is to stop.
+    pub fn stop_token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
     /// Completes when all loops have ended. Call [`Self::stop`] first.
     pub async fn wait(&self) {
         self.tracker.wait().await;
+        self.last.stop.cancel();
+        self.last.tracker.close();
+        self.last.tracker.wait().await;
+    }
+
+    /// The same, for loops that may hang: the last ones are told to end after `patience` in any case and get as long. `false` when
+    /// not all did. Call [`Self::stop`] first.
+    pub async fn wait_at_most(&self, patience: Duration) -> bool {
+        let first = tokio::time::timeout(patience, self.tracker.wait()).await;
+        self.last.stop.cancel();
+        self.last.tracker.close();
+        let last = tokio::time::timeout(patience, self.last.tracker.wait()).await;
+        first.is_ok() && last.is_ok()
     }
 
     fn update(&self, name: &'static str, change: impl FnOnce(&mut State)) {
@@ -160,5 +206,26 @@ mod tests {
         tasks.stop();
         tasks.wait().await;
         assert_eq!(tasks.list()[0].state, "stopped");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_loop_ends_after_the_others() {
+        let tasks = Tasks::default();
+        let order = Arc::new(Mutex::new(Vec::new()));
+        for (name, takes) in [("first", 100), ("last", 1)] {
+            let order = Arc::clone(&order);
+            let body = move |task: Task| {
+                let order = Arc::clone(&order);
+                async move {
+                    task.stopped().await;
+                    tokio::time::sleep(Duration::from_millis(takes)).await;
+                    order.lock().expect("not poisoned").push(name);
+                }
+            };
+            if name == "last" { tasks.spawn_last(name, body) } else { tasks.spawn(name, body) }
+        }
+        tasks.stop();
+        tasks.wait().await;
+        assert_eq!(*order.lock().expect("not poisoned"), ["first", "last"]);
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms of the server, lowest first. A room may name rooms below it and of its own rank, never above.
 const RANKS: &[&[&str]] = &[
-    &["config", "events", "tasks", "http"],
+    &["config", "events", "tasks", "http", "serve"],
     &["store", "mysql"],
     &["node", "fleet", "metrics", "accounts"],
     &["consensus", "journal", "audit"],

@@ -12,7 +12,9 @@ use orchestrator::mysql::{
     ConnectSettings, Connector, MysqlError, MysqlProbe, Probe, ProbeContext, ProbeError, ProbeOutcome, ProbeResult,
     ProbeSettings, TlsMode, UserQueries,
 };
+use orchestrator::store::{BackendSettings, BackendTls, BackendTlsMode, Deployment, MySqlSettings, Store};
 use rstest::rstest;
+use support::authority::Authority;
 use support::{Sandbox, account, key, until};
 
 fn by_address() -> ProbeSettings {
@@ -188,6 +190,103 @@ async fn accounts_tls_and_queries(#[values("mariadb", "mysql")] flavor: &'static
             refused.outcome
         );
     }
+}
+
+/// Certificates of an authority of our own: who is vouched for is talked to, on both sides, and nobody else; and a fleet in which some
+/// servers speak TLS and some do not is watched with one configuration.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_are_verified(#[values("mariadb", "mysql")] flavor: &'static str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("allowed");
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let ca = ours.write(&folder.path().join("ca.pem"));
+    let other_ca = theirs.write(&folder.path().join("other.pem"));
+    let (certificate, server_key) = ours.server(&["127.0.0.1"]).write(folder.path(), "server");
+    let badge = ours.client("orchestrator", "dba").write(folder.path(), "badge");
+    let forged = theirs.client("orchestrator", "dba").write(folder.path(), "forged");
+    let options = [("ssl_ca", &ca), ("ssl_cert", &certificate), ("ssl_key", &server_key)];
+    let options: Vec<&'static str> =
+        options.iter().map(|(name, path)| &*format!("{name}={}", path.display()).leak()).collect();
+    let sandbox = Sandbox::start_with(flavor, 1, options.leak());
+    let port = sandbox.ports[0];
+    sandbox.sql(
+        port,
+        "CREATE USER badge@'%' IDENTIFIED BY 'pw' REQUIRE X509; GRANT ALL ON *.* TO badge@'%'; \
+         CREATE USER orc@'%' IDENTIFIED BY 'orc' REQUIRE X509; GRANT ALL ON orchestrator.* TO orc@'%'",
+    );
+    let verified = |ca: &std::path::Path| {
+        let mut settings = account();
+        settings.tls.mode = TlsMode::Always;
+        settings.tls.ca_file = Some(ca.to_owned());
+        settings
+    };
+    let look_with = async |settings: ConnectSettings, host: &str| {
+        let probe = probe_with(settings, by_address());
+        let outcome = probe.probe(&app::InstanceKey::new(host, port), &ProbeContext::default()).await.outcome;
+        match outcome {
+            ProbeOutcome::Seen(_) | ProbeOutcome::Partial { .. } => Ok(()),
+            ProbeOutcome::Failed { error } => Err(error.to_string()),
+            ProbeOutcome::Skipped => panic!("skipped"),
+        }
+    };
+    assert_eq!(look_with(verified(&ca), "127.0.0.1").await, Ok(()));
+    for (settings, host, why) in [
+        (verified(&other_ca), "127.0.0.1", "another authority"),
+        (verified(&ca), "localhost", "another name than the certificate's"),
+    ] {
+        let refused = look_with(settings, host).await.expect_err(why);
+        assert!(refused.to_lowercase().contains("certificate"), "{why}: {refused}");
+    }
+
+    // The account asks for a certificate of the client.
+    let with_badge = |identity: Option<&(std::path::PathBuf, std::path::PathBuf)>| {
+        let mut settings = verified(&ca);
+        settings.user = "badge".to_owned();
+        settings.password = "pw".to_owned();
+        settings.tls.identity = identity.cloned();
+        settings
+    };
+    assert_eq!(look_with(with_badge(Some(&badge)), "127.0.0.1").await, Ok(()));
+    assert!(look_with(with_badge(None), "127.0.0.1").await.is_err(), "without one");
+    assert!(
+        look_with(with_badge(Some(&forged)), "127.0.0.1").await.is_err(),
+        "of an authority that the server does not trust"
+    );
+
+    // A mixed fleet, verified where TLS is spoken.
+    let plain = Sandbox::start_with(flavor, 1, if flavor == "mysql" { &["tls_version="] } else { &["skip_ssl"] });
+    sandbox.sql(port, "SET GLOBAL require_secure_transport = ON");
+    let mut mixed = verified(&ca);
+    mixed.tls.mode = TlsMode::Mixed;
+    let probe = probe_with(mixed.clone(), by_address());
+    look(&probe, port).await;
+    look(&probe, plain.ports[0]).await;
+    mixed.tls.ca_file = Some(other_ca.clone());
+    assert!(look_with(mixed, "127.0.0.1").await.is_err(), "mixed does not mean unverified where an authority is given");
+    let always = probe_with(verified(&ca), by_address());
+    let refused = always.probe(&key(plain.ports[0]), &ProbeContext::default()).await;
+    assert!(matches!(refused.outcome, ProbeOutcome::Failed { .. }), "always means always: {:?}", refused.outcome);
+
+    // The backend by the same rules.
+    let open = async |ca: &std::path::Path, host: &str, identity: Option<&(std::path::PathBuf, std::path::PathBuf)>| {
+        let tls = BackendTls {
+            mode: BackendTlsMode::Verified,
+            ca: Some(ca.to_owned()),
+            cert: identity.map(|(certificate, _)| certificate.clone()),
+            key: identity.map(|(_, key)| key.clone()),
+        };
+        let (user, password) = ("orc".to_owned(), "orc".to_owned());
+        let settings = MySqlSettings { host: host.to_owned(), port, user, password, tls, ..MySqlSettings::default() };
+        Store::open(&BackendSettings::MySql(settings), &Deployment::of_version("tls")).await
+    };
+    let store = open(&ca, "127.0.0.1", Some(&badge)).await.expect("the backend opens");
+    store.ping().await.expect("it answers");
+    store.close().await;
+    assert!(open(&other_ca, "127.0.0.1", Some(&badge)).await.is_err(), "another authority");
+    assert!(open(&ca, "localhost", Some(&badge)).await.is_err(), "another name");
+    assert!(open(&ca, "127.0.0.1", None).await.is_err(), "no certificate of the client");
 }
 
 /// A server that hangs is told from one that is gone by the time it takes only, and nothing waits longer than it may.

@@ -5,18 +5,36 @@
 
 mod support;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use app::plan::StepState;
+use orchestrator::store::{BackendSettings, Deployment, Store};
 use rstest::rstest;
 use support::daemon::Daemon;
 use support::service::{acknowledged, config_json, missing, tree};
 
+/// How the service ends.
+#[derive(Clone, Copy)]
+enum Ending {
+    /// SIGKILL.
+    Killed,
+    /// SIGTERM: it leaves the recovery between two steps.
+    Told,
+}
+
 #[rstest]
-#[case::mariadb_at_once("mariadb", 1)]
-#[case::mariadb_later("mariadb", 8)]
-#[case::mysql_at_once("mysql", 1)]
-#[case::mysql_later("mysql", 8)]
-fn a_recovery_survives_the_death_of_the_service(#[case] flavor: &'static str, #[case] after_steps: usize) {
+#[case::mariadb_at_once("mariadb", 1, Ending::Killed)]
+#[case::mariadb_later("mariadb", 8, Ending::Killed)]
+#[case::mariadb_told_to_stop("mariadb", 4, Ending::Told)]
+#[case::mysql_at_once("mysql", 1, Ending::Killed)]
+#[case::mysql_later("mysql", 8, Ending::Killed)]
+#[case::mysql_told_to_stop("mysql", 4, Ending::Told)]
+fn a_recovery_survives_the_death_of_the_service(
+    #[case] flavor: &'static str,
+    #[case] after_steps: usize,
+    #[case] by: Ending,
+) {
     let sandbox = tree(flavor, 3);
     sandbox.run("semisync", &["--source", &sandbox.ports[0].to_string()]);
     let port: u16 = sandbox.run("ports", &["--count", "1"]).trim().parse().expect("a port");
@@ -36,7 +54,13 @@ fn a_recovery_survives_the_death_of_the_service(#[case] flavor: &'static str, #[
         let recoveries = daemon.json("/api/v2/recoveries");
         steps_done(&recoveries) >= after_steps || ended(&recoveries)
     });
-    daemon.kill();
+    match by {
+        Ending::Killed => daemon.kill(),
+        Ending::Told => {
+            assert_eq!(daemon.stop(), Some(0));
+            assert_eq!(steps_under_way(&folder.path().join("orchestrator.db")), 0, "a step was cut off");
+        }
+    }
     let again = Instant::now();
     daemon.start_again();
     within("the recovery ends", 10, || ended(&daemon.json("/api/v2/recoveries")));
@@ -53,6 +77,22 @@ fn a_recovery_survives_the_death_of_the_service(#[case] flavor: &'static str, #[
         .filter(|p| matches!(sandbox.sql(*p, "SELECT @@global.read_only").trim(), "0" | "OFF"))
         .collect();
     assert_eq!(writeable, [successor], "one server takes writes");
+}
+
+/// Steps of unfinished recoveries that the backend has as begun and not ended.
+fn steps_under_way(backend: &Path) -> usize {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let backend = BackendSettings::Sqlite { path: backend.to_owned() };
+        let store = Store::open(&backend, &Deployment::default()).await.expect("the backend opens");
+        let mut under_way = 0;
+        for (uid, _node) in store.unfinished_recoveries().await.expect("readable") {
+            let recovery = store.load_recovery(&uid).await.expect("readable").expect("there");
+            under_way += recovery.steps.iter().filter(|step| step.state == StepState::Running).count();
+        }
+        store.close().await;
+        under_way
+    })
 }
 
 fn steps_done(recoveries: &serde_json::Value) -> usize {

@@ -9,6 +9,7 @@ mod support;
 use std::sync::Arc;
 
 use app::InstanceKey;
+use app::api::AuditOutcome;
 use app::finding::{AnalysisCode, Facts, Finding, Severity};
 use app::plan::{Action, Step, StepState};
 use app::recovery::{AcknowledgeScope, Acknowledgement, Recovery, RecoveryKind, RecoveryState, StepRecord, StoryLine};
@@ -373,6 +374,11 @@ async fn the_audit_knows_who(store: &Store) {
         cluster: "db1:3306".to_owned(),
         message: format!("moved below db{n}: fine \u{2713}"),
         actor: "ann".to_owned(),
+        method: "basic".to_owned(),
+        address: "10.0.0.7".to_owned(),
+        outcome: Some(AuditOutcome::Failed),
+        duration_ms: (n != 44).then_some(u64::from(n)),
+        reason: "DeadMaster \u{2713}".to_owned(),
     };
     for n in 0..45 {
         store.insert_audit(&entry(n)).await.unwrap();

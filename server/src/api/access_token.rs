@@ -55,7 +55,12 @@ pub async fn acquire(
     }
     let token = match exchange(&desk.services, &uri).await {
         Ok(token) => token,
-        Err((status, message)) => return refused(status, &message),
+        Err((status, message)) => {
+            if status == StatusCode::FORBIDDEN {
+                desk.services.audit.failed_login("token", "", &caller.address, "unknown, used or old public token");
+            }
+            return refused(status, &message);
+        }
     };
     let actor =
         Actor { address: caller.address, method: "token".to_owned(), ..Actor::named(token.generated_by.clone()) };

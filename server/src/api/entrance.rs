@@ -5,11 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::InstanceKey;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
+use axum::http::{Request, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use axum::{Extension, Router};
@@ -21,24 +20,18 @@ use tower_sessions::cookie::SameSite;
 use tower_sessions::{Session, SessionManagerLayer};
 
 use super::error::{ApiError, ErrorKind};
+use super::intake::{broken, check_certificate, name_by_certificate, protect, take_body};
 use super::v2::access::Door;
 use super::{access_token, figures, v1, v2, web};
-use crate::auth::{Doorkeeper, Identity, Logins, Refusal, SESSION_COOKIE, SessionKeeper, client_address, is_over_tls};
-use crate::config::AuthMethod;
-use crate::consensus::Actor;
+use crate::auth::{
+    Doorkeeper, Identity, Logins, Refusal, SESSION_COOKIE, SessionKeeper, claimed_user, client_address, is_over_tls,
+};
+use crate::config::{AuthMethod, Config};
+use crate::serve::ClientCertificate;
 use crate::services::Services;
 
 /// Where the status endpoint stands unless the configuration puts it elsewhere (`spec/api.md` 1.10).
 const DEFAULT_STATUS: &str = "/api/status";
-
-/// For answers that are data. The page sets its own, stricter where it matters to a page.
-const DATA_HEADERS: [(HeaderName, &str); 5] = [
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::X_FRAME_OPTIONS, "DENY"),
-    (header::REFERRER_POLICY, "same-origin"),
-    (header::CACHE_CONTROL, "no-store"),
-    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-];
 
 /// The audit hears of bad tokens from an address once in so long, and remembers so many addresses.
 const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(60);
@@ -78,13 +71,6 @@ pub fn router(services: Arc<Services>) -> Router {
     Router::new().fallback(enter).with_state(entrance).layer(CatchPanicLayer::custom(broken))
 }
 
-/// A handler panicked: a bug of ours, which must not take the connection with it.
-fn broken(panic: Box<dyn std::any::Any + Send>) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    tracing::error!(panic = text.unwrap_or("without words"), "a handler panicked");
-    (StatusCode::INTERNAL_SERVER_ERROR, "500 Internal Server Error").into_response()
-}
-
 /// One leading slash and none at the end; empty for none.
 fn normal_prefix(given: &str) -> String {
     match given.trim_matches('/') {
@@ -96,11 +82,24 @@ fn normal_prefix(given: &str) -> String {
 /// Where users log in, tower-sessions looks after the cookie around everything else.
 async fn enter(State(entrance): State<Entrance>, request: Request<Body>) -> Response {
     let config = entrance.services.config.current();
-    if config.auth.method() != Ok(AuthMethod::Local) {
-        return admit(entrance, request).await;
-    }
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0);
-    let is_secure = is_over_tls(&config, Identity { headers: request.headers(), peer });
+    let path = request.uri().path();
+    let is_data = is_data(path.strip_prefix(&*entrance.prefix).unwrap_or(path));
+    let over_tls = is_over_tls(&config, Identity { headers: request.headers(), peer: peer_of(&request) });
+    let mut response = if config.auth.method() == Ok(AuthMethod::Local) {
+        enter_with_session(entrance, &config, request, over_tls).await
+    } else {
+        admit(&entrance, &config, request).await.unwrap_or_else(|refusal| *refusal)
+    };
+    protect(response.headers_mut(), is_data, over_tls);
+    response
+}
+
+async fn enter_with_session(
+    entrance: Entrance,
+    config: &Arc<Config>,
+    request: Request<Body>,
+    is_secure: bool,
+) -> Response {
     let path = if entrance.prefix.is_empty() { "/".to_owned() } else { entrance.prefix.to_string() };
     let sessions = SessionManagerLayer::new(entrance.keeper.clone())
         .with_name(SESSION_COOKIE)
@@ -108,9 +107,13 @@ async fn enter(State(entrance): State<Entrance>, request: Request<Body>) -> Resp
         .with_http_only(true)
         .with_secure(is_secure)
         .with_path(path);
+    let config = Arc::clone(config);
     let inside = tower::service_fn(move |request| {
-        let entrance = entrance.clone();
-        async move { Ok::<_, Infallible>(admit(entrance, request).await) }
+        let (entrance, config) = (entrance.clone(), Arc::clone(&config));
+        async move {
+            let answered = admit(&entrance, &config, request).await;
+            Ok::<_, Infallible>(answered.unwrap_or_else(|refusal| *refusal))
+        }
     });
     match sessions.layer(inside).oneshot(request).await {
         Ok(response) => response,
@@ -118,46 +121,47 @@ async fn enter(State(entrance): State<Entrance>, request: Request<Body>) -> Resp
     }
 }
 
-async fn admit(entrance: Entrance, mut request: Request<Body>) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0);
-    let identity = Identity { headers: request.headers(), peer };
+fn peer_of(request: &Request<Body>) -> Option<SocketAddr> {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0)
+}
+
+/// An address, without the prefix, of the API rather than of the page.
+fn is_data(path: &str) -> bool {
+    path.starts_with("/api/") || path == access_token::PATH || figures::is_figures(path)
+}
+
+/// Transport, caller, address, body; then whoever answers there. What is refused is an answer too.
+async fn admit(entrance: &Entrance, config: &Config, mut request: Request<Body>) -> Result<Response, Box<Response>> {
+    let Some(uri) = entrance.inner_address(request.uri()) else {
+        return Err(Box::new(ApiError::new(ErrorKind::BadInput, "the address cannot be read").into_response()));
+    };
+    let identity = Identity { headers: request.headers(), peer: peer_of(&request) };
+    check_certificate(config, &request, entrance.is_status(request.uri().path())).inspect_err(|_| {
+        if let Some(certificate) = request.extensions().get::<ClientCertificate>() {
+            let address = client_address(&config.extensions.trusted_proxies, identity);
+            let why = "the certificate is of no unit that SSLValidOUs lists";
+            entrance.services.audit.failed_login("certificate", &certificate.name, &address, why);
+        }
+    })?;
     let session = match request.extensions().get::<Session>() {
         Some(session) => entrance.keeper.of(session).await,
         None => None,
     };
-    let config = entrance.services.config.current();
-    let caller = match entrance.doorkeeper.identify(&config, identity, session).await {
-        Ok(caller) => caller,
-        Err(refusal) => {
-            if refusal == Refusal::BadToken {
-                entrance.tell_bad_token(&client_address(&config.extensions.trusted_proxies, identity));
-            }
-            let mut response = refusal.into_response();
-            protect(response.headers_mut());
-            return response;
-        }
-    };
-    let signed_out = caller.signed_out;
+    let mut caller = entrance.doorkeeper.identify(config, identity, session).await.map_err(|refusal| {
+        entrance.tell_failed_login(config, identity, &refusal);
+        Box::new(refusal.into_response())
+    })?;
+    name_by_certificate(config, &mut caller, request.extensions().get());
+    if caller.signed_out && !is_open_to_strangers(uri.path()) {
+        return Err(Box::new(Refusal::SignedOut.into_response()));
+    }
     request.extensions_mut().insert(caller);
-    let Some(uri) = entrance.inner_address(request.uri()) else {
-        return ApiError::new(ErrorKind::BadInput, "the address cannot be read").into_response();
-    };
-    let path = uri.path();
-    let is_data = path.starts_with("/api/") || path == access_token::PATH || figures::is_figures(path);
-    if signed_out && !is_open_to_strangers(path) {
-        let mut refusal = Refusal::SignedOut.into_response();
-        protect(refusal.headers_mut());
-        return refusal;
-    }
     *request.uri_mut() = uri;
-    let mut response = match entrance.rooms.oneshot(request).await {
-        Ok(response) => response,
+    let request = take_body(request).await?;
+    match entrance.rooms.clone().oneshot(request).await {
+        Ok(response) => Ok(response),
         Err(never) => match never {},
-    };
-    if is_data {
-        protect(response.headers_mut());
     }
-    response
 }
 
 /// What somebody sees who has to log in first: the page, which has nothing on it then, and what it logs in with. Of the compatible
@@ -170,15 +174,30 @@ fn is_open_to_strangers(path: &str) -> bool {
 }
 
 impl Entrance {
-    /// A script whose token has ended asks again and again: the audit is told once a minute for each address.
-    fn tell_bad_token(&self, address: &str) {
-        let from = address.rsplit_once(':').map_or(address, |(host, _port)| host);
-        if !self.told.entry(from.to_owned()).or_insert(()).is_fresh() {
-            return;
+    /// Tells the audit of credentials that are none. A browser that has not asked its user yet sends none at all: that is no
+    /// failed login. A script whose token has ended asks again and again: it is told of once a minute for each address.
+    fn tell_failed_login(&self, config: &Config, identity: Identity<'_>, refusal: &Refusal) {
+        let address = client_address(&config.extensions.trusted_proxies, identity);
+        if *refusal == Refusal::BadToken {
+            let from = address.rsplit_once(':').map_or(address.as_str(), |(host, _port)| host);
+            if self.told.entry(from.to_owned()).or_insert(()).is_fresh() {
+                let why = "an API token that is unknown, revoked or ended, or whose maker is gone";
+                self.services.audit.failed_login("api-token", "", &address, why);
+            }
+        } else if *refusal == Refusal::Unauthenticated && identity.headers.contains_key(header::AUTHORIZATION) {
+            let method = config.auth.authentication_method.to_ascii_lowercase();
+            let why = format!("wrong user or password: user {:?}", claimed_user(identity.headers));
+            self.services.audit.failed_login(&method, "", &address, &why);
         }
-        let actor = Actor { address: address.to_owned(), method: "api-token".to_owned(), ..Actor::named("anonymous") };
-        let message = "an API token that is unknown, revoked or ended, or whose maker is gone";
-        self.services.audit.record("failed-login", &InstanceKey::default(), "", &actor, message);
+    }
+
+    /// The path is that of the status endpoint: `StatusEndpoint` as it stands, its default below the prefix.
+    fn is_status(&self, path: &str) -> bool {
+        if *self.status == *DEFAULT_STATUS {
+            path.strip_prefix(&*self.prefix).is_some_and(|inner| inner == DEFAULT_STATUS) || path == DEFAULT_STATUS
+        } else {
+            path == &*self.status
+        }
     }
 
     /// The address without `URLPrefix`, and the status endpoint at its usual place.
@@ -198,11 +217,5 @@ impl Entrance {
             None => inner.to_owned(),
         };
         PathAndQuery::try_from(text).ok().map(Uri::from)
-    }
-}
-
-fn protect(headers: &mut HeaderMap) {
-    for (name, value) in DATA_HEADERS {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
 }

@@ -20,6 +20,8 @@ pub enum ErrorKind {
     Unauthenticated,
     /// The body is larger than any that makes sense.
     TooLarge,
+    /// The body did not come in time.
+    TooSlow,
     /// The path has no such verb.
     MethodNotAllowed,
     /// The caller may not.
@@ -46,10 +48,11 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::BadInput,
         Self::Unauthenticated,
         Self::TooLarge,
+        Self::TooSlow,
         Self::MethodNotAllowed,
         Self::Forbidden,
         Self::NotFound,
@@ -69,6 +72,7 @@ impl ErrorKind {
             Self::BadInput => "bad-input",
             Self::Unauthenticated => "unauthenticated",
             Self::TooLarge => "too-large",
+            Self::TooSlow => "too-slow",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not-found",
@@ -89,6 +93,7 @@ impl ErrorKind {
             Self::BadInput => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,

@@ -6,6 +6,7 @@ mod entrance;
 mod error;
 mod figures;
 mod from_services;
+mod intake;
 pub mod v1;
 pub mod v2;
 pub mod web;

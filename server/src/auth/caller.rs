@@ -19,7 +19,8 @@ pub struct Caller {
     pub user: String,
     /// Address; empty where it is not known (a socket of the operating system, a test).
     pub address: String,
-    /// How they were told: `basic`, `multi`, `proxy`, `token`, `local`, `api-token`, ...; empty where nobody has to say who they are.
+    /// How they were told: `basic`, `multi`, `proxy`, `token`, `local`, `api-token`,
+    /// `certificate`;  empty where nobody has to say who they are.
     pub method: String,
     /// What they may do.
     pub role: Role,

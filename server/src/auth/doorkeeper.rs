@@ -316,6 +316,13 @@ fn proxied_user(name: &str, headers: &HeaderMap) -> Option<String> {
     (more.is_none() && !user.is_empty()).then(|| user.to_owned())
 }
 
+/// The name under which a request asks to be let in, for the audit; empty when it gives none. It may be a password that was typed into
+/// the wrong field, or anything else: a part of it is enough to be recognised.
+pub fn claimed_user(headers: &HeaderMap) -> String {
+    let given = basic_credentials(headers).map(|given| given.user).unwrap_or_default();
+    given.chars().filter(|sign| !sign.is_control()).take(64).collect()
+}
+
 fn basic_credentials(headers: &HeaderMap) -> Option<Credentials> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = value.split_once(' ')?;

@@ -29,10 +29,11 @@ fn forwarded_for(headers: &HeaderMap) -> Vec<String> {
     values.flat_map(|value| value.split(',')).map(|hop| hop.trim().to_owned()).collect()
 }
 
-/// The client speaks TLS, as far as a trusted proxy says so.
+/// The client speaks TLS: to us, or to a trusted proxy as far as that says so.
 pub fn is_over_tls(config: &Config, request: Identity<'_>) -> bool {
     let says_so = || {
         request.headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
     };
-    is_from_trusted_proxy(&config.extensions.trusted_proxies, request.peer) && says_so()
+    let to_us = config.tls.use_ssl && config.general.listen_socket.is_empty();
+    to_us || (is_from_trusted_proxy(&config.extensions.trusted_proxies, request.peer) && says_so())
 }

@@ -126,14 +126,21 @@ impl Fields {
         let field = |name: &str| {
             self.others.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str()).unwrap_or_default()
         };
-        format!(
+        let mut text = format!(
             "auditType:{} instance:{} cluster:{} message:{} actor:{}",
             field("kind"),
             field("instance"),
             field("cluster"),
             self.message,
             field("actor")
-        )
+        );
+        for name in ["method", "address", "outcome"] {
+            let value = field(name);
+            if !value.is_empty() && value != "done" {
+                let _infallible = write!(text, " {name}:{value}");
+            }
+        }
+        text
     }
 
     fn put(&mut self, field: &Field, value: String) {

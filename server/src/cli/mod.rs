@@ -230,6 +230,7 @@ async fn settle(services: &Services) -> Result<(), Failure> {
     until(WRITTEN_WITHIN, || services.journal.state().pending == 0).await;
     services.tasks.stop();
     services.tasks.wait().await;
+    services.audit.flush().await;
     let state = services.journal.state();
     let rows = u64::try_from(services.fleet.count_unwritten()).unwrap_or(u64::MAX);
     let missing = state.pending.saturating_add(rows);

@@ -10,7 +10,7 @@ const MOST_MINUTES: u64 = 525_600;
 /// What makes telling callers apart impossible or unsafe.
 pub(super) fn problems(config: &Config) -> Vec<Problem> {
     let auth = &config.auth;
-    let mut found = Vec::new();
+    let mut found = tls_problems(config);
     let mut refuse = |broken: bool, keys: &[&'static str], message: String| {
         if broken {
             found.push(Problem { keys: keys.to_vec(), message });
@@ -68,6 +68,33 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
                 );
             }
         }
+    }
+    found
+}
+
+/// TLS that could not be spoken, or that would let in whom nobody meant.
+fn tls_problems(config: &Config) -> Vec<Problem> {
+    let tls = &config.tls;
+    let serves_tls = tls.use_ssl && config.general.listen_socket.is_empty();
+    let lacks = |keys: &[&'static str], message: &str| Problem { keys: keys.to_vec(), message: message.to_owned() };
+    let mut found = Vec::new();
+    for (name, file) in [("SSLCertFile", &tls.ssl_cert_file), ("SSLPrivateKeyFile", &tls.ssl_private_key_file)] {
+        if serves_tls && file.is_empty() {
+            found.push(lacks(&["UseSSL", name], &format!("UseSSL is true, which requires {name}")));
+        }
+    }
+    if tls.use_mutual_tls && !serves_tls {
+        found.push(lacks(
+            &["UseMutualTLS", "UseSSL"],
+            "UseMutualTLS is true, which requires UseSSL and a TCP listener: without TLS nobody has a certificate",
+        ));
+    }
+    // With the authorities that the system trusts, anybody could buy a certificate.
+    if tls.use_mutual_tls && tls.ssl_ca_file.is_empty() {
+        found.push(lacks(
+            &["UseMutualTLS", "SSLCAFile"],
+            "UseMutualTLS is true, which requires SSLCAFile: the authority of your clients' certificates",
+        ));
     }
     found
 }

@@ -234,12 +234,8 @@ fn without_effect(config: &Config, warn: &mut impl FnMut(bool, String)) {
 fn tls(config: &Config, warn: &mut impl FnMut(bool, String)) {
     let tls = &config.tls;
     warn(
-        tls.use_ssl && !in_effect("UseSSL"),
-        "UseSSL is not in effect in this release: the listener speaks plain HTTP".to_owned(),
-    );
-    warn(
-        tls.use_mutual_tls && !in_effect("UseMutualTLS"),
-        "UseMutualTLS is not in effect in this release: client certificates are not checked".to_owned(),
+        tls.use_ssl && !config.general.listen_socket.is_empty(),
+        "UseSSL has no effect beside ListenSocket: a socket of this machine speaks plain HTTP".to_owned(),
     );
     warn(tls.use_mutual_tls && tls.valid_ous.is_empty(), "UseMutualTLS without SSLValidOUs admits nobody".to_owned());
 }

@@ -24,6 +24,9 @@ pub struct Actor {
     /// service itself.
     #[serde(default)]
     pub method: String,
+    /// Why the service acts by itself: the finding. Empty for people.
+    #[serde(default)]
+    pub reason: String,
     /// The clusters that they may change (`reach`).
     #[serde(default)]
     pub limit: ClusterLimit,
@@ -38,6 +41,13 @@ impl Actor {
     /// The service itself.
     pub fn system() -> Self {
         Self::named("orchestrator")
+    }
+
+    /// The same, for this reason.
+    #[must_use]
+    pub fn because(mut self, reason: impl std::fmt::Display) -> Self {
+        self.reason = reason.to_string();
+        self
     }
 }
 
@@ -236,6 +246,17 @@ impl Command {
             | Self::PutTag { key, .. }
             | Self::DeleteTag { key, .. } => key.clone(),
             _ => InstanceKey::default(),
+        }
+    }
+
+    /// The cluster that it is about by name; empty when it is about a server or the group.
+    pub fn cluster(&self) -> &str {
+        match self {
+            Self::SetClusterAlias { cluster, .. }
+            | Self::SuggestClusterAlias { cluster, .. }
+            | Self::SetClusterDomain { cluster, .. } => cluster,
+            Self::RenameCluster { to, .. } => to,
+            _ => "",
         }
     }
 

@@ -9,6 +9,7 @@ mod command;
 mod reach;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use app::event::EventBody;
 
@@ -16,6 +17,7 @@ pub use command::{Actor, Command, PasswordHashText};
 pub use reach::OutOfReach;
 
 use crate::accounts::Accounts;
+use crate::audit::{Act, Audit};
 use crate::events::EventBus;
 use crate::fleet::Fleet;
 use crate::journal::{Entry, Journal};
@@ -43,6 +45,7 @@ pub enum ConsensusError {
 pub struct Consensus {
     fleet: Arc<Fleet>,
     journal: Journal,
+    audit: Audit,
     events: Arc<EventBus>,
     recoveries: tokio::sync::watch::Sender<bool>,
     accounts: Arc<Accounts>,
@@ -50,9 +53,15 @@ pub struct Consensus {
 
 impl Consensus {
     /// The single-node form: this node is the group.
-    pub fn single(fleet: Arc<Fleet>, journal: Journal, events: Arc<EventBus>, recoveries_enabled: bool) -> Self {
+    pub fn single(
+        fleet: Arc<Fleet>,
+        journal: Journal,
+        audit: Audit,
+        events: Arc<EventBus>,
+        recoveries_enabled: bool,
+    ) -> Self {
         let (recoveries, _) = tokio::sync::watch::channel(recoveries_enabled);
-        Self { fleet, journal, events, recoveries, accounts: Arc::default() }
+        Self { fleet, journal, audit, events, recoveries, accounts: Arc::default() }
     }
 
     /// Users, sessions and tokens.
@@ -85,13 +94,19 @@ impl Consensus {
         if !self.is_leader() {
             return Err(ConsensusError::NotLeader { leader: None });
         }
+        let began = Instant::now();
         let snapshot = self.fleet.snapshot();
         actor.reaches(&snapshot, &command)?;
         command.check(&snapshot).map_err(ConsensusError::Refused)?;
+        let about = command.about();
+        let cluster = match command.cluster() {
+            "" => snapshot.get(&about).map(|i| i.cluster_name.clone()).unwrap_or_default(),
+            named => named.to_owned(),
+        };
         self.apply(&command);
-        let (kind, about) = (command.audit_type(), command.about());
-        tracing::info!(target: "audit", kind, instance = %about, actor = %actor.name, "{}", command.summary());
-        self.journal.write(Entry::Command { command, actor: actor.clone() }).await;
+        let act = Act::new(command.audit_type(), actor, command.summary()).on(&about).of(&cluster).since(began);
+        let row = Box::new(self.audit.tell(act));
+        self.journal.write(Entry::Command { command, row }).await;
         Ok(())
     }
 

@@ -5,12 +5,14 @@
 //! servers' steps go on. What to do about a failure is not decided here: a plan is undone per server, a recovery
 //! asks its machine.
 
+mod gate;
 mod hands;
 mod locks;
 mod place;
 mod run;
 mod server_hands;
 
+pub use gate::Gate;
 pub use hands::{HandError, Hands};
 pub use locks::{Guard, Held, Holder, Locks, Purpose};
 pub use run::{Exec, Observer, StepResult, Undone};

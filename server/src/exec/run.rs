@@ -11,6 +11,7 @@ use engine::interpret::Record;
 use futures_util::future::join_all;
 use tracing::Instrument as _;
 
+use super::gate::Gate;
 use super::hands::{HandError, Hands};
 use crate::metrics::StepMeter;
 
@@ -50,6 +51,7 @@ pub trait Observer: Send + Sync {
 pub struct Exec {
     hands: Arc<dyn Hands>,
     meter: Arc<StepMeter>,
+    gate: Gate,
 }
 
 impl std::fmt::Debug for Exec {
@@ -61,12 +63,17 @@ impl std::fmt::Debug for Exec {
 impl Exec {
     /// An executor that acts through `hands`.
     pub fn new(hands: Arc<dyn Hands>) -> Self {
-        Self { hands, meter: Arc::default() }
+        Self { hands, meter: Arc::default(), gate: Gate::default() }
     }
 
     /// The same hands, with figures of its own.
     pub fn measured_apart(&self) -> Self {
-        Self::new(Arc::clone(&self.hands))
+        Self { gate: self.gate.clone(), ..Self::new(Arc::clone(&self.hands)) }
+    }
+
+    /// What is at work.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// What steps took.

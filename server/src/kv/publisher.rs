@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use app::InstanceKey;
 use app::topology::{Graph, Snapshot};
@@ -18,7 +18,7 @@ use engine::publication::{self, Known, Published};
 use futures_util::future::join_all;
 
 use super::{Addresses, Consul, ConsulSettings, Internal, KvError, KvPair, KvStore, ZooKeeper, pairs};
-use crate::audit::Audit;
+use crate::audit::{Act, Audit};
 use crate::config::{Config, LiveConfig};
 use crate::consensus::{Actor, Consensus};
 use crate::exec::{Holder, Locks};
@@ -166,6 +166,7 @@ impl Publisher {
     /// # Errors
     /// What failed, store by store; what other stores took stays.
     pub async fn submit(&self, cluster: Option<&str>, actor: &Actor) -> Result<Vec<KvPair>, KvError> {
+        let began = Instant::now();
         let snapshot = self.fleet.snapshot();
         let reached = match cluster {
             Some(name) => actor.reaches_cluster(&snapshot, name),
@@ -190,8 +191,8 @@ impl Publisher {
             Ok(written) => format!("{} pairs written", written.len()),
             Err(error) => format!("failed: {error}"),
         };
-        let about = InstanceKey::default();
-        self.audit.record("submit-masters-to-kv-stores", &about, cluster.unwrap_or_default(), actor, &message);
+        let act = Act::new("submit-masters-to-kv-stores", actor, message).of(cluster.unwrap_or_default());
+        self.audit.log(act.ended_well(result.is_ok()).since(began));
         result
     }
 

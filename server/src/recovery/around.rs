@@ -19,7 +19,7 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 
 use super::RecoveryService;
-use super::drive::lock;
+use super::drive::{lock, reason_of};
 use crate::config::webhooks::WebhookEvent;
 use crate::consensus::Actor;
 use crate::hooks::webhooks::Message;
@@ -98,8 +98,8 @@ impl RecoveryService {
         // It cannot forbid anything (`spec/recovery.md` 10, weakness 14); its failure is in log and audit.
         let _told = self.parts.hooks.run(HookList::OnFailureDetection, &values, &book).await;
         let story = book.lines.into_inner().unwrap_or_else(PoisonError::into_inner).join("\n");
-        let audit = &self.parts.audit;
-        audit.record("failure-detection-hooks", &finding.key, &finding.cluster, &Actor::system(), &story);
+        let actor = Actor::system().because(reason_of(finding));
+        self.parts.audit.record("failure-detection-hooks", &finding.key, &finding.cluster, &actor, &story);
     }
 
     /// The same detection is open in the backend since before this process began.

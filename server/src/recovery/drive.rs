@@ -9,7 +9,7 @@ use app::finding::Finding;
 use app::plan::{Action, Step, StepState};
 use app::recovery::{AcknowledgeScope, Aftermath, Recovery, RecoveryKind, RecoveryState, StepRecord};
 use app::topology::{Downtime, Instance, Snapshot};
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use engine::recovery::{AbortReason, Decision, LOST_IN_RECOVERY, Machine, Report, StepOutcome};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
@@ -17,6 +17,7 @@ use tracing::Instrument as _;
 
 use super::around::{after_failure, after_success, hooks_asked_for};
 use super::{RecoverError, RecoveryService};
+use crate::audit::Act;
 use crate::consensus::{Actor, Command};
 use crate::exec::{Guard, Observer, Purpose, StepResult};
 use crate::journal::Entry;
@@ -223,6 +224,8 @@ impl RecoveryService {
         let (uid, record) = (recovery.uid.clone(), Mutex::new(recovery));
         // What another process has claimed is that one's to go on with, and to end.
         let mut publication = None;
+        let gate = self.parts.exec.gate();
+        let at_work = gate.enter();
         while !self.registry.is_lost(&uid) {
             decision = match decision {
                 Decision::Run { steps } => {
@@ -234,6 +237,12 @@ impl RecoveryService {
                     self.save(&record, Some(&machine)).await;
                     if self.registry.is_lost(&uid) {
                         break;
+                    }
+                    if gate.is_closing() {
+                        tracing::warn!(%uid, "the service stops: the recovery is left here, to be taken up");
+                        drop(at_work);
+                        // With what it holds, until the process ends.
+                        return std::future::pending().await;
                     }
                     let outcomes = match hooks_asked_for(&steps) {
                         Some(asked) => self.run_gate(asked, &record, &mut machine).await,
@@ -297,7 +306,7 @@ impl RecoveryService {
     /// A promotion, or a new place for the replicas.
     async fn finish(&self, record: &Mutex<Recovery>, report: Report, actor: &Actor, aftermath: Aftermath) {
         let alias = self.parts.fleet.get(&report.successor).map(|i| i.alias.clone()).unwrap_or_default();
-        let (finding, kind, cluster) = self.note(record, |r| {
+        let (finding, kind, cluster, began) = self.note(record, |r| {
             r.state = RecoveryState::Succeeded;
             r.successor = Some(report.successor.clone());
             r.successor_alias = alias;
@@ -308,27 +317,27 @@ impl RecoveryService {
             r.story.clone_from(&report.story);
             r.aftermath = Some(aftermath);
             r.ended = Some(Utc::now());
-            (r.finding.clone(), r.kind, r.cluster.clone())
+            (r.finding.clone(), r.kind, r.cluster.clone(), r.started)
         });
         tracing::warn!(instance = %finding.key, successor = %report.successor, "recovery ended well");
         for lost in &report.lost {
-            self.put_aside(&lost.key).await;
+            self.put_aside(&lost.key, &finding).await;
         }
         for key in &report.fence {
-            self.put_aside(key).await;
+            self.put_aside(key, &finding).await;
         }
         if !kind.repairs_source() {
-            self.submit(Command::EndDowntime { key: report.successor.clone() }).await;
+            self.submit(Command::EndDowntime { key: report.successor.clone() }, &finding).await;
         }
         let renamed = report.successor.to_string();
         if kind.replaces_source() && cluster != renamed {
-            self.submit(Command::RenameCluster { from: cluster.clone(), to: renamed }).await;
+            self.submit(Command::RenameCluster { from: cluster.clone(), to: renamed }, &finding).await;
         }
         let message = match kind.repairs_source() {
             true => format!("put {} right", report.failed),
             false => format!("replaced {} by {}", report.failed, report.successor),
         };
-        self.parts.audit.record(audit_type(kind), &finding.key, &cluster, actor, &message);
+        self.log(kind, &finding, &cluster, actor, Ok(&message), began);
         self.close(record).await;
         if kind == RecoveryKind::Takeover || actor.name != Actor::system().name {
             // What a person did on purpose must not block the next real failover (users.md 88).
@@ -345,7 +354,7 @@ impl RecoveryService {
         if !reason.changed.is_empty() {
             text.push_str(&format!("; left changed: {}", reason.changed.join("; ")));
         }
-        let (finding, kind, cluster) = self.note(record, |r| {
+        let (finding, kind, cluster, began) = self.note(record, |r| {
             r.state = RecoveryState::Failed { reason: format!("{}: {text}", reason.code) };
             r.participants = reason.participants.clone();
             r.errors = reason.errors.clone();
@@ -353,13 +362,13 @@ impl RecoveryService {
             r.story.clone_from(&reason.story);
             r.aftermath = Some(aftermath);
             r.ended = Some(Utc::now());
-            (r.finding.clone(), r.kind, r.cluster.clone())
+            (r.finding.clone(), r.kind, r.cluster.clone(), r.started)
         });
         tracing::error!(instance = %finding.key, code = reason.code, "recovery ended without a successor: {text}");
         for key in &reason.fence {
-            self.put_aside(key).await;
+            self.put_aside(key, &finding).await;
         }
-        self.parts.audit.record(audit_type(kind), &finding.key, &cluster, actor, &format!("failed: {text}"));
+        self.log(kind, &finding, &cluster, actor, Err(&text), began);
         self.close(record).await;
         let nothing_happened =
             matches!(reason.code.as_str(), "source-serves" | "nothing-to-do") && reason.changed.is_empty();
@@ -369,8 +378,30 @@ impl RecoveryService {
         }
     }
 
+    /// Tells the audit how a recovery ended. One that nobody asked for was begun because of its finding.
+    fn log(
+        &self,
+        kind: RecoveryKind,
+        finding: &Finding,
+        cluster: &str,
+        actor: &Actor,
+        ended: Result<&str, &str>,
+        began: DateTime<Utc>,
+    ) {
+        let message = match ended {
+            Ok(text) => text.to_owned(),
+            Err(text) => format!("failed: {text}"),
+        };
+        let took = Utc::now().signed_duration_since(began).to_std().unwrap_or_default();
+        let mut act = Act::new(audit_type(kind), actor, message).on(&finding.key).of(cluster);
+        if actor.name == Actor::system().name {
+            act = act.because(reason_of(finding));
+        }
+        self.parts.audit.log(act.ended_well(ended.is_ok()).took(took));
+    }
+
     /// Puts a server that was left behind into downtime; coming back writeable, it is fenced (`fence`).
-    async fn put_aside(&self, key: &InstanceKey) {
+    async fn put_aside(&self, key: &InstanceKey, because: &Finding) {
         let now = Utc::now();
         let downtime = Downtime {
             owner: Actor::system().name,
@@ -378,11 +409,12 @@ impl RecoveryService {
             begin: now,
             end: now + LOST_FOR,
         };
-        self.submit(Command::BeginDowntime { key: key.clone(), downtime }).await;
+        self.submit(Command::BeginDowntime { key: key.clone(), downtime }, because).await;
     }
 
-    async fn submit(&self, command: Command) {
-        if let Err(error) = self.parts.consensus.submit(command.clone(), &Actor::system()).await {
+    async fn submit(&self, command: Command, because: &Finding) {
+        let actor = Actor::system().because(reason_of(because));
+        if let Err(error) = self.parts.consensus.submit(command.clone(), &actor).await {
             tracing::error!(%error, ?command, "a command of a recovery was not accepted");
         }
     }
@@ -470,6 +502,11 @@ fn pending(step: &Step) -> StepRecord {
 
 pub(super) fn lock(record: &Mutex<Recovery>) -> std::sync::MutexGuard<'_, Recovery> {
     record.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The finding, as the reason for what is done about it.
+pub(super) fn reason_of(finding: &Finding) -> String {
+    format!("{} at {}: {}", finding.code.as_str(), finding.key, finding.description)
 }
 
 /// The audit type under which the compatible API lists a recovery (`spec/api.md` 3.10).

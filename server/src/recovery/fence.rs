@@ -17,6 +17,7 @@ use engine::recovery::LOST_IN_RECOVERY;
 
 use super::RecoveryService;
 use super::watch::TICK;
+use crate::audit::Act;
 use crate::consensus::{Actor, Command};
 use crate::exec::{Observer, StepResult};
 
@@ -37,6 +38,9 @@ const AT_ONCE: usize = 64;
 
 /// A server that could not be fenced is left alone for this long.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// The reason in the audit.
+const RETURNED: &str = "a source that was replaced in a recovery came back";
 
 /// The tag that lists what a returned source holds and its successor does not.
 const EXTRA_TAG: &str = "extra-transactions";
@@ -129,7 +133,9 @@ impl RecoveryService {
         let holder = format!("fence {key}");
         // Somebody is at work on it: the next round looks again.
         let Ok(guard) = self.parts.locks.take(&[key.to_string()], &holder) else { return };
+        let began = Instant::now();
         let closed = self.close_off(key, instance).await;
+        let is_closed = closed.is_ok();
         drop(guard);
         let outcome = match closed {
             Ok(()) => {
@@ -141,7 +147,8 @@ impl RecoveryService {
         };
         let fenced = self.parts.fleet.get(key).is_some_and(|seen| !accepts_writes(&seen));
         if self.fencing.is_news(key, &outcome) {
-            self.parts.audit.record("fence", key, &instance.cluster_name, &Actor::system(), &outcome);
+            let act = Act::new("fence", &Actor::system().because(RETURNED), outcome).on(key).of(&instance.cluster_name);
+            self.parts.audit.log(act.ended_well(is_closed).since(began));
         }
         if fenced {
             self.fencing.is_over(key);
@@ -222,7 +229,7 @@ impl RecoveryService {
 
     async fn order(&self, command: Command) {
         let about = command.about();
-        if let Err(error) = self.parts.consensus.submit(command, &Actor::system()).await {
+        if let Err(error) = self.parts.consensus.submit(command, &Actor::system().because(RETURNED)).await {
             tracing::warn!(instance = %about, %error, "what was found about a returned source could not be recorded");
         }
     }

@@ -7,6 +7,7 @@ mod errant;
 mod operations;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use app::InstanceKey;
 use app::api::{Operation, OperationView};
@@ -16,7 +17,7 @@ use chrono::Utc;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 
-use crate::audit::Audit;
+use crate::audit::{Act, Audit};
 use crate::config::LiveConfig;
 use crate::consensus::{Actor, Consensus, OutOfReach};
 use crate::events::EventBus;
@@ -216,6 +217,8 @@ impl Refactor {
 
     /// Runs the plan; on failure undoes what was done on the servers that failed. Gives what went wrong.
     async fn carry_out(&self, id: &str, plan: &Plan, actor: &Actor) -> Option<String> {
+        let began = Instant::now();
+        let _at_work = self.parts.exec.gate().enter();
         let observer = PlanObserver { id, refactor: self };
         let results = self.parts.exec.run(&plan.steps, &observer).await;
         let error = self.settle(plan, &results, &observer).await;
@@ -228,7 +231,8 @@ impl Refactor {
         if let (None, "take-master", [taker, taken]) = (&error, plan.operation.as_str(), plan.moves.as_slice()) {
             self.parts.hooks.after_take_source(&taker.server, &taken.server).await;
         }
-        self.parts.audit.record(audit_type(&plan.operation), &about, &plan.cluster, actor, &message);
+        let act = Act::new(audit_type(&plan.operation), actor, message).on(&about).of(&plan.cluster);
+        self.parts.audit.log(act.ended_well(error.is_none()).since(began));
         error
     }
 

@@ -120,6 +120,10 @@ impl Store {
                 "not exists (select 1 from audit where audit.audit_id = orchestrator_audit_actor.audit_id)",
             ),
             (
+                "orchestrator_audit_detail",
+                "not exists (select 1 from audit where audit.audit_id = orchestrator_audit_detail.audit_id)",
+            ),
+            (
                 "orchestrator_instance_extra",
                 "not exists (select 1 from database_instance where \
                  database_instance.hostname = orchestrator_instance_extra.hostname \

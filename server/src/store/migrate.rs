@@ -51,6 +51,12 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0004_accounts.sql"),
         mysql: include_str!("../../../migrations/mysql/0004_accounts.sql"),
     },
+    Migration {
+        number: 5,
+        name: "audit_detail",
+        sqlite: include_str!("../../../migrations/sqlite/0005_audit_detail.sql"),
+        mysql: include_str!("../../../migrations/mysql/0005_audit_detail.sql"),
+    },
 ];
 
 /// Number of the migration that is compared rather than run once.

@@ -62,7 +62,7 @@ use dialect::Dialect;
 use value::{Done, Row, Statement};
 
 pub use accounts::{AccountRows, SessionRecord, TokenRecord, UserRecord};
-pub use audit::{AuditEntry, AuditRecord};
+pub use audit::{AuditEntry, AuditFilter, AuditRecord};
 pub use control::{AccessToken, AnalysisChange};
 pub use detections::{DetectionFilter, DetectionRow, NewDetection};
 pub use error::{StoreError, StoreResult};

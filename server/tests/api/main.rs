@@ -2,10 +2,14 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod access;
+mod audit;
+#[path = "../support/authority.rs"]
+mod authority;
 mod bad_input;
 mod clients;
 mod contract;
 mod events;
+mod listener;
 mod matrix;
 mod methods;
 mod metrics;
@@ -13,6 +17,7 @@ mod people;
 mod readiness;
 mod rights;
 mod support;
+mod tls;
 mod v1_changes;
 mod v1_reads;
 mod v2;

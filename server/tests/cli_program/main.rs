@@ -6,4 +6,6 @@ mod changes;
 mod process;
 mod reads;
 mod refusals;
+mod secrets;
+mod service;
 mod support;

@@ -168,7 +168,7 @@ impl Desk {
 pub fn actor() -> Actor {
     let user = Command::new("id").arg("-un").output().expect("id");
     let name = String::from_utf8(user.stdout).expect("text");
-    Actor::named(format!("cli:{}", name.trim()))
+    Actor { method: "command line".to_owned(), ..Actor::named(format!("cli:{}", name.trim())) }
 }
 
 pub fn key(name: &str) -> InstanceKey {

@@ -24,10 +24,10 @@ use rstest::rstest;
 #[case::proxy(r#"{"AuthenticationMethod": "proxy"}"#, ":3000", ListenReason::Authenticated)]
 #[case::token(r#"{"AuthenticationMethod": "token"}"#, ":3000", ListenReason::Authenticated)]
 #[case::local(r#"{"AuthenticationMethod": "local"}"#, ":3000", ListenReason::Authenticated)]
-#[case::certificates_are_not_checked_yet(
+#[case::certificates(
     r#"{"UseSSL": true, "UseMutualTLS": true, "SSLValidOUs": ["ops"]}"#,
-    "127.0.0.1:3000",
-    ListenReason::NoAuthentication
+    ":3000",
+    ListenReason::Authenticated
 )]
 #[case::given(r#"{"ListenAddress": ":3000"}"#, ":3000", ListenReason::Given)]
 #[case::given_other(r#"{"listenaddress": "10.0.0.1:80"}"#, "10.0.0.1:80", ListenReason::Given)]

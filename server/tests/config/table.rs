@@ -38,6 +38,7 @@ const OWN: &[&str] = &[
 /// Where the specification says "partly", or describes a defect that ours does not have.
 const OWN_RELOAD: &[(&str, Reload)] = &[
     ("AgentsUseSSL", Reload::Start),
+    ("AuditToSyslog", Reload::Live),
     ("AuthenticationMethod", Reload::Start),
     ("BackendDB", Reload::Start),
     ("DiscoveryCollectionRetentionSeconds", Reload::Live),

@@ -147,7 +147,8 @@ fn derived_values() {
 #[case(r#"{"ExpiryHostnameResolvesMinutes": 0}"#, "ExpiryHostnameResolvesMinutes is 0; 1 is used")]
 #[case(r#"{"RecoveryPeriodBlockMinutes": 5}"#, "RecoveryPeriodBlockMinutes has no effect")]
 #[case(r#"{"DetachLostReplicasAfterMasterFailover": false}"#, "DetachLostReplicasAfterMasterFailover alone has no")]
-#[case(r#"{"UseMutualTLS": true, "SSLValidOUs": ["ops"]}"#, "UseMutualTLS is not in effect")]
+#[case(r#"{"UseSSL": true, "UseMutualTLS": true}"#, "UseMutualTLS without SSLValidOUs admits nobody")]
+#[case(r#"{"UseSSL": true, "ListenSocket": "/run/orc.sock"}"#, "UseSSL has no effect beside ListenSocket")]
 #[case(r#"{"StatusSimpleHealth": true}"#, "StatusSimpleHealth in ")]
 fn odd_values_are_accepted_with_a_warning(#[case] text: &str, #[case] expected: &str) {
     let loaded = read(text).unwrap();

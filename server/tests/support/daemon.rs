@@ -32,6 +32,13 @@ impl Daemon {
         self.child.wait().expect("it can be waited for");
     }
 
+    /// SIGTERM, and waits until it has ended; its exit code.
+    pub fn stop(&mut self) -> Option<i32> {
+        let told = Command::new("kill").args(["-s", "TERM", &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(told.success(), "the service does not run");
+        self.child.wait().expect("it can be waited for").code()
+    }
+
     /// Starts it again with the same configuration and backend.
     pub fn start_again(&mut self) {
         self.child = launch(&self.config);

@@ -350,6 +350,7 @@ fn small_records_to_the_byte() {
         cluster: "c".to_owned(),
         actor: "dba".to_owned(),
         message: "relocated".to_owned(),
+        ..app::api::AuditRow::default()
     };
     let node = ElectedNode {
         hostname: "orc1".to_owned(),

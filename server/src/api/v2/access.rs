@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use app::InstanceKey;
 use app::access::{LoginRequest, Me, PasswordRequest, SessionRow, SetupRequest};
-use app::api::{ErrorBody, Role};
+use app::api::{AuditOutcome, ErrorBody, Role};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,6 +16,7 @@ use super::Rooms;
 use super::body::{Body, Named};
 use crate::accounts::{Grant, Pass};
 use crate::api::error::{ApiError, ApiResult, ErrorKind};
+use crate::audit::Act;
 use crate::auth::{Beginning, Caller, LoginError, Logins, SessionKeeper, Viewer, begin_session, idle_limit};
 use crate::config::{AuthMethod, Config};
 use crate::consensus::Actor;
@@ -176,7 +177,8 @@ fn tell_failed(services: &Services, user: &str, address: &str, why: &str) {
     // The name may be a password typed into the wrong field, or anything else: a part of it is enough to be recognised.
     let shown: String = user.chars().filter(|c| !c.is_control()).take(64).collect();
     let actor = Actor { address: address.to_owned(), method: "local".to_owned(), ..Actor::named("anonymous") };
-    services.audit.record("failed-login", &InstanceKey::default(), "", &actor, &format!("{why}: user {shown:?}"));
+    let act = Act::new("failed-login", &actor, format!("{why}: user {shown:?}"));
+    services.audit.log(act.ended(AuditOutcome::Refused));
 }
 
 /// The answer to somebody who is not let in.

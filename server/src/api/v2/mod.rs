@@ -1,6 +1,7 @@
 //! `/api/v2`: proper verbs and codes, typed bodies, one form of errors. The contract is [`app::api`].
 
 pub(super) mod access;
+mod audit;
 mod body;
 mod clusters;
 mod events;
@@ -30,11 +31,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::{ApiError, ErrorKind};
+use super::intake::BODY_LIMIT;
 use crate::auth::{Caller, refuse_cross_site};
 use crate::services::Services;
-
-/// Bodies are small: a server's name, a reason.
-const BODY_LIMIT: usize = 64 * 1024;
 
 /// State of the handlers.
 pub(crate) type Rooms = axum::extract::State<Arc<Services>>;
@@ -57,7 +56,7 @@ fn documented() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(node::switch_recoveries, node::show_recovery_settings))
         .routes(routes!(node::reload_configuration))
         .routes(routes!(node::take_lead, node::give_up_lead))
-        .routes(routes!(node::list_audit))
+        .routes(routes!(audit::list_audit))
         .routes(routes!(clusters::list_clusters))
         .routes(routes!(clusters::show_cluster, clusters::forget_cluster))
         .routes(routes!(clusters::show_readiness))

@@ -1,16 +1,15 @@
-//! The caller, the node, the audit.
+//! The caller and the node.
 
 use std::path::Path;
 
 use app::InstanceKey;
-use app::api::{AuditRow, ErrorBody, NodeStatus, RecoveriesSwitch, RecoverySettings, ReloadRequest, Session};
+use app::api::{ErrorBody, NodeStatus, RecoveriesSwitch, RecoverySettings, ReloadRequest, Session};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
 
 use super::Rooms;
-use super::body::{Body, Given, server_key};
+use super::body::Body;
 use crate::api::error::{ApiError, ApiResult};
 use crate::auth::{Admin, Viewer};
 use crate::config::BackendKind;
@@ -127,38 +126,4 @@ pub async fn give_up_lead(admin: Admin, State(services): Rooms) -> ApiResult<Sta
     services.store.reelect().await?;
     services.audit.record("reelect", &InstanceKey::default(), "", admin.actor(), "active node cleared");
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Which rows of the audit.
-#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
-#[serde(default)]
-#[into_params(parameter_in = Query)]
-pub struct WhichRows {
-    /// Page, from 0, of 20 each.
-    page: u32,
-    /// Only those of this server, `host:port`; all when empty.
-    server: String,
-}
-
-/// Who did what, newest first.
-#[utoipa::path(
-    get,
-    path = "/audit",
-    params(WhichRows),
-    responses(
-        (status = 200, body = Vec<AuditRow>),
-        (status = 400, body = ErrorBody),
-        (status = 503, body = ErrorBody, description = "the backend does not answer"),
-    ),
-)]
-pub async fn list_audit(
-    _: Viewer,
-    State(services): Rooms,
-    Given(which): Given<WhichRows>,
-) -> ApiResult<Json<Vec<AuditRow>>> {
-    let key = match which.server.trim() {
-        "" => None,
-        text => Some(server_key(text, &services.config.current())?),
-    };
-    Ok(Json(services.audit.page(key.as_ref(), which.page).await?))
 }

@@ -5,10 +5,10 @@ use crate::config::table::section;
 section! {
     /// Where a trace of each change goes and how long it is kept (spec 7.18).
     AuditConfig, "Audit" {
-        /// File that audit lines are appended to, TAB separated. Empty = off.
-        "AuditLogFile" => log_file: String = String::new(), Live, Later;
+        /// File that audit lines are appended to, TAB separated; without it and `AuditToSyslog` they go to the log. Empty = off.
+        "AuditLogFile" => log_file: String = String::new(), Live, InEffect;
         /// Send audit entries to syslog, tag `orchestrator`.
-        "AuditToSyslog" => to_syslog: bool = false, Start, Later;
+        "AuditToSyslog" => to_syslog: bool = false, Live, InEffect;
         /// Without effect: audit entries are always written to the backend table `audit`, which the audit page and
         /// API show.
         "AuditToBackendDB" => to_backend_db: bool = false, Live, Never;

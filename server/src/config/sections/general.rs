@@ -13,8 +13,9 @@ section! {
         /// TCP address of the page and API, `host:port` or `:port`. Without it and without authentication only
         /// 127.0.0.1:3000 is opened.
         "ListenAddress" => listen_address: String = ":3000".to_owned(), Start, InEffect;
-        /// Path of a unix socket to listen on. When set, TCP and TLS listeners are not opened.
-        "ListenSocket" => listen_socket: String = String::new(), Start, Later;
+        /// Path of a unix socket to listen on. When set, TCP and TLS listeners are not opened. Who connects counts as
+        /// calling from 127.0.0.1.
+        "ListenSocket" => listen_socket: String = String::new(), Start, InEffect;
         /// Path prefix under which page, API and static files are served, for use behind a proxy.
         "URLPrefix" => url_prefix: String = String::new(), Start, InEffect;
         /// Refuse every modifying web/API request, whatever the authentication. Does not stop polling or
@@ -29,8 +30,9 @@ section! {
         /// Path of the health endpoint. The default stands below `URLPrefix`; any other value is taken
         /// literally.
         "StatusEndpoint" => status_endpoint: String = "/api/status".to_owned(), Start, InEffect;
-        /// With mutual TLS: also demand a valid OU from clients of the status endpoint.
-        "StatusOUVerify" => status_ou_verify: bool = false, Live, Later;
+        /// With mutual TLS: also demand a valid OU from clients of the status endpoint. Otherwise that very address, and no
+        /// other, is open to clients without a certificate.
+        "StatusOUVerify" => status_ou_verify: bool = false, Live, InEffect;
         /// Prefix API messages with this node's identity: empty or `none`, `FQDN`, `hostname`, `custom`.
         "PrependMessagesWithOrcIdentity" => prepend_messages_with_identity: String = String::new(), Start, InEffect;
         /// Identity used for `custom` above.
