@@ -28,6 +28,36 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// # Errors
 /// What kept it from starting: configuration, backend or listener, each named.
 pub async fn run(loaded: Loaded, sources: Sources, discovery: bool) -> anyhow::Result<()> {
+    let listen = loaded.config.effective_listen();
+    let services = start(loaded, sources, discovery).await?;
+    let listener = TcpListener::bind(socket_text(&listen.address))
+        .await
+        .with_context(|| format!("cannot listen on {}", listen.address))?;
+    // The words that operators of the original wait for in the log.
+    tracing::info!("Starting HTTP listener on {}", listener.local_addr()?);
+    let router = crate::api::router(Arc::new(services.clone()));
+    let stopped = services.tasks.stopped();
+    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(stopped)
+        .await
+        .context("the listener failed")?;
+    end(&services).await;
+    Ok(())
+}
+
+/// Runs discovery and recovery without page and API until it is told to stop.
+///
+/// # Errors
+/// What kept it from starting: configuration or backend, each named.
+pub async fn run_without_http(loaded: Loaded, sources: Sources) -> anyhow::Result<()> {
+    let services = start(loaded, sources, true).await?;
+    services.tasks.stopped().await;
+    end(&services).await;
+    Ok(())
+}
+
+/// Opens the backend and starts the background loops.
+async fn start(loaded: Loaded, sources: Sources, discovery: bool) -> anyhow::Result<Services> {
     for line in loaded.summary() {
         tracing::info!("{line}");
     }
@@ -35,7 +65,6 @@ pub async fn run(loaded: Loaded, sources: Sources, discovery: bool) -> anyhow::R
         tracing::warn!("{warning}");
     }
     loaded.config.check_service()?;
-    let listen = loaded.config.effective_listen();
     let config = Arc::new(LiveConfig::new(loaded.config, sources));
     let backend = settings::backend(&config.current());
     let store = Store::open(&backend, &settings::deployment(&config.current()))
@@ -52,24 +81,17 @@ pub async fn run(loaded: Loaded, sources: Sources, discovery: bool) -> anyhow::R
     };
     start_signals(&services);
     crate::telemetry::start(&services);
-    let listener = TcpListener::bind(socket_text(&listen.address))
-        .await
-        .with_context(|| format!("cannot listen on {}", listen.address))?;
-    // The words that operators of the original wait for in the log.
-    tracing::info!("Starting HTTP listener on {}", listener.local_addr()?);
-    let router = crate::api::router(Arc::new(services.clone()));
-    let stopped = services.tasks.stopped();
-    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(stopped)
-        .await
-        .context("the listener failed")?;
+    Ok(services)
+}
+
+/// Waits for the background loops, which have been told to stop.
+async fn end(services: &Services) {
     let ended = tokio::time::timeout(STOP_PATIENCE, services.tasks.wait()).await;
     if ended.is_err() {
         tracing::warn!("some background loops did not end in time");
     }
     services.store.close().await;
     tracing::info!("stopped");
-    Ok(())
 }
 
 /// SIGHUP reads the configuration again; SIGTERM and SIGINT stop the service.

@@ -25,6 +25,20 @@ pub fn start(services: &Services) {
     services.tasks.spawn("upkeep", move |task| upkeep(every_poll.clone(), task));
     let every_minute = services.clone();
     services.tasks.spawn("caretaking", move |task| caretaking(every_minute.clone(), task));
+    let hours = services.config.current().discovery.snapshot_topologies_interval_hours;
+    if let Some(every) = hours.checked_mul(3_600).filter(|seconds| *seconds > 0).map(Duration::from_secs) {
+        let store = services.store.clone();
+        services.tasks.spawn("snapshots", move |task| store_topologies(store.clone(), every, task));
+    }
+}
+
+/// `SnapshotTopologiesIntervalHours`: the trees as they are, for `topology -pattern`.
+async fn store_topologies(store: Store, every: Duration, task: Task) {
+    while task.sleep(every).await {
+        task.busy();
+        let stored = store.snapshot_topologies(Utc::now()).await;
+        task.idle(stored.map(drop).map_err(|error| error.to_string()));
+    }
 }
 
 /// Once a second: what servers say of their cluster becomes its name, and what is over ends.

@@ -1,6 +1,7 @@
 //! The commands, by what they do.
 
 pub mod change;
+pub mod domain;
 pub mod moves;
 pub mod node;
 pub mod pools;
@@ -8,4 +9,6 @@ pub mod publish;
 pub mod read;
 pub mod readiness;
 pub mod recover;
+pub mod sql;
+pub mod stored;
 pub mod upkeep;
