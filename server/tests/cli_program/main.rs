@@ -2,7 +2,9 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 
 mod changes;
+mod doctor;
 mod process;
 mod reads;
 mod refusals;
+mod shells;
 mod support;
