@@ -1,6 +1,7 @@
 //! Measures what `docs/PERFORMANCE.md` claims. `bench help` says how.
 #![forbid(unsafe_code)]
 
+mod api_cost;
 mod args;
 mod cli_cost;
 mod engine_cost;
@@ -30,6 +31,8 @@ const USAGE: &str = "Usage: bench COMMAND [OPTION]...   (scripts/bench.sh builds
         planned takeover under load: how long nobody takes writes
   engine [--servers 10000] [--clusters 200] [--runs 20]
         the cost of decisions on a large picture
+  api [--servers 10000] [--clusters 200] [--runs 50]
+        answers of the API on a large picture, over a connection
   store [--servers 10000] [--backend sqlite|mariadb|mysql]...
         rows written a second, and how long a start takes to read them
   cli [--servers 10000] [--runs 10] [--backend sqlite|mariadb|mysql]...
@@ -58,6 +61,7 @@ async fn measure(args: &mut Args) -> Result<()> {
         "failover" => failover::run(args).await,
         "takeover" => takeover::run(args).await,
         "engine" => engine_cost::run(args),
+        "api" => api_cost::run(args).await,
         "store" => store_cost::run(args).await,
         "cli" => cli_cost::run(args).await,
         "fleet" => fleet_cost::run(args).await,

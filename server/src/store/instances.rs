@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use app::InstanceKey;
 use app::topology::Instance;
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 
 use super::instance_row::{InstanceRow, columns, from_row, to_row};
-use super::value::{Row, Statement, Value};
+use super::value::{Statement, Value};
 use super::{Store, StoreResult};
 
 /// Servers written in one transaction: small enough that readers of a shared server are not held up.
@@ -170,59 +170,6 @@ impl Store {
         }
         tx.commit().await
     }
-
-    /// Adds a thin picture of all servers to the topology history (`spec/schema.md` 5.27).
-    ///
-    /// # Errors
-    /// [`super::StoreError::Conflict`] when there is one of the same second.
-    pub async fn snapshot_topologies(&self, at: DateTime<Utc>) -> StoreResult<u64> {
-        let sql = "insert into database_instance_topology_history \
-                   (snapshot_unix_timestamp, hostname, port, master_host, master_port, cluster_name, version) \
-                   select ?, hostname, port, master_host, master_port, cluster_name, version from database_instance";
-        Ok(self.run(Statement::new(sql).bind(at.timestamp())).await?.affected)
-    }
-
-    /// Unix times of the stored topologies, the newest first.
-    ///
-    /// # Errors
-    /// What the backend says.
-    pub async fn topology_times(&self) -> StoreResult<Vec<i64>> {
-        let sql = "select distinct snapshot_unix_timestamp from database_instance_topology_history \
-                   order by snapshot_unix_timestamp desc";
-        Ok(self.rows(Statement::new(sql)).await?.iter().map(|row| row.int("snapshot_unix_timestamp")).collect())
-    }
-
-    /// The servers of a stored topology, in key order.
-    ///
-    /// # Errors
-    /// What the backend says.
-    pub async fn stored_topology(&self, unix_time: i64) -> StoreResult<Vec<StoredTopology>> {
-        let sql = "select hostname, port, master_host, master_port, cluster_name, version \
-                   from database_instance_topology_history where snapshot_unix_timestamp = ?";
-        let stored = |row: &Row| StoredTopology {
-            key: row.key(),
-            source: row.key_of("master_host", "master_port"),
-            cluster: row.text("cluster_name"),
-            version: row.text("version"),
-        };
-        let rows = self.rows(Statement::new(sql).bind(unix_time)).await?;
-        let mut found: Vec<StoredTopology> = rows.iter().map(stored).collect();
-        found.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(found)
-    }
-}
-
-/// A server in a stored topology.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredTopology {
-    /// The server.
-    pub key: InstanceKey,
-    /// Its source; null where it has none.
-    pub source: InstanceKey,
-    /// Name of its cluster then.
-    pub cluster: String,
-    /// Its version text then.
-    pub version: String,
 }
 
 /// Cuts into pieces whose lengths are powers of two, the largest first, so that statements come in six lengths only and stay

@@ -10,22 +10,23 @@ use regex::Regex;
 
 use crate::cli::bench::{Bench, Failure, Outcome};
 use crate::settings;
-use crate::store::StoredTopology;
+use crate::store::SnapshotServer;
 
 /// The newest stored topology whose Unix time matches `-pattern`: keys and who was below whom, which is all that is stored.
 pub async fn draw(bench: &Bench) -> Outcome {
     let text = bench.arguments.pattern.as_str();
     let pattern = Regex::new(text).map_err(|error| Failure::new(format!("cannot parse -pattern {text:?}: {error}")))?;
     let store = &bench.services.store;
-    let times = store.topology_times().await.map_err(Failure::new)?;
-    let Some(time) = times.iter().find(|time| pattern.is_match(&time.to_string())) else {
-        let known = times.first().map(|time| format!("the newest of {} is {time}", times.len()));
+    let pictures = store.topology_snapshots(0, u32::MAX).await.map_err(Failure::new)?;
+    let times: Vec<_> = pictures.iter().map(|picture| picture.at).collect();
+    let Some(time) = times.iter().find(|time| pattern.is_match(&time.timestamp().to_string())) else {
+        let known = times.first().map(|time| format!("the newest of {} is {}", times.len(), time.timestamp()));
         let known = known.unwrap_or_else(|| "none is stored, see snapshot-topologies".to_owned());
         return Err(Failure::new(format!(
             "no stored topology has a Unix time that matches -pattern {text:?}: {known}"
         )));
     };
-    let stored = store.stored_topology(*time).await.map_err(Failure::new)?;
+    let stored = store.topology_snapshot(*time).await.map_err(Failure::new)?;
     let cluster = cluster_then(bench, &stored)?;
     let servers = servers(stored.into_iter().filter(|server| server.cluster == cluster));
     let thresholds = settings::thresholds(&bench.config);
@@ -33,7 +34,7 @@ pub async fn draw(bench: &Bench) -> Outcome {
 }
 
 /// The cluster's name at that time: as given, else that of the server given, else the name it has now.
-fn cluster_then(bench: &Bench, stored: &[StoredTopology]) -> Result<String, Failure> {
+fn cluster_then(bench: &Bench, stored: &[SnapshotServer]) -> Result<String, Failure> {
     let alias = bench.arguments.alias.trim();
     if stored.iter().any(|server| server.cluster == alias) {
         return Ok(alias.to_owned());
@@ -49,10 +50,10 @@ fn cluster_then(bench: &Bench, stored: &[StoredTopology]) -> Result<String, Fail
     then.ok_or_else(|| Failure::new(format!("cluster {name:?} is not in that stored topology")))
 }
 
-fn servers(stored: impl Iterator<Item = StoredTopology>) -> Vec<Arc<Instance>> {
-    let stored: Vec<StoredTopology> = stored.collect();
+fn servers(stored: impl Iterator<Item = SnapshotServer>) -> Vec<Arc<Instance>> {
+    let stored: Vec<SnapshotServer> = stored.collect();
     let sources: BTreeMap<&InstanceKey, &InstanceKey> = stored.iter().map(|s| (&s.key, &s.source)).collect();
-    let is_ring = |s: &StoredTopology| s.source.is_valid() && sources.get(&s.source).is_some_and(|key| **key == s.key);
+    let is_ring = |s: &SnapshotServer| s.source.is_valid() && sources.get(&s.source).is_some_and(|key| **key == s.key);
     stored
         .iter()
         .map(|s| {
