@@ -26,7 +26,9 @@ pub async fn draw(bench: &Bench) -> Outcome {
             "no stored topology has a Unix time that matches -pattern {text:?}: {known}"
         )));
     };
-    let stored = store.topology_snapshot(*time).await.map_err(Failure::new)?;
+    let mut stored = store.topology_snapshot(*time).await.map_err(Failure::new)?;
+    // Databases sort texts in ways of their own.
+    stored.sort_by(|a, b| a.key.cmp(&b.key));
     let cluster = cluster_then(bench, &stored)?;
     let servers = servers(stored.into_iter().filter(|server| server.cluster == cluster));
     let thresholds = settings::thresholds(&bench.config);
