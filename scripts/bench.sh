@@ -19,6 +19,7 @@ scripts/setup-servers.sh all
 "$program" engine
 "$program" api
 "$program" store
+"$program" cli
 for servers in 100 1000 5000; do "$program" fleet --servers "$servers"; done
 for flavor in mariadb mysql; do
     "$program" failover --flavor "$flavor"

@@ -48,7 +48,34 @@ build_server() {
     note "built: target/$profile/orchestrator, target/$profile/orchestrator-client"
 }
 
+# Completions and manual pages, laid out as below /usr/local/share.
+write_share() {
+    local share="target/$profile/share" program
+    mkdir -p "$share"/{bash-completion/completions,zsh/site-functions,fish/vendor_completions.d,man/man8}
+    for program in orchestrator orchestrator-client; do
+        ask_program "$program" completions bash >"$share/bash-completion/completions/$program"
+        ask_program "$program" completions zsh >"$share/zsh/site-functions/_$program"
+        ask_program "$program" completions fish >"$share/fish/vendor_completions.d/$program.fish"
+        ask_program "$program" man-page >"$share/man/man8/$program.8"
+    done
+    note "built: $share (completions, manual pages)"
+}
+
+# ask_program PROGRAM COMMAND [WORD]; whatever configuration this machine has is left alone.
+ask_program() {
+    local program="$1"
+    shift
+    if [[ "$program" == orchestrator ]]; then
+        "target/$profile/$program" -config <(echo '{}') -c "$@"
+    else
+        "target/$profile/$program" -c "$@"
+    fi
+}
+
 cd "$PROJECT_DIR"
 need_rust
 build_page
-((page_only)) || build_server
+if ! ((page_only)); then
+    build_server
+    write_share
+fi

@@ -3,6 +3,7 @@
 
 mod api_cost;
 mod args;
+mod cli_cost;
 mod door;
 mod engine_cost;
 mod failover;
@@ -16,6 +17,8 @@ mod takeover;
 mod trees;
 mod wire;
 mod writers;
+
+use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
@@ -33,6 +36,8 @@ const USAGE: &str = "Usage: bench COMMAND [OPTION]...   (scripts/bench.sh builds
         answers of the API on a large picture, over a connection
   store [--servers 10000] [--backend sqlite|mariadb|mysql]...
         rows written a second, and how long a start takes to read them
+  cli [--servers 10000] [--runs 10] [--backend sqlite|mariadb|mysql]...
+        a reading command on a large backend, from the start of its process to its end
   fleet [--servers 100] [--seconds 30] [--poll 5]
         the service against so many made-up servers: processor time, memory, lateness of polls
   door [--servers 100] [--logins 200] [--viewers 1000] [--seconds 15] [--poll 5]
@@ -41,21 +46,30 @@ const USAGE: &str = "Usage: bench COMMAND [OPTION]...   (scripts/bench.sh builds
 Any of them with --log info shows the service's own log as well.";
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> Result<ExitCode> {
     let mut args = Args::from_process();
+    if args.command() == "cli-command" {
+        return Ok(cli_cost::command().await);
+    }
+    measure(&mut args).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn measure(args: &mut Args) -> Result<()> {
     let filter: String = args.value("--log", String::new())?;
     if !filter.is_empty() {
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     }
     match args.command() {
-        "failover" => failover::run(&mut args).await,
-        "takeover" => takeover::run(&mut args).await,
-        "engine" => engine_cost::run(&mut args),
-        "api" => api_cost::run(&mut args).await,
-        "store" => store_cost::run(&mut args).await,
-        "fleet" => fleet_cost::run(&mut args).await,
-        "door" => door::run(&mut args).await,
-        "fleet-servers" => wire::run(&mut args).await,
+        "failover" => failover::run(args).await,
+        "takeover" => takeover::run(args).await,
+        "engine" => engine_cost::run(args),
+        "api" => api_cost::run(args).await,
+        "store" => store_cost::run(args).await,
+        "cli" => cli_cost::run(args).await,
+        "fleet" => fleet_cost::run(args).await,
+        "door" => door::run(args).await,
+        "fleet-servers" => wire::run(args).await,
         "" | "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())

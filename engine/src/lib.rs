@@ -6,6 +6,8 @@ pub mod analysis;
 pub mod attribution;
 pub mod candidate;
 pub mod errant;
+pub mod grants;
+pub mod inquiry;
 pub mod interpret;
 pub mod plan;
 pub mod policy;

@@ -35,15 +35,48 @@ const CERTIFICATES_EVERY: Duration = Duration::from_secs(2);
 /// # Errors
 /// What kept it from starting: configuration, backend or listener, each named.
 pub async fn run(loaded: Loaded, sources: Sources, discovery: bool) -> anyhow::Result<()> {
+    announce(&loaded)?;
+    let tls = load_tls(&loaded.config).await?;
+    let listen = loaded.config.effective_listen();
+    let services = start(loaded, sources, discovery).await?;
+    let listener = listen_on(&listen.address, &services.config.current(), tls.is_some()).await?;
+    if let Some(tls) = &tls {
+        let tls = Arc::clone(tls);
+        services.tasks.spawn("certificates", move |task| follow_certificates(Arc::clone(&tls), task));
+    }
+    let router = crate::api::router(Arc::new(services.clone()));
+    let limits = Limits::default();
+    let limits = Limits { connections: serve::most_connections(limits.connections), ..limits };
+    serve::serve(listener, router, tls, limits, services.tasks.stop_token()).await;
+    stop_in_order(&services).await;
+    Ok(())
+}
+
+/// Runs discovery and recovery without page and API until it is told to stop.
+///
+/// # Errors
+/// What kept it from starting: configuration or backend, each named.
+pub async fn run_without_http(loaded: Loaded, sources: Sources) -> anyhow::Result<()> {
+    announce(&loaded)?;
+    let services = start(loaded, sources, true).await?;
+    services.tasks.stopped().await;
+    stop_in_order(&services).await;
+    Ok(())
+}
+
+/// Tells what was read, and refuses what a service cannot run with.
+fn announce(loaded: &Loaded) -> anyhow::Result<()> {
     for line in loaded.summary() {
         tracing::info!("{line}");
     }
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    loaded.config.check_service()?;
-    let tls = load_tls(&loaded.config).await?;
-    let listen = loaded.config.effective_listen();
+    Ok(loaded.config.check_service()?)
+}
+
+/// Opens the backend and starts the background loops.
+async fn start(loaded: Loaded, sources: Sources, discovery: bool) -> anyhow::Result<Services> {
     let config = Arc::new(LiveConfig::new(loaded.config, sources));
     let backend = settings::backend(&config.current());
     let store = Store::open(&backend, &settings::deployment(&config.current()))
@@ -61,19 +94,7 @@ pub async fn run(loaded: Loaded, sources: Sources, discovery: bool) -> anyhow::R
     start_signals(&services);
     crate::auth::start_upkeep(&services);
     crate::telemetry::start(&services);
-    let listener = listen_on(&listen.address, &services.config.current(), tls.is_some()).await?;
-    if let Some(tls) = &tls {
-        let tls = Arc::clone(tls);
-        services.tasks.spawn("certificates", move |task| follow_certificates(Arc::clone(&tls), task));
-    }
-    let router = crate::api::router(Arc::new(services.clone()));
-    let limits = Limits::default();
-    let limits = Limits { connections: serve::most_connections(limits.connections), ..limits };
-    serve::serve(listener, router, tls, limits, services.tasks.stop_token()).await;
-    stop_in_order(&services).await;
-    services.store.close().await;
-    tracing::info!("stopped");
-    Ok(())
+    Ok(services)
 }
 
 /// The certificate and key of the listener, `None` without TLS. A key that is encrypted has its password asked for here, before
@@ -138,6 +159,8 @@ async fn stop_in_order(services: &Services) {
         tracing::warn!("some background loops did not end in time");
     }
     services.audit.flush().await;
+    services.store.close().await;
+    tracing::info!("stopped");
 }
 
 /// SIGHUP reads the configuration again; SIGTERM and SIGINT stop the service.

@@ -12,6 +12,7 @@ pub mod config;
 pub mod consensus;
 pub mod daemon;
 pub mod discovery;
+pub mod doctor;
 pub mod events;
 pub mod exec;
 pub mod fleet;

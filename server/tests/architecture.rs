@@ -15,7 +15,7 @@ const RANKS: &[&[&str]] = &[
     &["hooks", "kv"],
     &["refactor", "recovery"],
     &["services", "housekeeping", "adoption", "registration", "maintenance", "telemetry"],
-    &["lookup", "readiness", "auth", "daemon", "api", "cli", "client", "pools"],
+    &["lookup", "readiness", "doctor", "auth", "daemon", "api", "cli", "client", "pools"],
 ];
 
 /// A room's whole files and the exceptions that are right: the journal carries commands, commands are journalled;

@@ -150,7 +150,7 @@ async fn changes_change_what_they_say() {
 #[case("tagged -tag =", "tag")]
 #[case("find -pattern (", "-pattern")]
 #[case("find", "pattern")]
-#[case("topology -alias orders -pattern x", "not built yet")]
+#[case("topology -alias orders -pattern x", "no stored topology")]
 #[case("which-cluster-master", "No master found")]
 #[case("which-cluster-master -alias nosuch", "nosuch")]
 #[case("which-cluster -alias nosuch", "nosuch")]
@@ -321,7 +321,6 @@ fn a_fresh_backend_is_made_and_is_empty() {
     " FATAL Unknown command: \"st\". It could be any of: stop-replica, start-replica"
 )]
 #[case::not_built("-c match-up -i a", 1, "", " FATAL command match-up is not built yet")]
-#[case::continuous("-c continuous", 1, "", " FATAL command continuous is not built yet")]
 #[case::bad_rule("-c clusters -promotion-rule must", 1, "", "must")]
 #[case::bad_instance("-c which-instance -i x:y:z", 1, "", "x:y:z")]
 fn how_it_is_called(#[case] line: &str, #[case] code: i32, #[case] stdout: &str, #[case] stderr: &str) {

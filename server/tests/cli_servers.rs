@@ -1,5 +1,5 @@
 //! The commands on real servers: one story, from an address to a moved replica.
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 mod support;
 
@@ -130,4 +130,162 @@ fn from_an_address_to_a_moved_replica(#[values("mariadb", "mysql")] flavor: &'st
     assert_ne!(successor.trim(), host(c));
     assert_eq!(shell.ok(&format!("which-cluster-master -i {}", successor.trim())), successor);
     assert_eq!(shell.ok("ack-all-recoveries -reason seen"), "0 recoveries acknowledged\n", "a person asked for it");
+}
+
+/// An account with no rights, what `doctor` says to grant it, and then what the commands do with it.
+#[rstest]
+#[test]
+fn what_the_doctor_says_to_grant_is_what_the_commands_need(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let sandbox = tree(flavor, 2);
+    let [source, a, b] = sandbox.ports[..] else { panic!("three servers") };
+    let host = |port: u16| format!("127.0.0.1:{port}");
+    let shell = Shell::new();
+    let text = std::fs::read_to_string(&shell.config).expect("read");
+    let mut config: serde_json::Value = serde_json::from_str(&text).expect("our own text");
+    config["MySQLTopologyUser"] = "newcomer".into();
+    config["MySQLTopologyPassword"] = "newcomer_password".into();
+    // Credentials of replication are then read from the servers, which takes a right where it can be done.
+    config.as_object_mut().expect("keys").remove("ReplicationCredentialsQuery");
+    std::fs::write(&shell.config, config.to_string()).expect("written");
+    let all = [source, a, b].map(host).join(",");
+
+    let (code, out, _) = shell.run(&format!("doctor -i {all}"));
+    assert_eq!(code, 1);
+    assert_eq!(out.matches("  !  cannot be asked: ").count(), 3, "{out}");
+    assert!(!out.contains("newcomer_password"), "{out}");
+
+    sandbox.sql(source, "CREATE USER 'newcomer'@'%' IDENTIFIED BY 'newcomer_password'");
+    let grants = |out: &str| -> Vec<String> {
+        out.lines().map(str::trim).filter(|line| line.starts_with("GRANT ")).map(str::to_owned).collect()
+    };
+    let replicated = |port: u16| {
+        let began = Instant::now();
+        loop {
+            let (code, out, _) = shell.run(&format!("doctor -i {}", host(port)));
+            if !out.contains("cannot be asked") {
+                return (code, out);
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "{out}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    };
+    let (code, out) = replicated(b);
+    assert_eq!(code, 1, "{out}");
+    let statements = grants(&out);
+    assert!(!statements.is_empty() && statements.iter().all(|s| s.ends_with("TO 'newcomer'@'%';")), "{out}");
+    for statement in &statements {
+        sandbox.sql(source, statement);
+    }
+    let began = Instant::now();
+    loop {
+        let (code, out, err) = shell.run(&format!("doctor -i {all}"));
+        if code == 0 && grants(&out).is_empty() {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "{out}{err}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+
+    for port in [source, a, b] {
+        shell.ok(&format!("discover -i {}", host(port)));
+    }
+    for line in [
+        format!("relocate -i {} -d {}", host(b), host(a)),
+        format!("move-up -i {}", host(b)),
+        format!("stop-replica -i {}", host(b)),
+        format!("start-replica -i {}", host(b)),
+        format!("set-writeable -i {}", host(b)),
+        format!("set-read-only -i {}", host(b)),
+        format!("flush-binary-logs -i {}", host(b)),
+        format!("detach-replica -i {}", host(b)),
+        format!("reattach-replica -i {}", host(b)),
+        format!("reset-replica -i {}", host(b)),
+    ] {
+        shell.ok(&line);
+    }
+}
+
+/// One statement that only asks, as a table; what does more is refused by us, and by the server should we be wrong.
+#[rstest]
+#[test]
+fn a_statement_that_only_asks_is_answered(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let sandbox = tree(flavor, 0);
+    let port = sandbox.ports[0];
+    let shell = Shell::new();
+    shell.ok(&format!("discover -i 127.0.0.1:{port}"));
+    let sql = |statement: &str, more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_orchestrator"))
+            .args(["-config", &shell.config.display().to_string(), "-c", "sql", "-i", &format!("127.0.0.1:{port}")])
+            .args(more)
+            .arg(statement)
+            .stdin(Stdio::null())
+            .output()
+            .expect("the program runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        (output.status.code().expect("it ends by itself"), text(output.stdout), text(output.stderr))
+    };
+    let (code, out, err) = sql(&format!("SELECT {port} AS port, NULL AS nothing, 'a;b' AS text"), &[]);
+    let line = format!("| {port} | NULL    | a;b  |\n");
+    assert!(code == 0 && out.contains(&line) && out.contains("| nothing | text |\n"), "{out}{err}");
+    assert_eq!(sql("SELECT 1 FROM information_schema.schemata WHERE 1 = 0", &[]), (0, String::new(), String::new()));
+    let (code, out, _) = sql("SHOW PROCESSLIST", &[]);
+    assert!(code == 0 && out.contains("| orchestrator ") && out.starts_with("+-"), "{out}");
+    let (code, out, _) = sql("WITH x AS (SELECT 2 AS two) SELECT two FROM x", &[]);
+    assert_eq!((code, out.as_str()), (0, "+-----+\n| two |\n+-----+\n| 2   |\n+-----+\n"));
+
+    let (code, out, err) = sql("SELECT nonsense", &[]);
+    assert!(code == 1 && out.is_empty() && err.contains("FATAL") && err.contains("nonsense"), "{err}");
+    let many = "SELECT 1 FROM information_schema.columns a, information_schema.columns b LIMIT 1500";
+    let (code, out, err) = sql(many, &[]);
+    assert_eq!((code, out.lines().count()), (0, 1_004), "{err}");
+    assert!(err.contains("only the first 1000 rows are shown"), "{err}");
+    // A statement that takes its time is ended, on the server as well.
+    let slow = "SELECT count(*) FROM information_schema.columns a, information_schema.columns b, information_schema.columns c, \
+                information_schema.columns d WHERE md5(concat(a.column_name, b.column_name, c.column_name, d.column_name)) = 'x'";
+    let began = Instant::now();
+    let (code, _, err) = sql(slow, &["-duration", "1s"]);
+    assert!(code == 1 && began.elapsed() < Duration::from_secs(15), "{code} {err}");
+    let still =
+        "SELECT count(*) FROM information_schema.processlist WHERE user = 'orchestrator' AND info LIKE '%md5(concat%'";
+    assert_eq!(sandbox.sql(port, still), "0");
+}
+
+/// Every command of docs/SETUP.md, in their order.
+#[rstest]
+#[test]
+fn the_way_from_three_servers_to_a_takeover(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project");
+    let document = std::fs::read_to_string(root.join("docs/SETUP.md")).expect("the document");
+    let mut script = "set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n".to_owned();
+    let mut inside = false;
+    let mut blocks = 0;
+    for line in document.lines() {
+        match line {
+            "```sh" => {
+                inside = true;
+                blocks += 1;
+            }
+            "```" => inside = false,
+            line if inside => script.push_str(&format!("{line}\n")),
+            _ => {}
+        }
+    }
+    assert!(blocks >= 8, "{blocks} blocks of commands");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("setup.sh");
+    std::fs::write(&file, script).expect("written");
+    let programs = Path::new(env!("CARGO_BIN_EXE_orchestrator")).parent().expect("a folder");
+    assert!(programs.join("orchestrator-client").exists(), "{}", env!("CARGO_BIN_EXE_orchestrator-client"));
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").expect("a path"));
+    let output = Command::new("timeout")
+        .args(["180", "bash", "--norc", &file.display().to_string()])
+        .current_dir(root)
+        .env("PATH", path)
+        .env("DEMO_FLAVOR", flavor)
+        .stdin(Stdio::null())
+        .output()
+        .expect("bash runs");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}");
+    assert!(out.contains("\nnothing has to be done\n") && out.contains("\npromoted: 127.0.0.1:"), "{out}\n{err}");
 }

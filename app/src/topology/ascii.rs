@@ -56,6 +56,17 @@ pub fn draw_topology<'a>(
     }
 }
 
+/// Draws who was below whom and nothing else: a stored topology has keys and sources only.
+pub fn draw_keys<'a>(
+    instances: impl IntoIterator<Item = &'a Arc<Instance>>,
+    thresholds: &StatusThresholds,
+    now: DateTime<Utc>,
+) -> String {
+    let members: Vec<&Instance> = instances.into_iter().map(Arc::as_ref).collect();
+    let lines = Tree::new(&members).walk().into_iter().map(|(instance, depth)| head(instance, depth, thresholds, now));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// One server's line, in parts.
 struct Line<'a> {
     instance: &'a Instance,

@@ -48,6 +48,11 @@ impl Record {
         self.0.get(place).and_then(|(_, value)| value.as_deref())
     }
 
+    /// All columns in order, names as the server spelled them.
+    pub fn cells(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
+    }
+
     /// The value of the only column, or of the first one.
     pub fn scalar(&self) -> Option<&str> {
         self.0.first().and_then(|(_, value)| value.as_deref())

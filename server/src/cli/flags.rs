@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use super::shells::{self, Flag};
+
 /// What a flag takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Takes {
@@ -148,6 +150,8 @@ pub struct Arguments {
     pub enable_database_update: bool,
     /// `-ignore-raft-setup`.
     pub ignore_raft_setup: bool,
+    /// `-stack`.
+    pub stack: bool,
     /// Words after the flags.
     pub words: Vec<String>,
 }
@@ -239,6 +243,7 @@ impl Arguments {
             "skip-continuous-registration" => self.skip_registration = on,
             "enable-database-update" => self.enable_database_update = on,
             "ignore-raft-setup" => self.ignore_raft_setup = on,
+            "stack" => self.stack = on,
             // The others belong to commands that are not built yet; those say so themselves.
             _ => {}
         }
@@ -297,6 +302,19 @@ fn switch_value(name: &str, value: Option<&str>) -> Result<bool, FlagError> {
         Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
         Some(other) => Err(FlagError::Syntax(format!("invalid boolean value {other:?} for -{name}: parse error"))),
     }
+}
+
+/// All flags as shells and the manual page have them.
+pub fn for_shells() -> Vec<Flag> {
+    let takes = |spec: &Spec| match (spec.name, spec.takes) {
+        (_, Takes::Switch) => shells::Takes::Nothing,
+        ("c", _) => shells::Takes::Command,
+        ("config", _) => shells::Takes::File,
+        ("promotion-rule", _) => shells::Takes::Word(shells::PROMOTION_RULES),
+        _ => shells::Takes::Text,
+    };
+    let flag = |spec: &Spec| Flag { spellings: vec![format!("-{}", spec.name)], takes: takes(spec), help: spec.help };
+    FLAGS.iter().map(flag).collect()
 }
 
 /// The list of all flags, as printed for `-h` and after a syntax error.

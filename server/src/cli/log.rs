@@ -1,7 +1,9 @@
 //! The log on standard error, one line an event: `YYYY-MM-DD hh:mm:ss LEVEL message` in local time (`spec/cli.md` 8).
 //! Operators grep it, so the form and the words of the audit line stay as they are known.
 
+use std::backtrace::Backtrace;
 use std::fmt::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::Local;
 use tracing::field::{Field, Visit};
@@ -9,10 +11,12 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::syslog::Syslog;
 
 /// Our own parts; what libraries say is shown from WARNING on, whatever the level.
 const OWN: [&str; 4] = ["orchestrator", "engine", "app", "audit"];
@@ -21,9 +25,10 @@ const OWN: [&str; 4] = ["orchestrator", "engine", "app", "audit"];
 /// not know that a refused statement was a question whether it is allowed.
 const SILENT: [&str; 1] = ["mysql_async"];
 
-/// Raises and lowers the threshold.
+/// Raises and lowers the threshold, and opens the system log.
 pub struct Threshold {
     handle: reload::Handle<Targets, tracing_subscriber::Registry>,
+    syslog: Syslog,
 }
 
 impl Threshold {
@@ -31,8 +36,26 @@ impl Threshold {
     pub fn start(level: LevelFilter) -> Self {
         let (filter, handle) = reload::Layer::new(targets(level));
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(std::io::stderr).event_format(Lines);
-        let _already_started = tracing_subscriber::registry().with(filter).with(lines).try_init();
-        Self { handle }
+        let syslog = Syslog::default();
+        let copy = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(syslog.clone()).event_format(Bare);
+        let _already_started = tracing_subscriber::registry()
+            .with(filter)
+            .with(lines)
+            .with(copy.with_filter(LevelFilter::INFO))
+            .try_init();
+        Self { handle, syslog }
+    }
+
+    /// `EnableSyslog`: lines of INFO and above go to the system log as well. A system without one is no failure.
+    pub fn copy_to_syslog(&self) {
+        self.syslog.open();
+    }
+
+    /// A line that ends the process does not pass through the log.
+    pub fn copy_fatal(&self, stderr: &str) {
+        for (_, message) in stderr.lines().filter_map(|line| line.split_once(" FATAL ")) {
+            self.syslog.fatal(message);
+        }
     }
 
     /// Logs from this level on.
@@ -61,7 +84,19 @@ pub fn level(verbose: bool, debug: bool, quiet: bool) -> LevelFilter {
 
 /// A line that ends the process.
 pub fn fatal(message: &str) -> String {
-    format!("{} FATAL {message}\n", now())
+    format!("{} FATAL {message}\n{}", now(), stack())
+}
+
+/// `-stack`: where a line of ERROR or above was written is told below it.
+static STACK: AtomicBool = AtomicBool::new(false);
+
+/// Tells stacks from now on.
+pub fn tell_stacks() {
+    STACK.store(true, Ordering::Relaxed);
+}
+
+fn stack() -> String {
+    if STACK.load(Ordering::Relaxed) { format!("{}\n", Backtrace::force_capture()) } else { String::new() }
 }
 
 fn now() -> String {
@@ -97,7 +132,23 @@ where
                 write!(writer, " {fields}")?;
             }
         }
-        writeln!(writer)
+        writeln!(writer)?;
+        if level == Level::ERROR { writer.write_str(&stack()) } else { Ok(()) }
+    }
+}
+
+/// Writes what an event says, without time and level: the system log has those itself.
+struct Bare;
+
+impl<S, N> FormatEvent<S, N> for Bare
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        writer.write_str(&fields.text(event.metadata().target()))
     }
 }
 

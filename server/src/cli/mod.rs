@@ -5,10 +5,13 @@ pub mod bench;
 pub mod caller;
 mod commands;
 pub mod duration;
+mod early;
 pub mod flags;
 pub mod help;
 pub mod log;
 pub mod names;
+pub mod shells;
+mod syslog;
 pub mod table;
 
 use std::path::PathBuf;
@@ -22,7 +25,7 @@ use names::Meaning;
 use table::Form;
 use tokio::time::Instant;
 
-use crate::config::{self, Config, LiveConfig, Loaded, Secrets, Sources};
+use crate::config::{self, Config, LiveConfig, Loaded, Sources};
 use crate::lookup::split_list;
 use crate::node::Node;
 use crate::registration;
@@ -78,6 +81,9 @@ pub async fn run(words: Vec<String>, around: Surroundings) -> Ending {
         Err(FlagError::Syntax(message)) => return Ending::told(format!("{message}\n{}", flags::usage()), 2),
         Err(FlagError::Conflict(message)) => return Ending::fatal(message),
     };
+    if arguments.stack {
+        log::tell_stacks();
+    }
     let threshold = Threshold::start(log::level(arguments.verbose, arguments.debug, arguments.quiet));
     if arguments.version {
         return Ending::printed(help::version());
@@ -92,7 +98,12 @@ pub async fn run(words: Vec<String>, around: Surroundings) -> Ending {
     for file in &loaded.files {
         tracing::info!("Read config: {file}");
     }
-    dispatch(arguments, around, loaded, sources).await
+    if loaded.config.general.enable_syslog {
+        threshold.copy_to_syslog();
+    }
+    let ending = dispatch(arguments, around, loaded, sources).await;
+    threshold.copy_fatal(&ending.stderr);
+    ending
 }
 
 fn sources(arguments: &Arguments) -> Sources {
@@ -113,9 +124,15 @@ async fn dispatch(arguments: Arguments, around: Surroundings, loaded: Loaded, so
         (["help"], command) => Ending::printed(help::topic(command)),
         (["http", ..], _) => serve(&arguments, loaded, sources).await,
         (["cli", ..], "") => Ending::fatal("No command given; see `orchestrator help`"),
-        ([] | ["cli", ..], _) => command(arguments, around, loaded).await,
+        ([] | ["cli", ..], _) => command(arguments, around, loaded, sources).await,
+        (_, name) if takes_words(name) => command(arguments, around, loaded, sources).await,
         _ => Ending::told(help::USAGE, 1),
     }
+}
+
+/// Words behind the flags of this command are its own.
+fn takes_words(command: &str) -> bool {
+    matches!(names::meaning(command, &table::names()), Meaning::Command(name) if table::TAKE_WORDS.contains(&name))
 }
 
 async fn serve(arguments: &Arguments, loaded: Loaded, sources: Sources) -> Ending {
@@ -131,15 +148,17 @@ async fn serve(arguments: &Arguments, loaded: Loaded, sources: Sources) -> Endin
     }
 }
 
-async fn command(arguments: Arguments, around: Surroundings, loaded: Loaded) -> Ending {
-    if loaded.config.raft.enabled && !arguments.ignore_raft_setup {
+async fn command(arguments: Arguments, around: Surroundings, loaded: Loaded, sources: Sources) -> Ending {
+    let names = table::names();
+    let meaning = names::meaning(&arguments.command, &names);
+    let is_harmless = matches!(meaning, Meaning::Command(name) if table::HARMLESS.contains(&name));
+    if loaded.config.raft.enabled && !arguments.ignore_raft_setup && !is_harmless {
         return Ending::fatal(
             "the configuration has \"RaftEnabled\": true: commands would act behind the group's back; use \
              orchestrator-client, or override with --ignore-raft-setup",
         );
     }
-    let names = table::names();
-    let name = match names::meaning(&arguments.command, &names) {
+    let name = match meaning {
         Meaning::Command(name) => name,
         Meaning::Several(several) => {
             let several = several.join(", ");
@@ -149,14 +168,12 @@ async fn command(arguments: Arguments, around: Surroundings, loaded: Loaded) -> 
             return Ending::fatal(format!("Unknown command: \"{}\". {}", arguments.command, help::listing()));
         }
     };
-    match name {
-        "help" => return Ending::told(help::listing(), 0),
-        "dump-config" => return Ending::printed(format!("{}\n", loaded.config.to_json_line(Secrets::Reveal))),
-        _ => {}
-    }
     if arguments.json && !table::PRINT_JSON.contains(&name) {
         let some = table::PRINT_JSON.join(", ");
         return Ending::fatal(format!("-json: {name} prints no JSON; commands that do: {some}"));
+    }
+    if let Some(ending) = early::run(name, &arguments, &loaded, &sources).await {
+        return ending;
     }
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");

@@ -41,13 +41,18 @@ pub enum Meaning {
     Unknown,
 }
 
+/// The command that an old name means.
+pub fn old_name(word: &str) -> Option<&'static str> {
+    SYNONYMS.iter().find(|(old, _)| *old == word).map(|(_, name)| *name)
+}
+
 /// Looks a word up among the names of commands. The beginning of one name means that one; of several, the
 /// shortest if the others only go on where it ends (`topolo` means `topology`).
 pub fn meaning(word: &str, names: &[&'static str]) -> Meaning {
     if let Some(name) = names.iter().find(|name| **name == word) {
         return Meaning::Command(name);
     }
-    if let Some((_, name)) = SYNONYMS.iter().find(|(old, _)| *old == word) {
+    if let Some(name) = old_name(word) {
         return Meaning::Command(name);
     }
     let mut begun: Vec<&'static str> = names.iter().copied().filter(|name| name.starts_with(word)).collect();

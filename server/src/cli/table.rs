@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 
 use super::bench::{Bench, Outcome};
-use super::commands::{access, change, moves, node, pools, publish, read, readiness, recover, upkeep};
+use super::commands::{access, change, domain, moves, node, pools, publish, read, readiness, recover, sql, upkeep};
 
 /// What runs a command.
 pub type Runner = fn(Bench) -> BoxFuture<'static, Outcome>;
@@ -69,7 +69,29 @@ macro_rules! early {
 }
 
 /// Commands that print JSON with `-json`.
-pub const PRINT_JSON: &[&str] = &["cluster-readiness"];
+pub const PRINT_JSON: &[&str] = &["cluster-readiness", "doctor"];
+
+/// Commands that take words behind the flags.
+pub const TAKE_WORDS: &[&str] = &["sql", "completions"];
+
+/// Commands that act on nothing, so they may run where the rest is refused for a group of nodes.
+pub const HARMLESS: &[&str] = &["doctor", "completions", "man-page"];
+
+/// Commands that the original does not have.
+pub const OURS: &[&str] = &[
+    "cluster-readiness",
+    "sql",
+    "doctor",
+    "completions",
+    "man-page",
+    "create-user",
+    "set-password",
+    "delete-user",
+    "users",
+    "create-token",
+    "tokens",
+    "revoke-token",
+];
 
 /// All commands, in groups.
 pub fn groups() -> Vec<Group> {
@@ -286,7 +308,11 @@ fn information() -> Vec<Command> {
         read!("which-cluster", "Show the cluster of an instance", read::which_cluster),
         read!("which-cluster-alias", "Show the alias of a cluster", read::which_cluster_alias),
         read!("which-cluster-domain", "Show the domain of a cluster", read::which_cluster_domain),
-        later!("which-heuristic-domain-instance", "Show the instance registered as writer of a cluster's domain"),
+        read!(
+            "which-heuristic-domain-instance",
+            "Show the instance registered as writer of a cluster's domain",
+            domain::which
+        ),
         read!("which-cluster-master", "Show the primary of a cluster", read::which_cluster_primary),
         read!("which-cluster-instances", "List the instances of a cluster", read::which_cluster_instances),
         read!(
@@ -371,15 +397,15 @@ fn instance_meta() -> Vec<Command> {
             "Remove the virtual host name of an instance",
             change::deregister_unresolved
         ),
-        later!("set-heuristic-domain-instance", "Register a cluster's primary as writer of its domain"),
+        change!("set-heuristic-domain-instance", "Register a cluster's primary as writer of its domain", domain::set),
     ]
 }
 
 fn meta() -> Vec<Command> {
     vec![
         change!("snapshot-topologies", "Store the topologies as they are now", node::snapshot_topologies),
-        later!("continuous", "Run the service without HTTP"),
-        later!("active-nodes", "List nodes and commands at work"),
+        early!("continuous", "Run the service without page and API"),
+        read!("active-nodes", "List services and commands at work", node::active_nodes),
         change!("access-token", "Make an access token", node::access_token),
         read!("resolve", "Resolve the name of an instance and connect to it", node::resolve),
         change!("reset-hostname-resolve-cache", "Forget resolved host names", node::reset_resolve_cache),
@@ -387,10 +413,18 @@ fn meta() -> Vec<Command> {
         read!("show-resolve-hosts", "List resolved host names", node::resolved_hosts),
         read!("show-unresolve-hosts", "List virtual host names", read::unresolved_hosts),
         change!("redeploy-internal-db", "Deploy the backend's schema anew", node::redeploy),
-        later!("internal-suggest-promoted-replacement", "Show who would be better than a promoted instance"),
-        later!("custom-command", "Run a command on an agent"),
+        read!(
+            "internal-suggest-promoted-replacement",
+            "Show who would be better than a promoted instance",
+            moves::suggest_replacement
+        ),
+        change!("custom-command", "Run a command on an agent", node::custom_command),
         read!("bulk-instances", "List the keys of all instances", read::bulk_instances),
         read!("bulk-promotion-rules", "List all promotion rules", read::bulk_promotion_rules),
+        read!("sql", "Ask an instance by one statement that only reads", sql::run),
+        early!("doctor", "Tell what will be different here, and what is missing, without changing anything"),
+        early!("completions", "Print what makes a shell complete this program: bash, zsh or fish"),
+        early!("man-page", "Print the manual page"),
     ]
 }
 
@@ -421,18 +455,9 @@ mod tests {
         let names = names();
         let unique: BTreeSet<&str> = names.iter().copied().collect();
         assert_eq!(unique.len(), names.len());
-        let ours = [
-            "cluster-readiness",
-            "create-user",
-            "set-password",
-            "delete-user",
-            "users",
-            "create-token",
-            "tokens",
-            "revoke-token",
-        ];
-        assert_eq!(names.len(), 127 + 1 + ours.len(), "127, help and ours");
-        assert!(ours.iter().all(|name| unique.contains(name)));
+        assert_eq!(names.len(), 127 + 1 + OURS.len(), "127, help and ours");
+        let named = [OURS, PRINT_JSON, TAKE_WORDS, HARMLESS].concat();
+        assert!(named.iter().all(|name| unique.contains(name)));
         assert!(find("relocate").is_some_and(|c| matches!(c.form, Form::Operate(_))));
         assert!(find("nosuch").is_none());
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::environment::Environment;
+use crate::cli::shells::{self, Flag, Takes};
 
 /// A flag: its one-letter name, its long one if it has one, what it means.
 struct Spec {
@@ -80,6 +81,8 @@ pub struct Arguments {
     pub binlog: String,
     /// `-S`.
     pub seconds: String,
+    /// The word that command `completions` takes.
+    pub shell: String,
 }
 
 /// Why the command line was not taken.
@@ -114,6 +117,10 @@ impl Arguments {
         while let Some(word) = words.next() {
             let Some(name) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).filter(|n| !n.is_empty())
             else {
+                if arguments.command == "completions" && arguments.shell.is_empty() {
+                    arguments.shell = word;
+                    continue;
+                }
                 return Err(FlagError::Word(word));
             };
             if matches!(name, "h" | "help") {
@@ -165,6 +172,23 @@ impl Arguments {
         *field = value;
         Ok(())
     }
+}
+
+/// All options as shells and the manual page have them.
+pub fn for_shells() -> Vec<Flag> {
+    let flag = |spec: &Spec| {
+        let mut spellings = vec![format!("-{}", spec.short)];
+        if !spec.long.is_empty() {
+            spellings.push(format!("--{}", spec.long));
+        }
+        let takes = match spec.short {
+            "c" => Takes::Command,
+            "R" => Takes::Word(shells::PROMOTION_RULES),
+            _ => Takes::Text,
+        };
+        Flag { spellings, takes, help: spec.help }
+    };
+    FLAGS.iter().map(flag).collect()
 }
 
 /// The list of options.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{flags, table};
+use crate::cli::shells::Program;
 
 const USAGE: &str = "\
 Usage: orchestrator-client -c COMMAND [options]
@@ -28,6 +29,30 @@ pub fn text() -> String {
         let _infallible = writeln!(text, "  {:<width$}  {}", command.name, command.help);
     }
     text
+}
+
+/// The client, for shells and the manual page.
+pub fn program() -> Program {
+    let commands = table::COMMANDS.iter().copied().flatten().map(|command| (command.name, command.help)).collect();
+    Program {
+        name: "orchestrator-client",
+        about: "commands to a running orchestrator, over HTTP",
+        synopsis: &["orchestrator-client -c COMMAND [OPTIONS]"],
+        words: &[],
+        flags: flags::for_shells(),
+        groups: vec![("", commands)],
+        sections: &[
+            (
+                "ENVIRONMENT",
+                "ORCHESTRATOR_API: address of the service, or several separated by blanks; the leader is asked. \
+                 ORCHESTRATOR_INSTANCE: default of -i. ORCHESTRATOR_AUTH_USER and ORCHESTRATOR_AUTH_PASSWORD: who asks. \
+                 ORCHESTRATOR_AUTH_USER_HEADER: a header to send, Name:value. ORCHESTRATOR_AUTH_TOKEN: a bearer token.",
+            ),
+            ("EXIT STATUS", "0: done. 1: not done; standard error says why."),
+            ("FILES", "/etc/profile.d/orchestrator-client.sh is run first if it exists, and may set those variables."),
+            ("SEE ALSO", "orchestrator(8)"),
+        ],
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use app::InstanceKey;
 use reqwest::Url;
 
 use crate::cli::Ending;
+use crate::cli::help::VERSION;
 use endpoints::{EndpointError, masked};
 use environment::{Environment, ProfileError};
 use flags::{Arguments, FlagError};
@@ -57,6 +58,8 @@ enum Failure {
     NoCommand,
     #[error("unknown command {0:?}; see -c help")]
     UnknownCommand(String),
+    #[error("shell {0:?} is not known: expected is -c completions SHELL, one of bash, zsh, fish")]
+    Shell(String),
     #[error(transparent)]
     Request(#[from] RequestError),
     #[error(transparent)]
@@ -92,8 +95,14 @@ async fn perform(words: Vec<String>, around: Surroundings) -> Result<String, Fai
         "" => return Err(Failure::NoCommand),
         word => table::find(word).ok_or_else(|| Failure::UnknownCommand(word.to_owned()))?,
     };
-    if let Call::Help = command.call {
-        return Ok(help::text());
+    match command.call {
+        Call::Help => return Ok(help::text()),
+        Call::Manual => return Ok(help::program().manual(VERSION)),
+        Call::Completions => {
+            let shell = arguments.shell.as_str();
+            return help::program().completions(shell).ok_or_else(|| Failure::Shell(shell.to_owned()));
+        }
+        _ => {}
     }
     // What is missing is told before anybody is asked.
     check(command, &arguments)?;
@@ -121,7 +130,7 @@ fn address(command: &Command, arguments: &Arguments, base: &str) -> Result<Url, 
     match command.call {
         Call::Path(pattern) | Call::OfRaftLeader(pattern) => Request::of(pattern, arguments)?.address(base),
         Call::Verbatim => request::verbatim(base, &arguments.path),
-        Call::Help | Call::WhichApi => Request::default().address(base),
+        Call::Help | Call::Completions | Call::Manual | Call::WhichApi => Request::default().address(base),
     }
 }
 

@@ -7,6 +7,10 @@ use super::output::{self, Output};
 pub enum Call {
     /// Nobody.
     Help,
+    /// Nobody: what makes a shell complete this program.
+    Completions,
+    /// Nobody: the manual page.
+    Manual,
     /// Nothing but who leads.
     WhichApi,
     /// The path that the user typed.
@@ -71,6 +75,20 @@ pub fn find(word: &str) -> Option<&'static Command> {
 
 const META: &[Command] = &[
     Command { name: "help", help: "Show this list", call: Call::Help, is_change: false, output: Output::Nothing },
+    Command {
+        name: "completions",
+        help: "Print what makes a shell complete this program: bash, zsh or fish",
+        call: Call::Completions,
+        is_change: false,
+        output: Output::Nothing,
+    },
+    Command {
+        name: "man-page",
+        help: "Print the manual page",
+        call: Call::Manual,
+        is_change: false,
+        output: Output::Nothing,
+    },
     Command {
         name: "which-api",
         help: "Show the address of the API that is talked to",

@@ -77,6 +77,42 @@ impl Connections {
         Ok(Self { pools, target: target.into(), timeout: Duration::from_secs(30) })
     }
 
+    /// Opens a file that is there, for reading only.
+    ///
+    /// Where no process has it open (there is no write-ahead log), it is taken as it is, so that no file is made beside it either.
+    pub(super) async fn sqlite_for_reading(path: &std::path::Path) -> StoreResult<Self> {
+        let target = format!("read sqlite file {}", path.display());
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .immutable(!std::path::Path::new(&log).exists())
+            .busy_timeout(BUSY_TIMEOUT);
+        let reader =
+            Self::sqlite_pool(1).connect_with(options).await.map_err(|e| StoreError::from_driver(&target, e))?;
+        let pools = Pools::Sqlite { writer: reader.clone(), reader };
+        Ok(Self { pools, target: target.into(), timeout: Duration::from_secs(30) })
+    }
+
+    /// Connects to a server without choosing or creating a schema; the session cannot write.
+    pub(super) async fn mysql_for_reading(settings: &MySqlSettings) -> StoreResult<Self> {
+        let MySqlSettings { host, port, user, database, .. } = settings;
+        let target = format!("connect to mysql {user}@{host}:{port}/{database}");
+        let pool = MySqlPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(settings.connect_timeout.max(Duration::from_secs(1)))
+            .after_connect(|connection, _| {
+                Box::pin(
+                    async move { sqlx::query("set session transaction read only").execute(connection).await.map(drop) },
+                )
+            })
+            .connect_with(mysql_options(settings))
+            .await
+            .map_err(|e| StoreError::from_driver(&target, e))?;
+        Ok(Self { pools: Pools::MySql(pool), target: target.into(), timeout: settings.read_timeout })
+    }
+
     /// A database that lives as long as its connection.
     pub(super) async fn sqlite_memory() -> StoreResult<Self> {
         let target = "open sqlite in memory".to_owned();

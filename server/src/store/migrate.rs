@@ -222,6 +222,15 @@ async fn is_applied(tx: &mut Tx, number: u32) -> StoreResult<bool> {
     }
 }
 
+/// Every table that a deployed backend has, with its columns.
+pub(super) fn expected_tables(dialect: Dialect) -> Vec<(String, Vec<String>)> {
+    MIGRATIONS
+        .iter()
+        .flat_map(|migration| Script::parse(migration.sql(dialect)).tables)
+        .map(|table| (table.name, table.columns.into_iter().map(|column| column.name).collect()))
+        .collect()
+}
+
 /// Adds the tables, columns and keys that an older database lacks, then runs what else the script has.
 async fn bring_up_to_date(tx: &mut Tx, dialect: Dialect, script: &Script) -> StoreResult<()> {
     let (creating, others): (Vec<_>, Vec<_>) = script.statements.iter().partition(|s| s.starts_with("CREATE TABLE"));

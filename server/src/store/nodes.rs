@@ -118,6 +118,19 @@ impl Store {
         Ok(self.rows(Statement::new(sql)).await?.iter().map(node_of).collect())
     }
 
+    /// All processes, commands included, that beat within the last two seconds, by host name.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn processes(&self) -> StoreResult<Vec<NodeHealthRow>> {
+        let since = self.dialect().seconds_ago(AVAILABLE_SECONDS);
+        let sql = format!(
+            "select hostname, token, extra_info, command, app_version, db_backend, first_seen_active, \
+             last_seen_active from node_health where last_seen_active >= {since} order by hostname, token"
+        );
+        Ok(self.rows(Statement::new(sql)).await?.iter().map(node_of).collect())
+    }
+
     /// The process beat lately: nobody may take its recoveries.
     ///
     /// # Errors

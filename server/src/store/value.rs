@@ -167,6 +167,11 @@ impl Row {
         }
     }
 
+    /// The first column, whatever its name.
+    pub(super) fn first_text(&self) -> String {
+        self.columns.iter().find(|(_, at)| **at == 0).map(|(name, _)| self.text(name)).unwrap_or_default()
+    }
+
     pub(super) fn text(&self, column: &str) -> String {
         match self.cell(column) {
             Some(Value::Text(text)) => text.clone(),

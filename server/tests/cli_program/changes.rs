@@ -176,3 +176,38 @@ async fn an_access_token_is_made_for_its_owner_and_only_its_public_half_is_told(
     let said = desk.line("-c access-token -noop");
     assert_eq!((said.out.as_str(), said.code), ("", 1));
 }
+
+#[tokio::test]
+async fn the_writer_of_a_domain_is_on_record() {
+    let desk = Desk::new().await;
+    let said = desk.line("-c set-heuristic-domain-instance -alias orders");
+    assert_eq!((said.out.as_str(), said.err.as_str(), said.code), ("db1.example:3306\n", "", 0));
+    assert_eq!(desk.line("-c which-heuristic-domain-instance -i db4").out, "db1.example:3306\n");
+    let world = desk.world().await;
+    assert_eq!(world.audit[0], ("set-heuristic-domain-instance".to_owned(), key("db1.example"), actor().name));
+    assert_eq!(
+        desk.store().await.host_attribute("*", "orders.example").await.expect("read").as_deref(),
+        Some("db1.example:3306")
+    );
+}
+
+#[tokio::test]
+async fn a_stored_topology_is_drawn_as_it_was() {
+    let desk = Desk::new().await;
+    assert_eq!(desk.line("-c snapshot-topologies").code, 0);
+    assert_eq!(desk.line("-c forget -i db4.example").code, 0);
+    let then = "\
+db1.example:3306
+- db2.example:3306
+  - db3.example:3306
+  - db4.example:3306
+- db5.example:3306
+";
+    for line in ["topology -alias orders", "topology -i db3", "topology-tabulated -alias db1.example:3306"] {
+        let said = desk.line(&format!("-c {line} -pattern ^[0-9]+$"));
+        assert_eq!((said.out.as_str(), said.err.as_str(), said.code), (then, "", 0), "{line}");
+    }
+    assert!(!desk.line("-c topology -alias orders").out.contains("db4"));
+    let said = desk.line("-c topology -alias orders -pattern ^9$");
+    assert!(said.err.contains("no stored topology") && said.err.contains("the newest of 1 is "), "{}", said.err);
+}

@@ -3,9 +3,11 @@
 
 mod accounts;
 mod changes;
+mod doctor;
 mod process;
 mod reads;
 mod refusals;
 mod secrets;
 mod service;
+mod shells;
 mod support;

@@ -150,3 +150,36 @@ async fn a_reader_that_has_read_enough_is_no_failure() {
     let output = child.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn a_stack_is_told_where_it_is_asked_for() {
+    let desk = Desk::empty();
+    let said = desk.line("-c which-instance -i x");
+    assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+    let said = desk.line("-stack -c which-instance -i x");
+    assert!(said.err.lines().count() > 3 && said.err.contains(" 0: "), "{}", said.err);
+}
+
+#[tokio::test]
+async fn the_service_runs_without_page_and_is_told_of_by_active_nodes() {
+    let desk = Desk::new().await;
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_orchestrator"))
+        .args(["-config", &desk.config().display().to_string(), "-c", "continuous"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let node = regex::Regex::new("^[^:\n]+:[0-9a-f]{64}\n$").expect("a pattern");
+    let mut listed = String::new();
+    for _ in 0..100 {
+        listed = desk.line("-c active-nodes").out;
+        if node.is_match(&listed) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(node.is_match(&listed), "{listed:?}");
+    let told = std::process::Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
+    assert!(told.expect("kill runs").success());
+    assert!(child.wait().expect("it ends").success());
+}

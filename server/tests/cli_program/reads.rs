@@ -105,6 +105,10 @@ const READS: &[(&str, &str)] = &[
         "db1.example:3306\ndb2.example:3306\ndb3.example:3306\ndb4.example:3306\ndb5.example:3306\nus1.example:3306\nus2.example:3306\n",
     ),
     ("bulk-promotion-rules", ""),
+    ("which-heuristic-domain-instance -alias orders", "\n"),
+    ("internal-suggest-promoted-replacement -i db1 -d db5", "db2.example:3306\n"),
+    ("internal-suggest-promoted-replacement -i db3 -d db5", "db5.example:3306\n"),
+    ("active-nodes", ""),
 ];
 
 #[tokio::test]

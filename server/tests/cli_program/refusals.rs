@@ -13,7 +13,6 @@ const BAD: &[(&[&str], &[&str])] = &[
     (&["topology-ta", "-i", "db1"], &["Unknown command: \"topology-ta\"", "topology-tags, topology-tabulated"]),
     (&["match-up", "-i", "db3"], &["command match-up is not built yet in this release"]),
     (&["match-slaves", "-i", "db3"], &["command match-replicas is not built yet in this release"]),
-    (&["continuous"], &["command continuous is not built yet in this release"]),
     // Servers
     (&["which-instance", "-i", "x:y"], &["expected a number from 1 to 65535", "\"y\""]),
     (&["which-instance", "-i", "db1:0"], &["expected a number from 1 to 65535", "\"0\""]),
@@ -36,7 +35,26 @@ const BAD: &[(&[&str], &[&str])] = &[
     (&["clusters", "-json"], &["-json: clusters prints no JSON", "cluster-readiness"]),
     (&["topology-tabulated", "-alias", "nothing"], &["nothing known is called \"nothing\""]),
     (&["topology-tags", "-i", "nobody"], &["nothing known is called \"nobody\""]),
-    (&["topology", "-i", "db1", "-pattern", "1"], &["-pattern", "not built"]),
+    (&["topology", "-i", "db1", "-pattern", "1"], &["no stored topology", "-pattern \"1\"", "none is stored"]),
+    (&["topology-tabulated", "-i", "db1", "-pattern", "("], &["cannot parse -pattern \"(\""]),
+    (&["topology-tags", "-i", "db1", "-pattern", "1"], &["topology-tags takes no -pattern"]),
+    (&["which-heuristic-domain-instance", "-i", "us1"], &["No domain name found for cluster us1.example:3306"]),
+    (&["set-heuristic-domain-instance", "-alias", "nothing"], &["nothing known is called \"nothing\""]),
+    (&["set-heuristic-domain-instance", "-i", "us1"], &["No domain name found for cluster us1.example:3306"]),
+    (&["internal-suggest-promoted-replacement", "-i", "db1"], &["Cannot deduce destination"]),
+    (&["internal-suggest-promoted-replacement", "-i", "nobody", "-d", "db2"], &["Instance not found: nobody:3306"]),
+    (&["custom-command", "-pattern", "x"], &["expected -hostname NAME"]),
+    (&["custom-command", "-hostname", "h", "-pattern", "x"], &["no agent is registered for h"]),
+    (&["sql", "-i", "db1"], &["no statement is given", "SHOW PROCESSLIST"]),
+    (&["sql", "-i", " SHOW PROCESSLIST"], &["no statement is given"]),
+    (&["sql", "-i", "db1", "DELETE FROM app.writes"], &["begins with DELETE", "expected SELECT"]),
+    (&["sql", "-i", "db1", "-statement", "SELECT 1; SELECT 2"], &["expected one statement"]),
+    (&["sql", "-i", "db1", "SELECT", "1"], &["in several words", "\"SELECT\"", "in quotes"]),
+    (&["sql", "-i", "nobody", "SELECT 1"], &["Instance not found: nobody:3306"]),
+    (&["sql", "-i", "db1", "-duration", "soon", "SELECT 1"], &["cannot parse duration", "\"soon\""]),
+    (&["doctor", "-i", "x:y"], &["\"y\""]),
+    (&["completions"], &["expected -c completions SHELL", "bash, zsh, fish"]),
+    (&["completions", "tcsh"], &["\"tcsh\"", "bash, zsh, fish"]),
     (&["which-cluster", "-i", "nobody"], &["nothing known is called \"nobody\""]),
     (&["which-cluster-alias", "-alias", "nothing"], &["nothing known is called \"nothing\""]),
     (&["which-cluster-alias"], &["Unable to determine cluster", "-alias or -i"]),
@@ -188,6 +206,7 @@ async fn bad_input_is_named_and_changes_nothing() {
 
 /// Commands that take nothing, or that nothing bad can be given to.
 const WITHOUT_INPUT: &[&str] = &[
+    "active-nodes",
     "all-instances",
     "clusters",
     "clusters-alias",
@@ -208,6 +227,8 @@ const WITHOUT_INPUT: &[&str] = &[
     "bulk-instances",
     "bulk-promotion-rules",
     "help",
+    "continuous",
+    "man-page",
 ];
 
 #[test]

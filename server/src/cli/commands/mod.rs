@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod change;
+pub mod domain;
 pub mod moves;
 pub mod node;
 pub mod pools;
@@ -9,4 +10,6 @@ pub mod publish;
 pub mod read;
 pub mod readiness;
 pub mod recover;
+pub mod sql;
+pub mod stored;
 pub mod upkeep;

@@ -145,6 +145,15 @@ pub async fn candidate(bench: Bench) -> Outcome {
     }
 }
 
+/// `internal-suggest-promoted-replacement`: whom we would promote for the failed server; the promoted one if nobody else
+pub async fn suggest_replacement(bench: Bench) -> Outcome {
+    let failed = bench.known().await?.key.clone();
+    let promoted = bench.destination(Reach::Contains).await?;
+    let settings = crate::settings::plan(&bench.config).choice;
+    let choice = engine::candidate::readiness(&bench.snapshot(), &failed, &settings);
+    Ok(format!("{}\n", choice.chosen.unwrap_or(promoted)))
+}
+
 /// `master-pos-wait`: waits until the position of the source is executed, as long as it takes
 pub async fn wait_for_position(bench: Bench) -> Outcome {
     let server = bench.target().await?;

@@ -65,3 +65,20 @@ pub async fn reset_resolve_cache(bench: Bench) -> Outcome {
     bench.services.store.delete_resolved_names().await.map_err(Failure::new)?;
     Ok("hostname resolve cache cleared\n".to_owned())
 }
+
+/// `active-nodes`: `host:token` of every other service and command that shows itself, as the help of the original has it
+pub async fn active_nodes(bench: Bench) -> Outcome {
+    let this = bench.services.node.identity();
+    let found = bench.services.store.processes().await.map_err(Failure::new)?;
+    let others = found.into_iter().map(|process| process.node).filter(|node| *node != this);
+    Ok(lines(others.map(|node| format!("{}:{}", node.hostname, node.token))))
+}
+
+/// `custom-command`: there is no agent that could run it
+pub async fn custom_command(bench: Bench) -> Outcome {
+    let host = bench.arguments.hostname.trim();
+    if host.is_empty() {
+        return Err(Failure::new("custom-command needs a host: expected -hostname NAME"));
+    }
+    Err(Failure::new(format!("no agent is registered for {host}: this program works without agents on database hosts")))
+}

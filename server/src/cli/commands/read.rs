@@ -5,6 +5,7 @@ use app::topology::ascii::{TopologyStyle, draw_topology};
 use app::topology::status::description;
 use regex::Regex;
 
+use super::stored;
 use crate::cli::bench::{Bench, Failure, Outcome, key_lines, lines};
 use crate::lookup::{self, Reach, TagExpression};
 use crate::settings;
@@ -57,23 +58,27 @@ pub async fn primaries(bench: Bench) -> Outcome {
 
 /// `topology`
 pub async fn topology(bench: Bench) -> Outcome {
-    draw(&bench, TopologyStyle::Plain)
+    draw_now_or_then(&bench, TopologyStyle::Plain).await
 }
 
 /// `topology-tabulated`
 pub async fn topology_tabulated(bench: Bench) -> Outcome {
-    draw(&bench, TopologyStyle::Tabulated)
+    draw_now_or_then(&bench, TopologyStyle::Tabulated).await
 }
 
 /// `topology-tags`
 pub async fn topology_tags(bench: Bench) -> Outcome {
+    if !bench.arguments.pattern.is_empty() {
+        return Err(Failure::new("topology-tags takes no -pattern: tags are not stored with a topology; see topology"));
+    }
     draw(&bench, TopologyStyle::Tags)
 }
 
+async fn draw_now_or_then(bench: &Bench, style: TopologyStyle) -> Outcome {
+    if bench.arguments.pattern.is_empty() { draw(bench, style) } else { stored::draw(bench).await }
+}
+
 fn draw(bench: &Bench, style: TopologyStyle) -> Outcome {
-    if !bench.arguments.pattern.is_empty() {
-        return Err(Failure::new("-pattern with topology (a stored snapshot) is not built yet in this release"));
-    }
     let name = bench.cluster()?;
     let snapshot = bench.snapshot();
     let thresholds = settings::thresholds(&bench.config);

@@ -67,13 +67,13 @@ section! {
         /// Whenever read_only is set or cleared do the same with super_read_only (failure only logged).
         "UseSuperReadOnly" => use_super_read_only: bool = false, Live, InEffect;
         /// Permit a replica of a lower major version than its source; a warning is logged each time.
-        "LowerReplicaVersionAllowed" => lower_replica_version_allowed: bool = false, Live, Later;
+        "LowerReplicaVersionAllowed" => lower_replica_version_allowed: bool = false, Live, InEffect;
         /// Refuse to place an unfiltered replica under a server that has replication filters.
-        "VerifyReplicationFilters" => verify_replication_filters: bool = false, Live, Later;
+        "VerifyReplicationFilters" => verify_replication_filters: bool = false, Live, InEffect;
         /// Query run on a server to obtain replication credentials: one row with user, password, CA file,
         /// certificate, key (the last ones optional). Needed to set up a demoted primary or co-primary; without
         /// it `mysql.slave_master_info` is read.
-        "ReplicationCredentialsQuery" => replication_credentials_query: String = String::new(), Live, Later;
+        "ReplicationCredentialsQuery" => replication_credentials_query: String = String::new(), Live, InEffect;
     }
 }
 

@@ -9,7 +9,7 @@ section! {
         "Debug" => debug: bool = false, Start, InEffect;
         /// Also send log lines of INFO and above to syslog, tag `orchestrator`. Failure to reach syslog is
         /// ignored.
-        "EnableSyslog" => enable_syslog: bool = false, Start, Later;
+        "EnableSyslog" => enable_syslog: bool = false, Start, InEffect;
         /// TCP address of the page and API, `host:port` or `:port`. Without it and without authentication only
         /// 127.0.0.1:3000 is opened.
         "ListenAddress" => listen_address: String = ":3000".to_owned(), Start, InEffect;
