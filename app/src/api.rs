@@ -10,7 +10,7 @@
 //! | `GET /api/v2/status` | [`NodeStatus`] |
 //! | `GET /api/v2/clusters` | list of [`ClusterSummary`] |
 //! | `GET /api/v2/clusters/{name or alias}` | [`ClusterView`] |
-//! | `GET /api/v2/servers?search=` | list of [`ServerView`] |
+//! | `GET /api/v2/servers?search=&cluster=&tag=&problems=&downtimed=` | list of [`ServerView`] |
 //! | `POST /api/v2/servers` | [`DiscoverRequest`] → 201 [`ServerView`] |
 //! | `GET /api/v2/servers/{key}` | [`ServerView`] |
 //! | `DELETE /api/v2/servers/{key}` | 204 (forget) |
@@ -30,11 +30,43 @@
 //! | `PUT /api/v2/recoveries/{id or uid}/acknowledgement` | [`AcknowledgeRequest`] → 204 |
 //! | `PUT /api/v2/settings/recoveries` | [`RecoveriesSwitch`] → 204 |
 //! | `GET /api/v2/audit?page=&server=` | list of [`AuditRow`], newest first |
+//! | `GET /api/v2/settings/recoveries` | [`RecoverySettings`] |
+//! | `DELETE /api/v2/clusters/{name or alias}` | 204 (forget all its servers) |
+//! | `PUT /api/v2/clusters/{name or alias}/alias` | [`AliasRequest`] → 204 |
+//! | `GET /api/v2/clusters/{name or alias}/topology?style=` | the tree as text |
+//! | `GET /api/v2/clusters/{name or alias}/control-replicas` | list of [`ServerView`] |
+//! | `GET /api/v2/clusters/{name or alias}/pooled-servers?pool=` | [`PooledServers`] |
+//! | `GET /api/v2/servers/{key}/replicas` | list of [`ServerView`] |
+//! | `GET /api/v2/servers/{key}/can-replicate-from/{source}?by_gtid=` | [`CanReplicate`] |
+//! | `GET /api/v2/servers/{key}/errant-logs` | list of binary logs |
+//! | `GET /api/v2/servers/{key}/statements-around?statement=` | list of statements; none is run |
+//! | `POST /api/v2/servers/{key}/connection-check` | [`InstanceKey`] that was connected to |
+//! | `PUT`, `DELETE /api/v2/servers/{key}/tags/{tag}` | [`TagRequest`] → 204 |
+//! | `DELETE /api/v2/tags/{tag}?value=` | list of [`InstanceKey`] that had it |
+//! | `GET /api/v2/maintenance` | list of [`MaintenanceView`] |
+//! | `PUT`, `DELETE /api/v2/servers/{key}/maintenance` | [`MaintenanceRequest`] → 204 |
+//! | `PUT`, `DELETE /api/v2/servers/{key}/virtual-name` | [`VirtualNameRequest`] → 204 |
+//! | `GET /api/v2/promotion-rules` | list of [`PromotionRuleView`] |
+//! | `GET /api/v2/pools?cluster=` | list of [`PoolView`] |
+//! | `PUT`, `DELETE /api/v2/pools/{pool}` | [`PoolRequest`] → 204 |
+//! | `GET /api/v2/findings/changes` | list of [`FindingChange`] |
+//! | `GET /api/v2/detections?alias=&page=` | list of [`DetectionView`], newest first |
+//! | `GET /api/v2/blocked-recoveries?cluster=` | list of [`BlockedRecovery`] |
+//! | `POST /api/v2/acknowledgements` | [`AcknowledgeManyRequest`] → [`Acknowledged`] |
+//! | `GET`, `POST /api/v2/publications` | [`PublishRequest`] → list of [`PublishedPair`] |
+//! | `GET`, `POST /api/v2/topology-snapshots` | list of [`TopologySnapshot`]; one |
+//! | `GET /api/v2/topology-snapshots/{at}?cluster=` | list of [`SnapshotServer`] |
+//! | `GET`, `DELETE /api/v2/host-names` | list of [`HostName`]; 204 |
+//! | `POST /api/v2/configuration/reload` | [`ReloadRequest`] → 204 |
+//! | `PUT`, `DELETE /api/v2/leader` | 204: this node takes, or gives up, the active role |
 //! | `GET /api/v2/events` | server-sent events of [`crate::event::Event`]; resumes after `Last-Event-ID` |
 //! | `GET /api/v2/openapi.json` | this contract |
 
+mod bodies;
+
 use std::collections::BTreeMap;
 
+pub use bodies::*;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -582,6 +614,9 @@ pub struct RecoverRequest {
     /// Transactions whose loss is accepted, as a refused recovery named them in its reason.
     #[serde(default)]
     pub accept_loss_of: Option<String>,
+    /// Run no hooks (`recover` only).
+    #[serde(default)]
+    pub skip_hooks: bool,
 }
 
 /// Body of an acknowledgement.

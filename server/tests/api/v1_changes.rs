@@ -207,7 +207,9 @@ async fn maintenance_keeps_operations_off_and_is_exclusive() {
     begun.message("OK");
     assert_eq!(begun.json()["Details"], db3);
     assert_eq!(edge.get("/api/in-maintenance/db3.example/3306").await.message("OK"), "true");
-    let again = edge.get("/api/begin-maintenance/db3.example/3306/bob/reboot").await.message("ERROR");
+    let again = edge.get("/api/begin-maintenance/db3.example/3306/bob/reboot").await;
+    assert_eq!(again.json()["Details"], 0, "the number of no maintenance");
+    let again = again.message("ERROR");
     assert!(again.contains("db3.example:3306 is in maintenance by ann: upgrade"), "{again}");
     let refused = edge.get("/api/stop-replica/db3.example/3306").await.message("ERROR");
     assert!(refused.contains("maintenance by ann: upgrade"), "{refused}");

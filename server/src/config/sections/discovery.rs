@@ -50,7 +50,7 @@ section! {
         /// Hours after which a server not seen is forgotten; the same span expires aliases and history.
         "UnseenInstanceForgetHours" => unseen_instance_forget_hours: u64 = 240, Live, InEffect;
         /// Hours between automatic topology snapshots; 0 = never.
-        "SnapshotTopologiesIntervalHours" => snapshot_topologies_interval_hours: u64 = 0, Start, Later;
+        "SnapshotTopologiesIntervalHours" => snapshot_topologies_interval_hours: u64 = 0, Start, InEffect;
         /// Seconds to wait for one server when many are stopped together before a recovery.
         "InstanceBulkOperationsWaitTimeoutSeconds" => instance_bulk_operations_wait_timeout_seconds: u64 = 10, Live, InEffect;
         /// Replicas moved at the same time in a bulk relocation; at least 1.
