@@ -117,16 +117,12 @@ impl ServerHands {
             }
         }
         let mut same_moment = None;
-        match action {
-            Action::ChangeSource { to, positioning: Positioning::AsBefore } => {
-                if !self.fill_place_before(&instance, to, &mut statements).await? {
-                    return Ok(());
-                }
-            }
-            Action::ChangeSource { to, positioning } => {
+        if let Action::ChangeSource { to, positioning } = action {
+            if *positioning != Positioning::AsBefore {
                 same_moment = self.fill_places(&instance, to, positioning, &mut statements).await?;
+            } else if !self.fill_place_before(&instance, to, &mut statements).await? {
+                return Ok(());
             }
-            _ => {}
         }
         if statements.iter().any(|s| s.contains(FAILING_GTID)) {
             let failing = self.failing_gtid(&instance, limit).await?;
