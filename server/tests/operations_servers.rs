@@ -354,10 +354,16 @@ async fn a_move_by_position_is_taken_back_by_what_it_taught(#[values("mariadb", 
     assert_eq!(places, [&source_key], "{known:?}");
     run(&service, Operation::MoveEquivalent { server: key(b), below: key(source) }).await;
     assert_eq!(source_of(&service, b), source);
+    let stood = service.server(b).replication.exec.clone();
     writes.write(source);
     writes.arrive(&[a, b]).await;
     assert!(!service.server(b).replication.uses_gtid());
-    let _seen = service.services.discovery.probe_now(&key(b)).await;
+    // A server tells of a position a little after what it has executed can be seen.
+    eventually("it has left the place that is recorded", Duration::from_secs(10), || async {
+        let seen = service.services.discovery.probe_now(&key(b)).await.ok()?;
+        (seen.replication.exec != stood).then_some(())
+    })
+    .await;
     assert_eq!(refused(&service, Operation::MoveEquivalent { server: key(b), below: key(a) }).await, "no-equivalence");
     assert_eq!(source_of(&service, b), source);
 }

@@ -184,7 +184,7 @@ fn through_its_source(
     let title = format!("Move {} by way of {way} to below {}", replica.key, target.key);
     let batch = Batch { operation, title, cluster: replica.cluster_name.clone() };
     let mut list = StepList::new(1, &settings.timeouts);
-    batch.add(&mut list, snapshot, way, replica, &first, 1);
+    add_move(&mut list, snapshot, way, replica, &first, 1);
     let arrived = list.last_id();
     let from = list.len();
     let mut there = Instance::clone(replica);
@@ -272,7 +272,7 @@ pub fn plan_move_up_replicas(
     let (together, alone): (Vec<_>, Vec<_>) = moving.iter().partition(|(_, r)| r.technique == Technique::BesideSource);
     let together: Vec<&Instance> = together.iter().map(|(replica, _)| replica.as_ref()).collect();
     for (replica, relocation) in alone {
-        batch.add(&mut list, snapshot, &to, replica, relocation, 1);
+        add_move(&mut list, snapshot, &to, replica, relocation, 1);
     }
     if !together.is_empty() {
         position::beside_source(&mut list, Some(above), &together, settings.max_concurrent, 1);
@@ -349,6 +349,37 @@ fn sort_out(
     }
 }
 
+/// The steps of one move.
+fn add_move(
+    list: &mut StepList<'_>,
+    snapshot: &Snapshot,
+    below: &InstanceKey,
+    replica: &Arc<Instance>,
+    relocation: &Relocation,
+    phase: u32,
+) {
+    match relocation.technique {
+        Technique::InPlace | Technique::Gtid => {
+            move_replica(list, replica, below, &relocation.positioning, phase, true);
+        }
+        Technique::BelowSibling => {
+            position::below_sibling(list, replica, snapshot.get(below).map(AsRef::as_ref), phase);
+        }
+        Technique::Equivalent => {
+            position::recorded(list, replica, below, &relocation.positioning, phase);
+        }
+        Technique::SameLog | Technique::ThroughItsSource => {
+            if let Some(source) = snapshot.get(below) {
+                position::same_log(list, replica, source, phase);
+            }
+        }
+        Technique::BesideSource => {
+            let above = snapshot.get(&replica.replication.source).map(AsRef::as_ref);
+            position::beside_source(list, above, &[replica], 1, phase);
+        }
+    }
+}
+
 /// Several moves to one place.
 pub(super) struct Batch {
     pub operation: &'static str,
@@ -371,42 +402,10 @@ impl Batch {
         let going = moving.iter().filter(|(_, relocation)| !relocation.already_there);
         for (n, (replica, relocation)) in going.enumerate() {
             let phase = u32::try_from(n / wave).unwrap_or(u32::MAX / MOVE_PHASES - 1) * MOVE_PHASES + 1;
-            self.add(&mut list, snapshot, below, replica, relocation, phase);
+            add_move(&mut list, snapshot, below, replica, relocation, phase);
             warn(replica, &mut warnings);
         }
         self.finish(snapshot, below, list, &moving, warnings, left_out)
-    }
-
-    /// The steps of one move.
-    fn add(
-        &self,
-        list: &mut StepList<'_>,
-        snapshot: &Snapshot,
-        below: &InstanceKey,
-        replica: &Arc<Instance>,
-        relocation: &Relocation,
-        phase: u32,
-    ) {
-        match relocation.technique {
-            Technique::InPlace | Technique::Gtid => {
-                move_replica(list, replica, below, &relocation.positioning, phase, true);
-            }
-            Technique::BelowSibling => {
-                position::below_sibling(list, replica, snapshot.get(below).map(AsRef::as_ref), phase);
-            }
-            Technique::Equivalent => {
-                position::recorded(list, replica, below, &relocation.positioning, phase);
-            }
-            Technique::SameLog | Technique::ThroughItsSource => {
-                if let Some(source) = snapshot.get(below) {
-                    position::same_log(list, replica, source, phase);
-                }
-            }
-            Technique::BesideSource => {
-                let above = snapshot.get(&replica.replication.source).map(AsRef::as_ref);
-                position::beside_source(list, above, &[replica], 1, phase);
-            }
-        }
     }
 
     /// The plan of these steps.

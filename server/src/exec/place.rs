@@ -34,9 +34,21 @@ pub(super) struct Goal<'a> {
     pub exactly: bool,
 }
 
+/// Puts a position where it goes.
+fn fill(replica: &Instance, at: &BinlogCoordinates, statements: &mut [String]) {
+    let words = Dialect::of(replica).words;
+    for statement in statements.iter_mut().filter(|s| s.contains(PLACE)) {
+        *statement = statements::fill_place(statement, words, at);
+    }
+}
+
 /// A replica was repointed.
 #[derive(Debug)]
 pub(super) struct Repointed {
+    /// Its source until then.
+    from: InstanceKey,
+    /// Its source from then on.
+    to: InstanceKey,
     /// Where it had executed its former source's log.
     before: BinlogCoordinates,
     /// The place in the new source's log that it was given; `None` where it found that by GTID.
@@ -68,17 +80,10 @@ impl ServerHands {
     ) -> Result<Option<Equivalence>, HandError> {
         let at = match positioning {
             Positioning::At { peer, place } => Some(self.place_of(peer, *place).await?),
-            Positioning::AsBefore => Some(self.place_before(replica).await?),
             _ => None,
         };
         if let Some(at) = &at {
-            let words = Dialect::of(replica).words;
-            for statement in statements.iter_mut().filter(|s| s.contains(PLACE)) {
-                *statement = statements::fill_place(statement, words, at);
-            }
-        }
-        if *positioning == Positioning::AsBefore {
-            return Ok(None);
+            fill(replica, at, statements);
         }
         if !replica.replication.exec.is_empty() {
             let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,26 +95,43 @@ impl ServerHands {
                 Positioning::Coordinates { at } => Some(at.clone()),
                 _ => at.clone(),
             };
-            before.push(Repointed { before: replica.replication.exec.clone(), given });
+            let channel = &replica.replication;
+            let (from, to) = (channel.source.clone(), to.clone());
+            before.push(Repointed { from, to, before: channel.exec.clone(), given });
         }
         Ok(self.same_moment(replica, to, positioning, at))
     }
 
-    /// Where a replica had executed before it was repointed last; each move is undone once, the last one first. One that has gone on from
-    /// the place it was given stays: from the place before, it would execute the same once more.
-    async fn place_before(&self, replica: &Instance) -> Result<BinlogCoordinates, HandError> {
+    /// Fills in where a replica had been below `to` before it was repointed last. `false` when it has never left there: then nothing is to be
+    /// undone. One that has gone on from the place it was given stays: from the place before it would execute the same once more.
+    pub(super) async fn fill_place_before(
+        &self,
+        replica: &Instance,
+        to: &InstanceKey,
+        statements: &mut [String],
+    ) -> Result<bool, HandError> {
         let key = &replica.key;
-        let remembered = self.places.lock().unwrap_or_else(PoisonError::into_inner).get_mut(key).and_then(Vec::pop);
-        let unknown = || format!("it is not known where {key} has been before it was repointed");
-        let Repointed { before, given } = remembered.ok_or_else(|| HandError::Condition { what: unknown() })?;
+        let last = {
+            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            places.get_mut(key).and_then(|all| all.pop_if(|last| last.from == *to))
+        };
         let stands = self.refresh(key).await?.replication;
-        match given {
+        let in_place = last.as_ref().is_some_and(|last| last.to == last.from);
+        if stands.source == *to && !in_place {
+            return Ok(false);
+        }
+        let unknown = || format!("it is not known where {key} has been before it was repointed");
+        let last = last.ok_or_else(|| HandError::Condition { what: unknown() })?;
+        match last.given {
+            // The same source: where it stands now is the place.
+            _ if in_place => fill(replica, &stands.exec, statements),
             Some(given) if stands.exec != given => {
                 let what = format!("{key} has gone on from {given} to {} below {}", stands.exec, stands.source);
-                Err(HandError::Condition { what })
+                return Err(HandError::Condition { what });
             }
-            _ => Ok(before),
+            _ => fill(replica, &last.before, statements),
         }
+        Ok(true)
     }
 
     /// What a move by file and position tells (`spec/refactoring.md` 5 step 7). Coordinates that were merely kept are the same moment

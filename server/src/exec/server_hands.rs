@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use app::InstanceKey;
-use app::plan::{Action, Condition};
+use app::plan::{Action, Condition, Positioning};
 use app::topology::{Equivalence, Instance};
 use engine::interpret::Record;
 use engine::statements::{self, CREDENTIALS, Credentials, Dialect, FAILING_GTID};
@@ -118,7 +118,11 @@ impl ServerHands {
         }
         let mut same_moment = None;
         if let Action::ChangeSource { to, positioning } = action {
-            same_moment = self.fill_places(&instance, to, positioning, &mut statements).await?;
+            if *positioning != Positioning::AsBefore {
+                same_moment = self.fill_places(&instance, to, positioning, &mut statements).await?;
+            } else if !self.fill_place_before(&instance, to, &mut statements).await? {
+                return Ok(());
+            }
         }
         if statements.iter().any(|s| s.contains(FAILING_GTID)) {
             let failing = self.failing_gtid(&instance, limit).await?;
