@@ -9,6 +9,7 @@ pub mod errant;
 pub mod interpret;
 pub mod plan;
 pub mod policy;
+pub mod pseudo_gtid;
 pub mod publication;
 pub mod readiness;
 pub mod recovery;
