@@ -97,7 +97,7 @@ impl By {
         let by_gtid = match relocation.technique {
             Technique::Gtid => true,
             Technique::InPlace => relocation.positioning != Positioning::Unchanged,
-            Technique::BelowSibling | Technique::BesideSource => false,
+            Technique::PseudoGtid | Technique::BelowSibling | Technique::BesideSource => false,
         };
         if self == Self::Any || by_gtid {
             return Ok(());
@@ -189,7 +189,8 @@ pub fn plan_move_up_replicas(
     }
     let to = above.replication.source.clone();
     let replicas = matching_replicas(snapshot, server, None, pattern)?;
-    if replicas.iter().any(|r| r.replication.uses_gtid()) || replicas.is_empty() {
+    let by_itself = |r: &&Arc<Instance>| r.replication.uses_gtid() || (r.uses_pseudo_gtid && above.uses_pseudo_gtid);
+    if replicas.iter().any(by_itself) || replicas.is_empty() {
         return relocate_all(snapshot, "move-up-replicas", server, &to, &replicas, settings);
     }
     let (moving, warnings) = sort_out(&replicas, |replica| can_relocate(snapshot, &replica.key, &to, &settings.rules))?;
@@ -215,7 +216,12 @@ pub(super) fn matching_replicas<'a>(
     Ok(direct.filter(|r| regex.is_match(&r.key.to_string())).collect())
 }
 
-/// Moves several replicas of one server, by GTID: by file and position servers are moved one at a time.
+/// Operations that move by GTID or not at all.
+fn gtid_only(operation: &str) -> bool {
+    matches!(operation, "move-replicas-gtid" | "regroup-replicas-gtid")
+}
+
+/// Moves several replicas of one server, by GTID or pseudo-GTID: by file and position servers are moved one at a time.
 pub(super) fn relocate_all(
     snapshot: &Snapshot,
     operation: &'static str,
@@ -230,7 +236,12 @@ pub(super) fn relocate_all(
     }
     let (moving, warnings) = sort_out(replicas, |replica| {
         let relocation = can_relocate(snapshot, &replica.key, below, &settings.rules)?;
-        if relocation.technique != Technique::InPlace {
+        let by_itself = match relocation.technique {
+            Technique::InPlace => true,
+            Technique::PseudoGtid => !gtid_only(operation),
+            Technique::Gtid | Technique::BelowSibling | Technique::BesideSource => false,
+        };
+        if !by_itself {
             By::Gtid.admits(&replica.key, &relocation)?;
         }
         Ok(relocation)
@@ -250,7 +261,7 @@ type SortedOut = (Vec<(Arc<Instance>, Relocation)>, Vec<String>);
 ///
 /// # Errors
 /// The refusal of the first, when nobody may.
-fn sort_out(
+pub(super) fn sort_out(
     replicas: &[&Arc<Instance>],
     judge: impl Fn(&Instance) -> Result<Relocation, Refusal>,
 ) -> Result<SortedOut, Refusal> {
@@ -293,7 +304,7 @@ impl Batch {
         for (n, (replica, relocation)) in going.enumerate() {
             let phase = u32::try_from(n / wave).unwrap_or(u32::MAX / MOVE_PHASES - 1) * MOVE_PHASES + 1;
             match relocation.technique {
-                Technique::InPlace | Technique::Gtid => {
+                Technique::InPlace | Technique::Gtid | Technique::PseudoGtid => {
                     move_replica(&mut list, replica, below, &relocation.positioning, phase, true);
                 }
                 Technique::BelowSibling => {
