@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 
 use super::bench::{Bench, Outcome};
-use super::commands::{change, moves, node, pools, publish, read, readiness, recover, upkeep};
+use super::commands::{change, matching, moves, node, pools, publish, read, readiness, recover, upkeep};
 
 /// What runs a command.
 pub type Runner = fn(Bench) -> BoxFuture<'static, Outcome>;
@@ -158,12 +158,20 @@ fn gtid_relocation() -> Vec<Command> {
 
 fn pseudo_gtid_relocation() -> Vec<Command> {
     vec![
-        later!("match", "Move a replica below another instance by pseudo-GTID"),
-        later!("match-up", "Move a replica one level up by pseudo-GTID"),
-        later!("rematch", "Attach a replica to its own source anew by pseudo-GTID"),
-        later!("match-replicas", "Move the replicas of an instance below another one by pseudo-GTID"),
-        later!("match-up-replicas", "Move the replicas of an instance one level up by pseudo-GTID"),
-        later!("regroup-replicas-pgtid", "Regroup the replicas of an instance by pseudo-GTID"),
+        operate!("match", "Move a replica below another instance by pseudo-GTID", matching::below),
+        operate!("match-up", "Move a replica one level up by pseudo-GTID", matching::up),
+        operate!("rematch", "Attach a replica to its own source anew by pseudo-GTID", matching::again),
+        operate!(
+            "match-replicas",
+            "Move the replicas of an instance below another one by pseudo-GTID",
+            matching::replicas
+        ),
+        operate!(
+            "match-up-replicas",
+            "Move the replicas of an instance one level up by pseudo-GTID",
+            matching::up_replicas
+        ),
+        operate!("regroup-replicas-pgtid", "Regroup the replicas of an instance by pseudo-GTID", matching::regroup),
     ]
 }
 
@@ -241,12 +249,16 @@ fn binary_logs() -> Vec<Command> {
     vec![
         operate!("flush-binary-logs", "Flush binary logs", upkeep::flush_binary_logs),
         operate!("purge-binary-logs", "Purge binary logs", upkeep::purge_binary_logs),
-        later!("last-pseudo-gtid", "Find the last pseudo-GTID entry"),
+        read!("last-pseudo-gtid", "Find the last pseudo-GTID entry", matching::last),
         read!("locate-gtid-errant", "Find the binary logs that hold errant transactions", upkeep::locate_errant),
         later!("last-executed-relay-entry", "Find the last executed relay log event"),
         later!("correlate-relaylog-pos", "Find an event in a sibling's relay log"),
-        later!("find-binlog-entry", "Find an entry in the binary logs"),
-        later!("correlate-binlog-pos", "Find the matching position in another instance's binary logs"),
+        read!("find-binlog-entry", "Find an entry in the binary logs", matching::find),
+        read!(
+            "correlate-binlog-pos",
+            "Find the matching position in another instance's binary logs",
+            matching::correlate
+        ),
     ]
 }
 

@@ -7,12 +7,14 @@
 
 mod hands;
 mod locks;
+mod matching;
 mod place;
 mod run;
 mod server_hands;
 
 pub use hands::{HandError, Hands};
 pub use locks::{Guard, Held, Holder, Locks, Purpose};
+pub use matching::SearchError;
 pub use run::{Exec, Observer, StepResult, Undone};
 pub use server_hands::ServerHands;
 

@@ -49,7 +49,7 @@ impl ServerHands {
     pub(super) async fn fill_places(
         &self,
         replica: &Instance,
-        positioning: &Positioning,
+        (to, positioning): (&InstanceKey, &Positioning),
         statements: &mut [String],
     ) -> Result<(), HandError> {
         let at = match positioning {
@@ -60,6 +60,7 @@ impl ServerHands {
                 let unknown = || format!("it is not known where {} has been before it was repointed", replica.key);
                 Some(remembered.ok_or_else(|| HandError::Condition { what: unknown() })?)
             }
+            Positioning::Matched => Some(self.matched_place(replica, to).await?),
             _ => None,
         };
         if let Some(at) = at {

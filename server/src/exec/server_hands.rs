@@ -13,6 +13,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::hands::{HandError, Hands};
+use super::matching::Matched;
 use super::place::Goal;
 use crate::config::LiveConfig;
 use crate::discovery::Discovery;
@@ -29,12 +30,14 @@ const PEER_PAUSE: Duration = Duration::from_millis(20);
 pub struct ServerHands {
     pub(super) control: Arc<dyn Control>,
     discovery: Arc<Discovery>,
-    fleet: Arc<Fleet>,
-    config: Arc<LiveConfig>,
+    pub(super) fleet: Arc<Fleet>,
+    pub(super) config: Arc<LiveConfig>,
     /// What a server logged in with before its replication was reset; in memory only.
     remembered: Mutex<BTreeMap<InstanceKey, Credentials>>,
     /// Where a replica without GTID had executed when it was repointed last.
     pub(super) places: Mutex<BTreeMap<InstanceKey, BinlogCoordinates>>,
+    /// Places found by pseudo-GTID, by the replica that they are for.
+    pub(super) matched: Mutex<BTreeMap<InstanceKey, Matched>>,
 }
 
 impl ServerHands {
@@ -45,7 +48,15 @@ impl ServerHands {
         fleet: Arc<Fleet>,
         config: Arc<LiveConfig>,
     ) -> Self {
-        Self { control, discovery, fleet, config, remembered: Mutex::default(), places: Mutex::default() }
+        Self {
+            control,
+            discovery,
+            fleet,
+            config,
+            remembered: Mutex::default(),
+            places: Mutex::default(),
+            matched: Mutex::default(),
+        }
     }
 
     async fn carry_out(
@@ -62,6 +73,7 @@ impl ServerHands {
                 Ok(())
             }
             Action::WaitForGtid { set } => self.wait_for(key, set, limit).await,
+            Action::FindPlace { peer } => self.find_place(key, peer, limit).await,
             Action::WaitForPeer { peer } => self.wait_for_peer(key, peer, limit).await,
             Action::KillSessions => {
                 self.control.kill_sessions(key, &[], limit).await?;
@@ -113,8 +125,8 @@ impl ServerHands {
                 *statement = statements::fill_credentials(statement, words, &credentials);
             }
         }
-        if let Action::ChangeSource { positioning, .. } = action {
-            self.fill_places(&instance, positioning, &mut statements).await?;
+        if let Action::ChangeSource { to, positioning } = action {
+            self.fill_places(&instance, (to, positioning), &mut statements).await?;
         }
         if statements.iter().any(|s| s.contains(FAILING_GTID)) {
             let failing = self.failing_gtid(&instance, limit).await?;

@@ -183,9 +183,9 @@ async fn an_unknown_path_is_not_a_success() {
         assert_eq!((answer.status, answer.body.as_str()), (StatusCode::NOT_FOUND, "404 page not found\n"), "{path}");
         assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8");
     }
-    let answer = edge.get("/api/match-up/db3.example/3306").await;
+    let answer = edge.get("/api/agent-mysql-stop/db3.example").await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
-    assert!(answer.message("ERROR").contains("match-up/db3.example/3306 is not built yet"), "{}", answer.body);
+    assert!(answer.message("ERROR").contains("agent-mysql-stop/db3.example is not built yet"), "{}", answer.body);
 }
 
 #[tokio::test]

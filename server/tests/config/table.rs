@@ -29,6 +29,7 @@ const OWN: &[&str] = &[
     "RecoveryStormClusters",
     "TakeoverSessionPolicy",
     "TakeoverSessionWaitSeconds",
+    "PseudoGTIDMatchSeconds",
     "TrustedProxies",
     "Webhooks",
 ];

@@ -8,6 +8,7 @@ mod annotate;
 mod answer;
 mod call;
 mod discover;
+mod matching;
 mod meta;
 mod metrics;
 mod moves;

@@ -147,7 +147,7 @@ pub async fn can_replicate_from_gtid(_: Viewer, call: Call) -> ApiResult<Answer>
 }
 
 /// The servers moved, with a message that has their number in place of `{}`.
-fn several(call: &Call, view: &OperationView, message: &str) -> ApiResult<Answer> {
+pub(super) fn several(call: &Call, view: &OperationView, message: &str) -> ApiResult<Answer> {
     let moved: Vec<_> = view.plan.moves.iter().map(|m| call.fresh(&m.server)).collect::<ApiResult<_>>()?;
     Ok(Answer::ok(message.replacen("{}", &moved.len().to_string(), 1), moved))
 }

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use super::route::{Handler, Params, Route, matches};
 use super::{
-    analysis, annotate, discover, meta, metrics, moves, operate, pools, publish, read, records, recoveries, trees,
+    analysis, annotate, discover, matching, meta, metrics, moves, operate, pools, publish, read, records, recoveries,
+    trees,
 };
 
 /// Routes, found by the first word of the path and the number of its parts.
@@ -173,6 +174,12 @@ fn moves() -> Vec<Route> {
         operate!("move-below-gtid/:host/:port/:belowHost/:belowPort" => moves::gtid),
         operate!("move-slaves-gtid/:host/:port/:belowHost/:belowPort", "move-replicas-gtid/:host/:port/:belowHost/:belowPort" => moves::replicas_gtid),
         operate!("regroup-slaves-gtid/:host/:port", "regroup-replicas-gtid/:host/:port" => moves::regroup_gtid),
+        operate!("match/:host/:port/:belowHost/:belowPort", "match-below/:host/:port/:belowHost/:belowPort" => matching::below),
+        operate!("match-up/:host/:port" => matching::up),
+        operate!("match-slaves/:host/:port/:belowHost/:belowPort", "match-replicas/:host/:port/:belowHost/:belowPort" => matching::replicas),
+        operate!("match-up-slaves/:host/:port", "match-up-replicas/:host/:port" => matching::up_replicas),
+        operate!("regroup-slaves-pgtid/:host/:port", "regroup-replicas-pgtid/:host/:port" => matching::regroup),
+        guarded!("last-pseudo-gtid/:host/:port" => matching::last),
         guarded!("make-master/:host/:port" => moves::make_source),
         operate!("make-local-master/:host/:port" => moves::make_local_source),
         view!("can-replicate-from-gtid/:host/:port/:belowHost/:belowPort" => moves::can_replicate_from_gtid),
@@ -304,16 +311,6 @@ fn not_built() -> Vec<Route> {
         "master-equivalent/:host/:port/:logFile/:logPos",
         "regroup-slaves-bls/:host/:port",
         "regroup-replicas-bls/:host/:port",
-        "match/:host/:port/:belowHost/:belowPort",
-        "match-below/:host/:port/:belowHost/:belowPort",
-        "match-up/:host/:port",
-        "match-slaves/:host/:port/:belowHost/:belowPort",
-        "match-replicas/:host/:port/:belowHost/:belowPort",
-        "match-up-slaves/:host/:port",
-        "match-up-replicas/:host/:port",
-        "regroup-slaves-pgtid/:host/:port",
-        "regroup-replicas-pgtid/:host/:port",
-        "last-pseudo-gtid/:host/:port",
         "snapshot-topologies",
         "grab-election",
         "reelect",

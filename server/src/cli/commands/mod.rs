@@ -1,6 +1,7 @@
 //! The commands, by what they do.
 
 pub mod change;
+pub mod matching;
 pub mod moves;
 pub mod node;
 pub mod pools;
