@@ -120,7 +120,8 @@ fn replicas_without_gtid_go_elsewhere_by_pseudo_gtid() {
         let mut server = leaf(n, 5);
         server.replication.auto_position = false;
         server.uses_pseudo_gtid = true;
-        server.replication.exec = app::BinlogCoordinates::binary("binlog.000007", 4);
+        server.replication.read = app::BinlogCoordinates::binary("binlog.000007", 4);
+        server.replication.exec = server.replication.read.clone();
         server
     };
     let above = Instance { uses_pseudo_gtid: true, ..primary() };
