@@ -147,6 +147,9 @@ pub fn tree_without_gtid(flavor: &'static str, replicas: usize) -> Sandbox {
         _ => &[],
     };
     let sandbox = Sandbox::start_with(flavor, replicas + 1, options);
+    for port in &sandbox.ports {
+        sandbox.sql(*port, "SET sql_log_bin = 0; GRANT DROP ON `_pseudo_gtid_`.* TO 'orchestrator'@'%'");
+    }
     let (source, rest) = sandbox.ports.split_first().expect("at least one");
     for replica in rest {
         replicate_by_position(&sandbox, *source, *replica);
