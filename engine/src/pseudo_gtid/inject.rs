@@ -54,6 +54,37 @@ mod tests {
         assert!(statement(-5, u64::MAX, u64::MAX).ends_with("`_asc:00000000:ffffffff:ffffffffffffffff`"));
     }
 
+    #[test]
+    fn one_writeable_primary_of_each_cluster_gets_entries() {
+        let seen = chrono::DateTime::from_timestamp(1_800_000_000, 0);
+        let server = |name: &str, cluster: &str| {
+            let mut server = Instance { log_bin: true, ..Instance::unseen(app::InstanceKey::new(name, 3306)) };
+            cluster.clone_into(&mut server.cluster_name);
+            (server.check.last_checked, server.check.last_seen) = (seen, seen);
+            server
+        };
+        let mut co_source = Instance { is_co_source: true, ..server("b2", "b") };
+        co_source.replication.source = app::InstanceKey::new("b1", 3306);
+        let mut below_a_stranger = server("c", "c");
+        below_a_stranger.replication.source = app::InstanceKey::new("stranger", 3306);
+        below_a_stranger.replication.auto_position = true;
+        let mut silent = server("d", "d");
+        silent.check.last_seen = None;
+        let servers = [
+            server("a", "a"),
+            Instance { read_only: true, ..server("b1", "b") },
+            co_source,
+            below_a_stranger,
+            silent,
+            Instance { log_bin: false, ..server("e", "e") },
+            server("f2", "f"),
+            server("f1", "f"),
+        ];
+        let snapshot = Snapshot::new(servers, app::topology::Annotations::default(), seen.expect("in range"));
+        let names: Vec<String> = targets(&snapshot).iter().map(|i| i.key.hostname.clone()).collect();
+        assert_eq!(names, ["a", "b2", "f1"]);
+    }
+
     #[rstest]
     #[case("GRANT ALL PRIVILEGES ON *.* TO `o`@`%`", true)]
     #[case("GRANT SELECT, DROP ON *.* TO `o`@`%`", true)]
