@@ -297,10 +297,23 @@ impl FindEntry {
                         return Ok(None);
                     }
                 }
-                _ => self.look_at(&event)?,
+                _ => {
+                    self.look_at(&event)?;
+                    if self.found.is_some() && self.is_beyond(&event) {
+                        self.scan.ended = true;
+                        break;
+                    }
+                }
             }
         }
         if self.scan.ended { self.log_ended() } else { Ok(None) }
+    }
+
+    /// Entries grow, and this is a greater one: the wanted one does not come again.
+    fn is_beyond(&self, event: &Event) -> bool {
+        let is_entry = self.settings.pattern.matches(&event.info) && !is_comment_of_rows(event);
+        let text = if is_entry { normal_text("Query", &event.info) } else { return false };
+        self.settings.grows(&self.wanted) && self.settings.grows(&text) && *text > *self.wanted
     }
 
     fn look_at(&mut self, event: &Event) -> Result<(), MatchError> {

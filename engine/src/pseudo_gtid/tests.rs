@@ -221,6 +221,24 @@ fn among_many_logs_few_are_read() {
 }
 
 #[test]
+fn a_long_log_is_not_read_to_its_end_for_an_entry_that_cannot_come_again() {
+    let (mut replica, mut source) = (Server::new("own", 30, 1), Server::new("bin", 41, 1));
+    for n in 1..=500 {
+        source.entry(n);
+        source.transaction(n);
+        if n <= 3 {
+            replica.entry(n);
+            replica.transaction(n);
+        }
+    }
+    let (_, asked) = run(whole(&replica), settings(50), &replica, &source).expect("a match");
+    assert!(asked < 10, "{asked} questions");
+    let unordered = Settings { monotonic_hint: String::new(), ..settings(50) };
+    let (_, asked) = run(whole(&replica), unordered, &replica, &source).expect("a match");
+    assert!(asked > 60, "it may come again: {asked} questions");
+}
+
+#[test]
 fn without_the_hint_of_growth_logs_are_read_backwards() {
     let (replica, source) = many_logs(40, 37);
     let settings = Settings { monotonic_hint: String::new(), ..settings(100) };
