@@ -148,11 +148,11 @@ fn several(
     if let Some(above) = replicas.iter().find(|r| is_below(snapshot, target, &r.key)) {
         return Err(Refusal::new("below-itself", format!("{below} is itself below {}, which would move", above.key)));
     }
-    let (moving, warnings) = sort_out(replicas, |replica| can_match(snapshot, &replica.key, below, &settings.rules))?;
+    let (moving, left_out) = sort_out(replicas, |replica| can_match(snapshot, &replica.key, below, &settings.rules))?;
     let title = match moving.len() {
         0 => format!("{of} has no matching replicas: nothing to do"),
         n => format!("Move {n} replicas of {of} to below {below}, by pseudo-GTID"),
     };
     let batch = Batch { operation, title, cluster: source.cluster_name.clone() };
-    Ok(batch.plan(snapshot, below, moving, warnings, settings))
+    Ok(batch.plan(snapshot, below, moving, left_out, settings))
 }

@@ -255,13 +255,13 @@ pub fn push_find_place(list: &mut StepList<'_>, replica: &Instance, to: &Instanc
 }
 
 /// Adds the change of the source itself, with both threads stopped, and what undoes it.
-pub(super) fn repoint(
-    list: &mut StepList<'_>,
+pub(super) fn repoint<'l>(
+    list: &'l mut StepList<'_>,
     replica: &Instance,
     to: &InstanceKey,
     positioning: &Positioning,
     phase: u32,
-) -> u32 {
+) -> &'l mut Step {
     let channel = &replica.replication;
     let action = Action::ChangeSource { to: to.clone(), positioning: positioning.clone() };
     let step = list.push(replica, phase, action, format!("from now on it replicates from {to}"));
@@ -271,7 +271,7 @@ pub(super) fn repoint(
         Condition::ApplierRunning { running: false },
     ];
     step.undo = vec![Action::ChangeSource { to: channel.source.clone(), positioning: back(channel, positioning) }];
-    step.id
+    step
 }
 
 /// How a channel is put back to where it was.

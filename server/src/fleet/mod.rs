@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use app::event::EventBody;
-use app::topology::graph::parent_key;
 use app::topology::{Annotations, Check, Instance, Snapshot};
 use app::{BinlogCoordinates, InstanceKey};
 use chrono::{DateTime, Utc};
@@ -454,8 +453,7 @@ impl Inner {
     /// Works out the errant transactions of one server whose place did not change.
     fn reckon_errant(&mut self, key: &InstanceKey) {
         let Some(instance) = self.instances.get(key) else { return };
-        let source = self.instances.get(parent_key(instance));
-        let errant = attribution::errant(instance, source.map(AsRef::as_ref));
+        let errant = attribution::errant_among(instance, |key| self.instances.get(key).map(AsRef::as_ref));
         if let Some(instance) = self.instances.get_mut(key).filter(|i| i.errant_gtid != errant) {
             Arc::make_mut(instance).errant_gtid = errant;
         }

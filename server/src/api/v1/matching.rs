@@ -4,7 +4,7 @@ use app::api::{Operation, OperationView};
 
 use super::Answer;
 use super::call::Call;
-use super::moves::{regrouped_below, several};
+use super::moves::{moved, regrouped_below, several, troubles};
 use super::operate::run;
 use crate::api::error::{ApiError, ApiResult};
 use crate::auth::Operator;
@@ -32,16 +32,16 @@ pub async fn replicas(operator: Operator, call: Call) -> ApiResult<Answer> {
     let below = call.key_of("belowHost", "belowPort", Reach::ShortName).await?;
     let pattern = call.pattern()?;
     let operation = Operation::MatchReplicas { server: server.clone(), below: below.clone(), pattern };
-    let view = call.services.refactor.run(&operation, operator.actor()).await?;
+    let view = call.services.refactor.run_each(&operation, operator.actor()).await?;
     all_moved(&view)?;
-    Ok(Answer::ok(format!("Matched {} replicas of {server} below {below}", view.plan.moves.len()), below))
+    Ok(Answer::ok(format!("Matched {} replicas of {server} below {below}", moved(&view).len()), below))
 }
 
 /// `match-up-replicas/:host/:port?pattern=`
 pub async fn up_replicas(operator: Operator, call: Call) -> ApiResult<Answer> {
     let server = call.target().await?;
     let operation = Operation::MatchUpReplicas { server: server.clone(), pattern: call.pattern()? };
-    let view = call.services.refactor.run(&operation, operator.actor()).await?;
+    let view = call.services.refactor.run_each(&operation, operator.actor()).await?;
     all_moved(&view)?;
     several(&call, &view, &format!("Matched up {{}} replicas of {server}"))
 }
@@ -50,12 +50,15 @@ pub async fn up_replicas(operator: Operator, call: Call) -> ApiResult<Answer> {
 pub async fn regroup(operator: Operator, call: Call) -> ApiResult<Answer> {
     let server = call.target().await?;
     let operation = Operation::RegroupReplicasPseudoGtid { server: server.clone() };
-    let view = call.services.refactor.run(&operation, operator.actor()).await?;
+    let view = call.services.refactor.run_each(&operation, operator.actor()).await?;
     let best = regrouped_below(&view.plan, || call.snapshot().replicas_of(&server).map(|r| r.key.clone()).next());
     let best = best.ok_or_else(|| ApiError::not_found("Replica of", &server))?;
-    let (lost, moved) = (staying(&view).count(), view.plan.moves.len());
+    let moved = moved(&view).len();
+    let lost = view.outcomes.len() - moved;
     // Those at the same place are matched like the others.
-    Ok(Answer::ok(format!("promoted replica: {best}, lost: {lost}, trivial: 0, pseudo-gtid: {moved}"), best))
+    let message =
+        format!("promoted replica: {best}, lost: {lost}, trivial: 0, pseudo-gtid: {moved}{}", troubles(&view));
+    Ok(Answer::ok(message, best))
 }
 
 /// `last-pseudo-gtid/:host/:port`: the message is the place of the entry.
@@ -65,16 +68,11 @@ pub async fn last(_: Operator, call: Call) -> ApiResult<Answer> {
     Ok(Answer::ok(entry.at.to_string(), entry.text))
 }
 
-fn staying(view: &OperationView) -> impl Iterator<Item = &String> {
-    view.plan.warnings.iter().filter(|w| w.contains("stays where it is"))
-}
-
 fn all_moved(view: &OperationView) -> ApiResult<()> {
-    match staying(view).next() {
-        None => Ok(()),
-        Some(first) => {
-            let (moved, left) = (view.plan.moves.len(), staying(view).count());
-            Err(ApiError::refused_by("partly-moved", format!("{moved} replicas were matched, {left} not: {first}")))
-        }
+    let (moved, all) = (moved(view).len(), view.outcomes.len());
+    if moved == all {
+        return Ok(());
     }
+    let message = format!("{moved} replicas were matched, {} not{}", all - moved, troubles(view));
+    Err(ApiError::refused_by("partly-moved", message))
 }

@@ -1,12 +1,11 @@
 //! Commands of pseudo-GTID (`spec/cli.md` 10.5, 10.8).
 
 use app::BinlogCoordinates;
-use app::api::Operation;
-use app::plan::Plan;
+use app::api::{Operation, OperationView};
 
-use super::change::run;
+use super::change::{run, run_each};
 use super::moves::{arrow, pattern};
-use crate::api::v1::regrouped_below;
+use crate::api::v1::{moved, regrouped_below};
 use crate::cli::bench::{Bench, Failure, Outcome, lines};
 use crate::lookup::Reach;
 
@@ -37,22 +36,23 @@ pub async fn again(bench: Bench) -> Outcome {
 pub async fn replicas(bench: Bench) -> Outcome {
     let server = bench.target().await?;
     let below = bench.destination(Reach::ShortName).await?;
-    moved(&run(&bench, Operation::MatchReplicas { server, below, pattern: pattern(&bench)? }).await?)
+    all_moved(&run_each(&bench, Operation::MatchReplicas { server, below, pattern: pattern(&bench)? }).await?)
 }
 
 /// `match-up-replicas`
 pub async fn up_replicas(bench: Bench) -> Outcome {
     let server = bench.target().await?;
-    moved(&run(&bench, Operation::MatchUpReplicas { server, pattern: pattern(&bench)? }).await?)
+    all_moved(&run_each(&bench, Operation::MatchUpReplicas { server, pattern: pattern(&bench)? }).await?)
 }
 
 /// `regroup-replicas-pgtid`
 pub async fn regroup(bench: Bench) -> Outcome {
     let server = bench.target().await?;
-    let plan = run(&bench, Operation::RegroupReplicasPseudoGtid { server: server.clone() }).await?;
-    let best = regrouped_below(&plan, || bench.snapshot().replicas_of(&server).map(|r| r.key.clone()).next());
+    let view = run_each(&bench, Operation::RegroupReplicasPseudoGtid { server: server.clone() }).await?;
+    let best = regrouped_below(&view.plan, || bench.snapshot().replicas_of(&server).map(|r| r.key.clone()).next());
     let best = best.ok_or_else(|| Failure::new(format!("{server} has no replicas")))?;
-    let (lost, moved) = (staying(&plan).count(), plan.moves.len());
+    let moved = moved(&view).len();
+    let lost = view.outcomes.len() - moved;
     // Those at the same place are matched like the others.
     Ok(format!("{best}\n{best} lost: {lost}, trivial: 0, pseudo-gtid: {moved}\n"))
 }
@@ -88,13 +88,11 @@ pub async fn correlate(bench: Bench) -> Outcome {
     Ok(format!("{found}\n"))
 }
 
-fn staying(plan: &Plan) -> impl Iterator<Item = &String> {
-    plan.warnings.iter().filter(|w| w.contains("stays where it is"))
-}
-
-fn moved(plan: &Plan) -> Outcome {
-    match staying(plan).next() {
-        None => Ok(lines(plan.moves.iter().map(|m| m.server.clone()))),
-        Some(first) => Err(Failure::new(format!("{} replicas were matched, not all: {first}", plan.moves.len()))),
+fn all_moved(view: &OperationView) -> Outcome {
+    let moved = moved(view);
+    if moved.len() < view.outcomes.len() {
+        let others = view.outcomes.len() - moved.len();
+        return Err(Failure::new(format!("{} replicas were matched, {others} not", moved.len())));
     }
+    Ok(lines(moved.into_iter().cloned()))
 }
