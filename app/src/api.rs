@@ -470,6 +470,46 @@ pub enum Operation {
         #[serde(default)]
         gtid_only: bool,
     },
+    /// Move a server below another one by pseudo-GTID.
+    Match {
+        /// The server that moves.
+        server: InstanceKey,
+        /// Its new source.
+        below: InstanceKey,
+    },
+    /// Make a replica a sibling of its source, by pseudo-GTID; the source may be dead.
+    MatchUp {
+        /// The server.
+        server: InstanceKey,
+    },
+    /// Look for the place of a replica in its own source's log anew, by pseudo-GTID.
+    Rematch {
+        /// The server.
+        server: InstanceKey,
+    },
+    /// Move the replicas of a server, by pseudo-GTID.
+    MatchReplicas {
+        /// The server whose replicas move.
+        server: InstanceKey,
+        /// Their new source.
+        below: InstanceKey,
+        /// Only replicas whose `host:port` matches this regular expression; all when empty.
+        #[serde(default)]
+        pattern: String,
+    },
+    /// Make the replicas of a server its siblings, by pseudo-GTID.
+    MatchUpReplicas {
+        /// The server whose replicas move.
+        server: InstanceKey,
+        /// Only replicas whose `host:port` matches this regular expression; all when empty.
+        #[serde(default)]
+        pattern: String,
+    },
+    /// Make the best replica of a server the source of the others, by pseudo-GTID.
+    RegroupReplicasPseudoGtid {
+        /// The server whose replicas are regrouped.
+        server: InstanceKey,
+    },
     /// Switch the source side of semi-sync.
     SetSemiSyncSource {
         /// The server.
@@ -529,6 +569,8 @@ impl Operation {
             | Self::RelocateReplicas { server, below, .. }
             | Self::MoveGtid { server, below }
             | Self::MoveReplicasGtid { server, below, .. }
+            | Self::Match { server, below }
+            | Self::MatchReplicas { server, below, .. }
             | Self::MoveEquivalent { server, below }
             | Self::MoveBelow { server, below } => vec![server, below],
             Self::Repoint { server, below } | Self::RepointReplicas { server, below, .. } => {
@@ -556,6 +598,10 @@ impl Operation {
             | Self::MakeCoSource { server }
             | Self::MakeLocalSource { server }
             | Self::RegroupReplicas { server, .. }
+            | Self::MatchUp { server }
+            | Self::Rematch { server }
+            | Self::MatchUpReplicas { server, .. }
+            | Self::RegroupReplicasPseudoGtid { server }
             | Self::SetSemiSyncSource { server, .. }
             | Self::SetSemiSyncReplica { server, .. }
             | Self::FlushBinaryLogs { server, .. }

@@ -39,6 +39,8 @@ pub enum Positioning {
     },
     /// Where the replica itself had executed when it was repointed last by this process: undoes a move by file and position.
     AsBefore,
+    /// The place in the new source's log that [`Action::FindPlace`] found by pseudo-GTID.
+    Matched,
 }
 
 /// A position in a binary log that can be read of a server.
@@ -96,6 +98,14 @@ pub enum Action {
         /// The server that catches up.
         peer: InstanceKey,
     },
+    /// Find where this server, which stands still, goes on in the binary log of `peer`, by pseudo-GTID. Reads only. A peer that
+    /// replicates and is not far enough yet is waited for.
+    FindPlace {
+        /// The server in whose log it is looked for.
+        peer: InstanceKey,
+    },
+    /// Write a pseudo-GTID entry: a statement that changes nothing and gets into the binary log. The server must be writeable.
+    InjectEntry,
     /// Point the managed channel at another source. Every other replication option is kept (`safety.md` S7).
     ChangeSource {
         /// The new source.

@@ -52,6 +52,8 @@ pub enum Technique {
     InPlace,
     /// By GTID.
     Gtid,
+    /// By pseudo-GTID: both logs are compared from an entry that is in both.
+    PseudoGtid,
     /// By file and position, below a sibling: both stop at the same event.
     BelowSibling,
     /// By file and position, beside its source: it stops where its source stands.
@@ -258,7 +260,8 @@ fn nothing_needed_is_purged(replica: &Instance, source: &Instance) -> Result<(),
 }
 
 /// Whether `server` can be moved below `below`, as far as the snapshot tells; the facts are read again before
-/// anything is done (`spec/refactoring.md` 7.1, 11). By GTID wherever it is used; without it by file and position, below a sibling or
+/// anything is done (`spec/refactoring.md` 7.1, 11). By GTID wherever it is used; without it
+/// at a recorded place, in the log of a binlog server, by pseudo-GTID where both have it, else by file and position, below a sibling or
 /// beside its source. Any other server without GTID is refused by `needs-gtid`.
 ///
 /// # Errors
@@ -269,23 +272,9 @@ pub fn can_relocate(
     below: &InstanceKey,
     settings: &RuleSettings,
 ) -> Result<Relocation, Refusal> {
-    let known = |key: &InstanceKey| {
-        snapshot.get(key).ok_or_else(|| Refusal::new("unknown-server", format!("{key} is not a known server")))
-    };
-    let (replica, source) = (known(server)?, known(below)?);
-    can_be_moved(snapshot, replica, settings)?;
-    let mut allowed = can_replicate_from(replica, source, settings)?;
+    let (replica, source) = (known(snapshot, server)?, known(snapshot, below)?);
+    let mut allowed = can_go_below(snapshot, replica, source, settings)?;
     let already_there = replica.replication.source == source.key;
-    if !already_there && is_below(snapshot, source, &replica.key) {
-        let message = format!("{} is itself below {}", source.key, replica.key);
-        return Err(Refusal::new("below-itself", message));
-    }
-    if replica.is_group_member() && source.group.name == replica.group.name {
-        let message = format!("{} and {} are members of the same group", replica.key, source.key);
-        return Err(Refusal::new("same-group", message));
-    }
-    can_be_reached(source)?;
-    channel_is_free(replica, source)?;
     let (technique, positioning) = match gtid_positioning(replica, source) {
         Err(refusal) if refusal.rule != "needs-gtid" => return Err(refusal),
         Err(_) if already_there => (Technique::InPlace, Positioning::Unchanged),
@@ -302,6 +291,7 @@ pub fn can_relocate(
     allowed.checks.push(match technique {
         Technique::InPlace => format!("{} replicates from {} already", replica.key, source.key),
         Technique::Gtid => format!("{} finds its place on {} by GTID", replica.key, source.key),
+        Technique::PseudoGtid => format!("{} and {} both have pseudo-GTID entries", replica.key, source.key),
         Technique::BelowSibling => format!("{} and {} have the same source", replica.key, source.key),
         Technique::BesideSource => format!("{} is the source of {}'s source", source.key, replica.key),
         Technique::Equivalent => format!("the place of {} in the log of {} is recorded", replica.key, source.key),
@@ -310,6 +300,65 @@ pub fn can_relocate(
     });
     warn_of_relocation(replica, source, &mut allowed.warnings);
     Ok(Relocation { technique, positioning, already_there, checks: allowed.checks, warnings: allowed.warnings })
+}
+
+/// Whether `server` can be moved below `below` by pseudo-GTID, wherever both are in the tree (`spec/refactoring.md` 8.1). Whether both
+/// logs have the same entries is found out only when it is done. One that finds its place by GTID is refused: it would lose that.
+///
+/// # Errors
+/// The [`Refusal`] of the first rule that does not hold.
+pub fn can_match(
+    snapshot: &Snapshot,
+    server: &InstanceKey,
+    below: &InstanceKey,
+    settings: &RuleSettings,
+) -> Result<Relocation, Refusal> {
+    let (replica, source) = (known(snapshot, server)?, known(snapshot, below)?);
+    let mut allowed = can_go_below(snapshot, replica, source, settings)?;
+    if replica.replication.uses_gtid() {
+        let message = format!("{} replicates by GTID and finds its place by that", replica.key);
+        return Err(Refusal::new("uses-gtid", message));
+    }
+    if source.is_binlog_server() || replica.is_binlog_server() {
+        let message = format!("{} and {} are not both servers with a log of their own", replica.key, source.key);
+        return Err(Refusal::new("binlog-server", message));
+    }
+    one_channel(replica)?;
+    warn_of_relocation(replica, source, &mut allowed.warnings);
+    Ok(Relocation {
+        technique: Technique::PseudoGtid,
+        positioning: Positioning::Matched,
+        already_there: false,
+        checks: allowed.checks,
+        warnings: allowed.warnings,
+    })
+}
+
+fn known<'a>(snapshot: &'a Snapshot, key: &InstanceKey) -> Result<&'a Instance, Refusal> {
+    let found = snapshot.get(key).map(AsRef::as_ref);
+    found.ok_or_else(|| Refusal::new("unknown-server", format!("{key} is not a known server")))
+}
+
+/// What every move below another server asks for, however the place is found.
+fn can_go_below(
+    snapshot: &Snapshot,
+    replica: &Instance,
+    source: &Instance,
+    settings: &RuleSettings,
+) -> Result<Allowed, Refusal> {
+    can_be_moved(snapshot, replica, settings)?;
+    let allowed = can_replicate_from(replica, source, settings)?;
+    if replica.replication.source != source.key && is_below(snapshot, source, &replica.key) {
+        let message = format!("{} is itself below {}", source.key, replica.key);
+        return Err(Refusal::new("below-itself", message));
+    }
+    if replica.is_group_member() && source.group.name == replica.group.name {
+        let message = format!("{} and {} are members of the same group", replica.key, source.key);
+        return Err(Refusal::new("same-group", message));
+    }
+    can_be_reached(source)?;
+    channel_is_free(replica, source)?;
+    Ok(allowed)
 }
 
 /// The ways that need no GTID, because both logs can be brought to the same event by stopping servers (`spec/refactoring.md` 6.1, 6.3):

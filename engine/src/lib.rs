@@ -11,6 +11,7 @@ pub mod inquiry;
 pub mod interpret;
 pub mod plan;
 pub mod policy;
+pub mod pseudo_gtid;
 pub mod publication;
 pub mod readiness;
 pub mod recovery;

@@ -172,7 +172,6 @@ fn each_kind_of_source_has_its_own_filter() {
 
 #[rstest]
 #[case::nobody_may(&["s has=10", "a < s has=10 must_not"], Verdict::Refused, "no-candidate")]
-#[case::no_gtid(&["s has=10", "a < s position"], Verdict::Refused, "needs-position-matching")]
 #[case::no_replicas(&["s has=10"], Verdict::Unsupported, "not-actionable")]
 #[case::no_replica_reachable(&["s has=10", "a < s has=10 down"], Verdict::Unsupported, "not-actionable")]
 #[case::held(&["s has=10 maintenance", "a < s has=10"], Verdict::Unsupported, "maintenance")]
@@ -187,6 +186,12 @@ fn what_no_recovery_can_do_is_said_with_the_rule(
     assert_eq!(forecast.verdict, verdict, "{forecast:?}");
     assert_eq!(stage.rules("s").last().map(String::as_str), Some(rule), "{forecast:?}");
     assert!(!forecast.summary.is_empty());
+}
+
+#[test]
+fn without_gtid_a_source_can_be_replaced_by_who_is_furthest_in_its_log() {
+    let forecast = Stage::of(&["s has=10", "a < s position", "b < s position"]).forecast("s");
+    assert_eq!(forecast.verdict, Verdict::Automatic, "{forecast:?}");
 }
 
 #[rstest]

@@ -28,6 +28,7 @@ pub mod mysql;
 pub mod names;
 pub mod node;
 pub mod pools;
+pub mod pseudo_gtid;
 pub mod readiness;
 pub mod recovery;
 pub mod refactor;

@@ -208,6 +208,7 @@ impl Assembled {
         let publisher = Arc::clone(&services.publisher);
         services.tasks.spawn("key-value stores", move |task| kv::keep_true(Arc::clone(&publisher), task));
         crate::housekeeping::start(&services);
+        crate::pseudo_gtid::start(&services);
         services
     }
 }

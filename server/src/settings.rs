@@ -14,6 +14,7 @@ use engine::interpret::{Filters, NameMethod, Names};
 use engine::plan::PlanSettings;
 use engine::plan::Timeouts;
 use engine::policy::{Budget, Policy};
+use engine::pseudo_gtid::{self, Pattern, PatternError};
 use engine::recovery::RecoverySettings;
 
 use crate::config::{BackendKind, Config, HostnameResolveMethod};
@@ -112,8 +113,27 @@ pub fn plan(config: &Config) -> PlanSettings {
         use_super_read_only: config.discovery.use_super_read_only,
         // Regrouping loses nothing, so it does not matter what a cluster accepts.
         choice: recovery(config, "", "").choice,
-        ..PlanSettings::default()
+        timeouts: Timeouts { match_ms: match_ms(config), ..Timeouts::default() },
+        pseudo_gtid: !config.pseudo_gtid.pattern.is_empty(),
     }
+}
+
+fn match_ms(config: &Config) -> u64 {
+    config.extensions.pseudo_gtid_match_seconds.max(1).saturating_mul(1_000)
+}
+
+/// How entries are told and logs compared.
+///
+/// # Errors
+/// [`PatternError`] when no pattern is configured, or none that can be read.
+pub fn pseudo_gtid(config: &Config) -> Result<pseudo_gtid::Settings, PatternError> {
+    let own = &config.pseudo_gtid;
+    Ok(pseudo_gtid::Settings {
+        pattern: Pattern::new(&own.pattern, own.pattern_is_fixed_substring)?,
+        monotonic_hint: own.monotonic_hint.clone(),
+        chunk: u32::try_from(own.binlog_events_chunk_size.clamp(2, 1_000_000)).unwrap_or(10_000),
+        skip_containing: own.skip_binlog_events_containing.clone(),
+    })
 }
 
 /// Settings of recoveries of a cluster, forced ones and designated servers aside.
@@ -136,6 +156,7 @@ pub fn recovery(config: &Config, cluster: &str, alias: &str) -> RecoverySettings
             accept_loss_of: String::new(),
         },
         timeouts: Timeouts {
+            match_ms: match_ms(config),
             drain_ms: millis(config.discovery.bulk_wait_timeout()),
             catch_up_ms: maintenance_lag.max(1).saturating_mul(1_000),
             session_wait_ms: own.takeover_session_wait_seconds.saturating_mul(1_000).max(MIN_SESSION_WAIT_MS),
@@ -226,7 +247,11 @@ pub fn probe(config: &Config) -> ProbeSettings {
         cluster_alias: classify.detect_cluster_alias_query.clone(),
         cluster_domain: classify.detect_cluster_domain_query.clone(),
         promotion_rule: classify.detect_promotion_rule_query.clone(),
-        pseudo_gtid: String::new(),
+        // With AutoPseudoGTID a recent injection decides; without a pattern nobody could look for an entry.
+        pseudo_gtid: match (config.pseudo_gtid.auto, config.pseudo_gtid.pattern.as_str()) {
+            (true, _) | (_, "") => String::new(),
+            (false, _) => config.pseudo_gtid.detect_query.clone(),
+        },
         credentials_are_queried: !config.discovery.replication_credentials_query.trim().is_empty(),
     };
     let names = Names::new(

@@ -189,6 +189,8 @@ fn bring_about(instance: &mut Instance, action: &Action) {
         | Action::Refresh
         | Action::WaitForGtid { .. }
         | Action::WaitForPeer { .. }
+        | Action::FindPlace { .. }
+        | Action::InjectEntry
         | Action::KillSessions
         | Action::RunHooks { .. }
         | Action::Verify { .. } => {}

@@ -14,7 +14,7 @@ const RANKS: &[&[&str]] = &[
     &["settings", "exec", "testing", "names"],
     &["hooks", "kv"],
     &["refactor", "recovery"],
-    &["services", "housekeeping", "adoption", "registration", "maintenance", "telemetry"],
+    &["services", "housekeeping", "adoption", "registration", "maintenance", "telemetry", "pseudo_gtid"],
     &["lookup", "readiness", "doctor", "auth", "daemon", "api", "cli", "client", "pools"],
 ];
 

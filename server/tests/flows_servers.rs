@@ -11,7 +11,7 @@ use app::recovery::{RecoveryKind, RecoveryState};
 use orchestrator::recovery::{RecoverError, RecoveryRequest};
 use rstest::rstest;
 use serde_json::json;
-use support::service::{Service, acknowledged, actor, key, missing, tree};
+use support::service::{Service, acknowledged, actor, key, missing, replicate_by_position, tree, tree_without_gtid};
 use support::{Sandbox, eventually};
 
 fn is_writeable(sandbox: &Sandbox, port: u16) -> bool {
@@ -68,6 +68,104 @@ async fn when_a_co_source_dies_the_other_one_takes_over(#[values("mariadb", "mys
         (service.server(replica).cluster_name == key(other).to_string()).then_some(())
     })
     .await;
+}
+
+/// Waits until every server is known to have pseudo-GTID entries.
+async fn has_entries(service: &Service, ports: &[u16]) {
+    eventually("entries are injected", Duration::from_secs(20), || async {
+        ports.iter().all(|port| service.server(*port).uses_pseudo_gtid).then_some(())
+    })
+    .await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn without_gtid_a_killed_source_is_replaced_and_replicas_find_their_places(
+    #[values("mariadb", "mysql")] flavor: &'static str,
+) {
+    let sandbox = tree_without_gtid(flavor, 3);
+    let [source, a, b, late] = sandbox.ports[..] else { panic!("four servers") };
+    let acknowledging =
+        ["--source", &source.to_string(), "--replica", &a.to_string(), "--replica", &b.to_string()].map(str::to_owned);
+    sandbox.run("semisync", &acknowledging.iter().map(String::as_str).collect::<Vec<_>>());
+    let service = Service::start_with(json!({"AutoPseudoGTID": true})).await;
+    service.discover(source, 4).await;
+    has_entries(&service, &[source, a, b, late]).await;
+    let file = sandbox.dir().join("acknowledged");
+    let out = file.display().to_string();
+    sandbox.run("load", &["--port", &source.to_string(), "--out", &out, "--interval-ms", "2"]);
+    eventually("the load runs", Duration::from_secs(10), || async { (acknowledged(&file).len() > 50).then_some(()) })
+        .await;
+    // One replica is behind when the source dies, and its receiver is stopped on purpose.
+    let word = if flavor == "mysql" { "REPLICA" } else { "SLAVE" };
+    sandbox.sql(late, &format!("STOP {word} IO_THREAD"));
+    let before = acknowledged(&file).len();
+    eventually("it falls behind", Duration::from_secs(10), || async {
+        (acknowledged(&file).len() > before + 50).then_some(())
+    })
+    .await;
+
+    sandbox.kill(source);
+    let recovery = service.recovered(source).await;
+    assert!(recovery.is_successful(), "{:#?}", recovery.story);
+    sandbox.run("stop-load", &[]);
+    let successor = recovery.successor.clone().expect("a successor").port;
+    assert!([a, b].contains(&successor), "{successor} was behind: {:#?}", recovery.story);
+    assert_eq!(missing(&sandbox, successor, &acknowledged(&file)), [] as [String; 0], "lost writes");
+    assert!(is_writeable(&sandbox, successor));
+    let other = if successor == a { b } else { a };
+    assert!(!is_writeable(&sandbox, other) && !is_writeable(&sandbox, late));
+
+    sandbox.sql(successor, "INSERT INTO app.writes (id, origin) VALUES (1, 0)");
+    for port in [other, late] {
+        assert_eq!(service.server(port).replication.source, key(successor), "{port}: {:#?}", recovery.story);
+    }
+    sandbox.sql(late, &format!("START {word}"));
+    let count = sandbox.sql(successor, "SELECT COUNT(*) FROM app.writes");
+    for port in [other, late] {
+        eventually("the replicas have it all", Duration::from_secs(15), || async {
+            (sandbox.sql(port, "SELECT COUNT(*) FROM app.writes") == count).then_some(())
+        })
+        .await;
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn without_gtid_replicas_of_a_killed_intermediate_source_go_elsewhere_by_pseudo_gtid(
+    #[values("mariadb", "mysql")] flavor: &'static str,
+) {
+    let sandbox = tree_without_gtid(flavor, 4);
+    let [source, dead, a, b, _sibling] = sandbox.ports[..] else { panic!("five servers") };
+    let (stop, reset) =
+        if flavor == "mysql" { ("STOP REPLICA", "RESET REPLICA ALL") } else { ("STOP SLAVE", "RESET SLAVE ALL") };
+    for port in [a, b] {
+        sandbox.sql(port, &format!("{stop}; {reset}"));
+        replicate_by_position(&sandbox, dead, port);
+    }
+    let service = Service::start_with(json!({"AutoPseudoGTID": true})).await;
+    service.discover(source, 5).await;
+    has_entries(&service, &sandbox.ports).await;
+    service.settled().await;
+    let file = sandbox.dir().join("acknowledged");
+    let out = file.display().to_string();
+    sandbox.run("load", &["--port", &source.to_string(), "--out", &out, "--interval-ms", "2"]);
+    eventually("the load runs", Duration::from_secs(10), || async { (acknowledged(&file).len() > 50).then_some(()) })
+        .await;
+
+    sandbox.kill(dead);
+    let recovery = service.recovered(dead).await;
+    assert!(recovery.is_successful(), "{:#?}", recovery.story);
+    assert_eq!(recovery.kind, RecoveryKind::IntermediateSource);
+    sandbox.run("stop-load", &[]);
+    for port in [a, b] {
+        let channel = service.server(port).replication.clone();
+        assert!(channel.source != key(dead) && channel.is_running(), "{port}: {:#?}", recovery.story);
+        eventually("the replicas have it all", Duration::from_secs(15), || async {
+            missing(&sandbox, port, &acknowledged(&file)).is_empty().then_some(())
+        })
+        .await;
+    }
 }
 
 #[rstest]

@@ -11,7 +11,7 @@ use app::plan::StepState;
 use orchestrator::refactor::RefactorError;
 use rstest::rstest;
 use support::binlog_server::BinlogServer;
-use support::service::{Service, actor, key, tree};
+use support::service::{Service, actor, key, tree, tree_without_gtid};
 use support::{Sandbox, eventually};
 
 async fn run(service: &Service, operation: Operation) -> OperationView {
@@ -111,6 +111,90 @@ async fn without_gtid_servers_move_by_standing_still(#[values("mariadb", "mysql"
     assert!(service.server(a).replication.uses_gtid());
     assert_eq!(refused(&service, Operation::EnableGtid { server: key(a) }).await, "gtid-used-already");
     writes.arrive(&[a, b, c]).await;
+}
+
+/// Waits until the service has injected entries and knows that these servers have them.
+async fn has_entries(service: &Service, ports: &[u16]) {
+    eventually("entries are injected", Duration::from_secs(20), || async {
+        ports.iter().all(|port| service.server(*port).uses_pseudo_gtid).then_some(())
+    })
+    .await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn without_gtid_servers_move_by_pseudo_gtid(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let sandbox = tree_without_gtid(flavor, 3);
+    let [source, a, b, c] = sandbox.ports[..] else { panic!("four servers") };
+    let service = Service::start_with(serde_json::json!({ "AutoPseudoGTID": true })).await;
+    service.discover(source, 4).await;
+    let mut writes = Writes::new(&sandbox);
+    writes.write(source);
+    has_entries(&service, &[source, a, b, c]).await;
+    for port in [source, a, b, c] {
+        // Each server cuts its logs where it likes.
+        writes.write(source);
+        sandbox.sql(port, "FLUSH BINARY LOGS");
+    }
+
+    // MariaDB replicas write these otherwise than their source.
+    sandbox.sql(source, "CREATE TABLE app.other (i INT PRIMARY KEY); DROP TABLE app.other");
+    writes.write(source);
+    let matched = run(&service, Operation::Match { server: key(b), below: key(a) }).await;
+    assert!(matched.plan.steps.iter().any(|s| s.reason.contains("same events")), "{:#?}", matched.plan.steps);
+    writes.write(source);
+    // Not its sibling any more: by position alone it could not go there.
+    run(&service, Operation::Relocate { server: key(c), below: key(b) }).await;
+    writes.write(source);
+    assert_eq!((source_of(&service, b), source_of(&service, c)), (a, b));
+    writes.arrive(&[a, b, c]).await;
+    run(&service, Operation::MatchUp { server: key(c) }).await;
+    assert_eq!(source_of(&service, c), a);
+    writes.write(source);
+    run(&service, Operation::MatchReplicas { server: key(a), below: key(source), pattern: String::new() }).await;
+    assert_eq!((source_of(&service, b), source_of(&service, c)), (source, source));
+    writes.write(source);
+    let regrouped = run(&service, Operation::RegroupReplicasPseudoGtid { server: key(source) }).await;
+    let best = regrouped.plan.moves[0].to.port;
+    for port in [a, b, c] {
+        assert_eq!(source_of(&service, port), if port == best { source } else { best });
+    }
+    writes.write(source);
+    run(&service, Operation::Rematch { server: key(best) }).await;
+    writes.write(source);
+    for port in [a, b, c] {
+        assert!(service.server(port).replication.is_running(), "{port}");
+        assert!(!service.server(port).replication.uses_gtid(), "{port}");
+    }
+    writes.arrive(&[a, b, c]).await;
+
+    let refactor = &service.services.refactor;
+    let last = refactor.last_pseudo_gtid(&key(best), true).await.expect("an entry");
+    assert!(last.text.starts_with("drop view if exists `_pseudo_gtid_`.`_asc:"), "{last:?}");
+    let there = refactor.find_binlog_entry(&key(source), &last.text).await.expect("it came from there");
+    assert!(there.position > 4, "{there}");
+    let place = refactor.correlate_binlog(&key(best), &key(source), None).await.expect("a place");
+    assert!(place > there, "{place} is behind {there}");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_went_its_own_way_is_not_matched(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let sandbox = tree_without_gtid(flavor, 2);
+    let [source, a, b] = sandbox.ports[..] else { panic!("three servers") };
+    let service = Service::start_with(serde_json::json!({ "AutoPseudoGTID": true })).await;
+    service.discover(source, 3).await;
+    has_entries(&service, &[source, a, b]).await;
+    // Stopped, so that no entry comes behind what is written here.
+    let (stop, unlock) =
+        if flavor == "mysql" { ("STOP REPLICA", "SET GLOBAL super_read_only = 0; ") } else { ("STOP SLAVE", "") };
+    sandbox.sql(b, &format!("{stop}; {unlock}CREATE TABLE app.own_affair (i INT PRIMARY KEY)"));
+    let wanted = Operation::Match { server: key(b), below: key(a) };
+    let error = service.services.refactor.run(&wanted, &actor()).await.expect_err("the logs differ").to_string();
+    assert!(error.contains("own_affair") && error.contains("equal events"), "{error}");
+    let server = service.server(b);
+    assert_eq!(server.replication.source, key(source), "it keeps its place");
+    assert!(server.replication.threads_stopped(), "it was found stopped");
 }
 
 #[rstest]

@@ -179,6 +179,11 @@ async fn what_operators_said_is_kept(store: &Store) {
     store.register_candidate(&key("db1"), PromotionRule::MustNot, at).await.unwrap();
     store.register_candidate(&key("db2"), PromotionRule::Prefer, at - Duration::hours(2)).await.unwrap();
     assert_eq!(store.expire_candidates(at - Duration::hours(1)).await.unwrap(), 1);
+    for (cluster, injected) in [("db1:3306", at), ("db2:3306", at), ("db1:3306", at - Duration::hours(2))] {
+        store.put_injected(cluster, injected).await.unwrap();
+    }
+    let injected = store.injected_since(at - Duration::hours(1)).await.unwrap();
+    assert_eq!(injected.into_iter().collect::<Vec<_>>(), ["db2:3306"], "what was recorded last counts");
     let said = store.load_annotations().await.unwrap();
     assert_eq!(said.downtime.len(), 2);
     assert_eq!(said.downtime[&key("db1")], downtime("new disk", 20));

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{GtidError, GtidSet, MariadbGtidPos};
+use crate::BinlogCoordinates;
 use crate::topology::{Flavor, Instance};
 
 /// How two positions compare.
@@ -18,13 +19,15 @@ pub enum GtidOrder {
     Diverged,
 }
 
-/// What a server holds, by GTID: a MySQL set or a MariaDB position.
+/// What a server holds: a MySQL set or a MariaDB position; or, without GTID, how far it is in the log of its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GtidPosition {
     /// A MySQL set.
     Mysql(GtidSet),
     /// A MariaDB position.
     Mariadb(MariadbGtidPos),
+    /// Everything up to this place in one server's log. Such places compare only while they are about the same log.
+    Place(BinlogCoordinates),
 }
 
 impl GtidPosition {
@@ -66,6 +69,7 @@ impl GtidPosition {
         match self {
             Self::Mysql(set) => set.is_empty(),
             Self::Mariadb(position) => position.is_empty(),
+            Self::Place(at) => at.is_empty(),
         }
     }
 
@@ -74,6 +78,7 @@ impl GtidPosition {
         match (self, other) {
             (Self::Mysql(a), Self::Mysql(b)) => a.contains_set(b),
             (Self::Mariadb(a), Self::Mariadb(b)) => a.covers(b),
+            (Self::Place(a), Self::Place(b)) => b.is_empty() || a >= b,
             _ => other.is_empty(),
         }
     }
@@ -86,11 +91,13 @@ impl GtidPosition {
         match (self, other) {
             (Self::Mysql(a), Self::Mysql(b)) => Ok(Self::Mysql(a.union(b))),
             (Self::Mariadb(a), Self::Mariadb(b)) => Ok(Self::Mariadb(a.union(b))),
+            (Self::Place(a), Self::Place(b)) => Ok(Self::Place(if self.covers(other) { a } else { b }.clone())),
             _ => Err(GtidError::MixedFlavors),
         }
     }
 
-    /// What this one holds and `other` does not: for MariaDB the entries that are not covered, not the transactions between.
+    /// What this one holds and `other` does not: for MariaDB the entries that are not covered, not the transactions between; of places
+    /// the one that is not covered.
     ///
     /// # Errors
     /// [`GtidError::MixedFlavors`].
@@ -98,6 +105,8 @@ impl GtidPosition {
         match (self, other) {
             (Self::Mysql(a), Self::Mysql(b)) => Ok(Self::Mysql(a.subtract(b))),
             (Self::Mariadb(a), Self::Mariadb(b)) => Ok(Self::Mariadb(a.minus(b))),
+            (Self::Place(_), Self::Place(_)) if other.covers(self) => Ok(Self::Place(BinlogCoordinates::default())),
+            (Self::Place(a), Self::Place(_)) => Ok(Self::Place(a.clone())),
             _ => Err(GtidError::MixedFlavors),
         }
     }
@@ -118,6 +127,8 @@ impl fmt::Display for GtidPosition {
         match self {
             Self::Mysql(set) => set.fmt(f),
             Self::Mariadb(position) => position.fmt(f),
+            Self::Place(at) if at.is_empty() => Ok(()),
+            Self::Place(at) => write!(f, "up to {at}"),
         }
     }
 }
@@ -144,6 +155,17 @@ mod tests {
         assert_eq!(mariadb("0-1-4").compare(&mariadb("0-1-5")), GtidOrder::Behind);
         assert_eq!(mariadb("0-1-4,1-1-1").compare(&mariadb("0-1-5")), GtidOrder::Diverged);
         assert_eq!(mariadb("").compare(&mysql("")), GtidOrder::Equal);
+    }
+
+    #[test]
+    fn places_in_one_log_compare_by_file_and_position() {
+        let place = |file: &str, at| GtidPosition::Place(BinlogCoordinates::binary(file, at));
+        let (early, late) = (place("bin.000009", 900), place("bin.000010", 4));
+        assert_eq!(late.compare(&early), GtidOrder::Ahead);
+        assert_eq!(early.union(&late), Ok(late.clone()));
+        assert_eq!(late.minus(&early).map(|rest| rest.to_string()), Ok("up to bin.000010:4".to_owned()));
+        assert!(early.minus(&late).is_ok_and(|rest| rest.is_empty()));
+        assert!(!late.covers(&mariadb("0-1-1")) && late.union(&mariadb("0-1-1")).is_err());
     }
 
     #[test]

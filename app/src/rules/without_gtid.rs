@@ -1,5 +1,6 @@
 //! The order in which a place in another log is looked for without GTID (`spec/refactoring.md` 11): where it is recorded, where the log is
-//! the same because a binlog server passes it on, and where servers can be stopped at the same event.
+//! the same because a binlog server passes it on, where both logs have the same pseudo-GTID entries, and where servers can be stopped at
+//! the same event.
 
 use super::{RuleSettings, Technique, by_position, one_channel};
 use crate::InstanceKey;
@@ -26,6 +27,9 @@ pub(super) fn technique(
     if replica.is_binlog_server() {
         let message = format!("{} is a binlog server: it can follow only who has the log that it reads", replica.key);
         return Err(Refusal::new("other-log", message));
+    }
+    if replica.uses_pseudo_gtid && source.uses_pseudo_gtid && !source.is_binlog_server() {
+        return Ok(Some((Technique::PseudoGtid, Positioning::Matched)));
     }
     by_position(snapshot, replica, source, settings)
 }

@@ -50,6 +50,24 @@ pub struct Contest<'a> {
     pub drained: bool,
     /// The source serves: whatever a replica lacks, it still gets from there.
     pub source_alive: bool,
+    /// None of the contenders uses GTID, and they are compared by their places in the log of the source.
+    pub by_place: bool,
+}
+
+impl Contest<'_> {
+    /// Where these stand, in the measure by which the contenders are compared.
+    pub(super) fn survey<'a>(&self, servers: impl IntoIterator<Item = &'a Instance>) -> Survey {
+        if self.by_place { Survey::by_place(servers) } else { Survey::of(servers, self.source) }
+    }
+
+    /// What the source is known to have executed, in the measure by which the contenders are compared.
+    pub(super) fn known_of_source(&self) -> Option<GtidPosition> {
+        let source = self.source?;
+        if self.by_place {
+            return (!source.binlog.is_empty()).then(|| GtidPosition::Place(source.binlog.clone()));
+        }
+        GtidPosition::executed_by(source).ok()
+    }
 }
 
 /// What was chosen.
@@ -104,7 +122,7 @@ struct Rank {
 /// Chooses whom to promote. Everybody gets a reason, whether or not somebody is chosen.
 pub fn choose(contest: &Contest<'_>) -> Choice {
     let reachable = contest.contenders.iter().filter(|c| c.out.is_none()).map(|c| c.server);
-    let survey = Survey::of(reachable, contest.source);
+    let survey = contest.survey(reachable);
     let (mut fit, mut rejected) = judge_all(contest, &survey, false);
     let may_lose = contest.settings.loss != LossPolicy::Never || !contest.settings.accept_loss_of.is_empty();
     if fit.is_empty() && contest.drained && may_lose {
@@ -177,6 +195,33 @@ pub fn can_follow(
     Ok(())
 }
 
+/// Whether `replica` could follow `source` if its place were known, without GTID: both stand at the same place in the log of the one
+/// source they had, or pseudo-GTID tells.
+///
+/// # Errors
+/// Why not, for people.
+pub fn can_follow_by_place(replica: &Instance, source: &Instance, settings: &ChoiceSettings) -> Result<(), String> {
+    can_replicate_from(replica, source, &rule_settings(settings)).map_err(|refusal| refusal.message)?;
+    let (own, other) = (&replica.replication, &source.replication);
+    let comparable = own.source == other.source && !own.exec.is_empty() && !other.exec.is_empty();
+    if comparable && own.exec == other.exec {
+        return Ok(());
+    }
+    if comparable && own.exec > other.exec {
+        return Err(format!(
+            "{} has executed up to {}, {} only up to {}",
+            replica.key, own.exec, source.key, other.exec
+        ));
+    }
+    if replica.uses_pseudo_gtid && source.uses_pseudo_gtid {
+        return Ok(());
+    }
+    Err(format!(
+        "{} has executed up to {}, {} up to {}, and without GTID or pseudo-GTID its place in the log of {} is not known",
+        replica.key, own.exec, source.key, other.exec, source.key
+    ))
+}
+
 /// The rules' settings, as far as this room has them.
 pub fn rule_settings(settings: &ChoiceSettings) -> RuleSettings {
     RuleSettings {
@@ -227,8 +272,11 @@ fn judge<'a>(
     let others: Vec<&Instance> =
         contest.contenders.iter().filter(|c| c.out.is_none() && c.server.key != server.key).map(|c| c.server).collect();
     let position = survey.union.as_ref().and_then(|all| all.union(&standing.executed).ok());
-    let cannot_follow =
-        others.iter().filter(|o| can_follow(o, server, position.as_ref(), contest.settings).is_err()).count();
+    let may_follow = |other: &Instance| match contest.by_place {
+        true => can_follow_by_place(other, server, contest.settings),
+        false => can_follow(other, server, position.as_ref(), contest.settings),
+    };
+    let cannot_follow = others.iter().filter(|other| may_follow(other).is_err()).count();
     let rank =
         Rank { lacks, ..rank(contest, contender, standing, catch_up_from.is_some(), cannot_follow, others.len()) };
     Ok(Fit { contender, catch_up_from, lacking, cannot_follow, rank })
@@ -255,8 +303,12 @@ fn veto(contest: &Contest<'_>, contender: &Contender<'_>, standing: &Standing) -
     if let Some(filter) = settings.ignoring(&server.key) {
         return Err(Veto::new("promotion-ignored", format!("it matches {filter:?} of PromotionIgnoreHostnameFilters")));
     }
-    if !server.replication.uses_gtid() {
-        return Err(Veto::new("no-gtid", "it replicates by file and position; recovery is built for GTID"));
+    if !server.replication.uses_gtid() && !contest.by_place {
+        return Err(Veto::new("no-gtid", "it replicates by file and position, and others by GTID"));
+    }
+    if contest.by_place && contest.source.is_some_and(|source| source.key != server.replication.source) {
+        let reason = format!("its place is known in the log of {} only", server.replication.source);
+        return Err(Veto::new("other-source", reason));
     }
     if server.replication.has_filters {
         return Err(Veto::new("replication-filters", "it has replication filters, so it lacks a part of the data"));
@@ -329,6 +381,10 @@ fn way_to_all(
     if contest.drained && !own.is_drained() {
         // Repointing it would throw its relay log away, and its giver may die before it has it again.
         return Err(format!("it has {} received transactions that are not applied", own.pending));
+    }
+    if contest.by_place {
+        let lacking = survey.union.as_ref().map(|all| missing(all, &own.executed)).unwrap_or_default();
+        return Err(format!("it lacks what is {lacking}, and without GTID it does not get that from another replica"));
     }
     let mut why = "nobody reachable holds them all".to_owned();
     for giver in contest.contenders.iter().filter(|c| c.out.is_none() && has_all(&c.server.key)) {

@@ -49,8 +49,8 @@ fn together(contest: &Contest<'_>, a: &str, b: &str) -> String {
 fn risk_of_gone(contest: &Contest<'_>, survey: &Survey) -> Option<(String, String)> {
     let all = survey.union.as_ref()?;
     let unreachable = contest.contenders.iter().filter(|c| c.out.is_some()).map(|c| c.server);
-    let beyond = Survey::of(unreachable.clone(), contest.source).union;
-    let source = contest.source.and_then(|s| GtidPosition::executed_by(s).ok());
+    let beyond = contest.survey(unreachable).union;
+    let source = contest.known_of_source();
     let known = union(source.iter().chain(beyond.iter()));
     if let Some(known) = known.filter(|known| gap(known, all) > 0) {
         let lost = missing(&known, all);
@@ -135,7 +135,7 @@ pub(super) fn acceptance(contest: &Contest<'_>, best: Option<&Fit<'_>>, at_risk:
 /// All that is at risk is among what was named.
 fn names(contest: &Contest<'_>, named: &str, at_risk: &str) -> Result<bool, String> {
     let bare = |text: &str| text.split_whitespace().collect::<String>();
-    if at_risk.starts_with(EVERYTHING_AFTER) || named.starts_with(EVERYTHING_AFTER) {
+    if contest.by_place || at_risk.starts_with(EVERYTHING_AFTER) || named.starts_with(EVERYTHING_AFTER) {
         return Ok(bare(named) == bare(at_risk));
     }
     let Some(flavor) = contest.contenders.first().map(|c| c.server.flavor()) else { return Ok(false) };

@@ -12,9 +12,9 @@ mod tests;
 use app::topology::Snapshot;
 use app::{InstanceKey, topology::Instance};
 
-pub use choice::{Choice, Contender, Contest, can_follow, choose, rule_settings};
+pub use choice::{Choice, Contender, Contest, can_follow, can_follow_by_place, choose, rule_settings};
 pub use settings::{ChoiceSettings, LossPolicy};
-pub use standing::{Standing, Survey, gap, missing, union};
+pub use standing::{Standing, Survey, by_place, gap, missing, union};
 pub use veto::Veto;
 
 /// Who would be promoted if `source` died now, and why not the others. Nothing is frozen, so it is a forecast.
@@ -57,5 +57,6 @@ fn contest<'a>(
         designated: None,
         drained: false,
         source_alive: false,
+        by_place: by_place(snapshot.replicas_of(source).filter(|r| r.replication.source == *source).map(AsRef::as_ref)),
     }
 }

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use app::InstanceKey;
 use app::gtid::{GtidError, GtidPosition, GtidSet, MariadbGtidPos, ServerUuid};
 use app::topology::Instance;
+use app::{BinlogCoordinates, InstanceKey};
 
 /// Where one replica stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,26 @@ impl Survey {
         survey
     }
 
+    /// Surveys replicas of one source of which none uses GTID: what counts is how far each is in its log.
+    pub fn by_place<'a>(servers: impl IntoIterator<Item = &'a Instance>) -> Self {
+        let mut survey = Self::default();
+        for server in servers {
+            let channel = &server.replication;
+            if channel.exec.is_empty() {
+                let reason = "it does not tell how far it is in the log of its source".to_owned();
+                survey.unreadable.insert(server.key.clone(), reason);
+                continue;
+            }
+            let (executed, read) =
+                (GtidPosition::Place(channel.exec.clone()), GtidPosition::Place(channel.read.clone()));
+            let held = executed.union(&read).unwrap_or_else(|_| executed.clone());
+            let pending = gap(&held, &executed);
+            survey.standings.insert(server.key.clone(), Standing { executed, held, errant: String::new(), pending });
+        }
+        survey.union = union(survey.standings.values().map(|s| &s.held));
+        survey
+    }
+
     /// The server executed all that any server holds.
     pub fn has_executed_all(&self, key: &InstanceKey) -> bool {
         match (self.standings.get(key), &self.union) {
@@ -94,13 +114,31 @@ pub fn missing(a: &GtidPosition, b: &GtidPosition) -> String {
     a.minus(b).map(|rest| rest.to_string().replace('\n', "")).unwrap_or_default()
 }
 
-/// How many transactions are in `a` and not in `b`.
+/// None of these replicas uses GTID.
+pub fn by_place<'a>(servers: impl IntoIterator<Item = &'a Instance>) -> bool {
+    let mut any = false;
+    servers.into_iter().all(|server| {
+        any = true;
+        !server.replication.uses_gtid()
+    }) && any
+}
+
+/// How many transactions are in `a` and not in `b`; of places in a log, how many bytes are between them.
 pub fn gap(a: &GtidPosition, b: &GtidPosition) -> u128 {
     match (a, b) {
         (GtidPosition::Mysql(a), GtidPosition::Mysql(b)) => a.subtract(b).count(),
         (GtidPosition::Mariadb(a), GtidPosition::Mariadb(b)) => b.behind(a).values().map(|n| u128::from(*n)).sum(),
+        (GtidPosition::Place(a), GtidPosition::Place(b)) if a > b => distance(b, a),
         _ => 0,
     }
+}
+
+/// Bytes from one place to a later one; another file counts as a full one.
+fn distance(from: &BinlogCoordinates, to: &BinlogCoordinates) -> u128 {
+    let bytes = |at: &BinlogCoordinates| u128::try_from(at.position).unwrap_or(0);
+    let files = to.file_number().unwrap_or(0).saturating_sub(from.file_number().unwrap_or(0));
+    let whole = u128::from(files) * u128::from(u32::MAX);
+    (whole + bytes(to)).saturating_sub(bytes(from)).max(1)
 }
 
 fn standing<'a>(
@@ -185,14 +223,14 @@ fn mariadb_held(
 fn mysql(position: &GtidPosition) -> Option<&GtidSet> {
     match position {
         GtidPosition::Mysql(set) => Some(set),
-        GtidPosition::Mariadb(_) => None,
+        GtidPosition::Mariadb(_) | GtidPosition::Place(_) => None,
     }
 }
 
 fn mariadb(position: &GtidPosition) -> Option<&MariadbGtidPos> {
     match position {
         GtidPosition::Mariadb(position) => Some(position),
-        GtidPosition::Mysql(_) => None,
+        GtidPosition::Mysql(_) | GtidPosition::Place(_) => None,
     }
 }
 
@@ -295,6 +333,24 @@ mod tests {
         let survey = Survey::of([&other], Some(&source));
         let all = GtidPosition::executed_by(&other).expect("readable");
         assert!(survey.union.is_some_and(|union| union.covers(&all)));
+    }
+
+    #[test]
+    fn without_gtid_the_place_in_the_log_of_the_source_counts() {
+        let replica = |name: &str, read, exec| {
+            let mut server = mysql_replica(name, "", "");
+            server.replication.read = BinlogCoordinates::binary("bin.000007", read);
+            server.replication.exec = BinlogCoordinates::binary("bin.000007", exec);
+            server
+        };
+        let (a, b) = (replica("a", 900, 500), replica("b", 700, 700));
+        let survey = Survey::by_place([&a, &b]);
+        assert!(by_place([&a, &b]) && !by_place([]));
+        assert!(survey.holds_all(&a.key) && !survey.has_executed_all(&a.key));
+        assert_eq!(of(&survey, "a").pending, 400);
+        assert!(of(&survey, "b").is_drained() && !survey.holds_all(&b.key));
+        let silent = mysql_replica("c", "", "");
+        assert!(Survey::by_place([&silent]).unreadable[&silent.key].contains("log of its source"));
     }
 
     #[test]

@@ -76,6 +76,7 @@ impl Case {
             designated: None,
             drained: self.drained,
             source_alive: false,
+            by_place: false,
         })
     }
 

@@ -15,6 +15,8 @@ pub fn apply(action: &Action, server: &mut Instance) {
         | Action::Verify { .. }
         | Action::WaitForGtid { .. }
         | Action::WaitForPeer { .. }
+        | Action::FindPlace { .. }
+        | Action::InjectEntry
         | Action::KillSessions
         | Action::RunHooks { .. }
         | Action::InjectEmpty { .. }
@@ -65,7 +67,7 @@ fn change_source(channel: &mut Replication, to: &InstanceKey, positioning: &Posi
             channel.auto_position = false;
             channel.mariadb_using_gtid.clear();
         }
-        Positioning::At { .. } => {
+        Positioning::At { .. } | Positioning::Matched => {
             channel.auto_position = false;
             channel.mariadb_using_gtid.clear();
         }

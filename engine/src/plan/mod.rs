@@ -10,6 +10,7 @@
 mod condition;
 mod effect;
 mod fingerprint;
+mod matching;
 mod outcome;
 mod position;
 mod regroup;
@@ -34,6 +35,9 @@ use crate::candidate::ChoiceSettings;
 
 pub use condition::check;
 pub use effect::apply;
+pub use matching::{
+    plan_match, plan_match_replicas, plan_match_up, plan_match_up_replicas, plan_regroup_pseudo_gtid, plan_rematch,
+};
 pub use outcome::outcomes;
 pub use regroup::{
     plan_disable_gtid, plan_enable_gtid, plan_regroup, plan_regroup_binlog_servers, plan_repoint, plan_repoint_replicas,
@@ -43,7 +47,7 @@ pub use relocate::{
     plan_move_up_replicas, plan_relocate, plan_relocate_replicas, plan_take_siblings,
 };
 pub use single::{plan_detach, plan_read_only, plan_reattach, plan_restart, plan_start, plan_stop};
-pub use steps::{MOVE_PHASES, StepList, Threads, Timeouts, move_replica};
+pub use steps::{MOVE_PHASES, StepList, Threads, Timeouts, move_replica, push_find_place};
 pub use swap::{plan_make_co_source, plan_make_local_source, plan_take_source};
 pub use upkeep::{
     plan_credentials, plan_delay, plan_flush_binary_logs, plan_inject_errant, plan_kill_query, plan_purge_binary_logs,
@@ -64,6 +68,8 @@ pub struct PlanSettings {
     pub use_super_read_only: bool,
     /// Who is best, when replicas are regrouped.
     pub choice: ChoiceSettings,
+    /// A pattern of pseudo-GTID entries is configured.
+    pub pseudo_gtid: bool,
 }
 
 impl Default for PlanSettings {
@@ -74,6 +80,7 @@ impl Default for PlanSettings {
             max_concurrent: 5,
             use_super_read_only: false,
             choice: ChoiceSettings::default(),
+            pseudo_gtid: false,
         }
     }
 }
@@ -107,6 +114,12 @@ pub fn plan(operation: &Operation, snapshot: &Snapshot, settings: &PlanSettings)
         O::MakeCoSource { server } => plan_make_co_source(snapshot, server, settings),
         O::MakeLocalSource { server } => plan_make_local_source(snapshot, server, settings),
         O::RegroupReplicas { server, gtid_only } => plan_regroup(snapshot, server, *gtid_only, settings),
+        O::Match { server, below } => plan_match(snapshot, server, below, settings),
+        O::MatchUp { server } => plan_match_up(snapshot, server, settings),
+        O::Rematch { server } => plan_rematch(snapshot, server, settings),
+        O::MatchReplicas { server, below, pattern } => plan_match_replicas(snapshot, server, below, pattern, settings),
+        O::MatchUpReplicas { server, pattern } => plan_match_up_replicas(snapshot, server, pattern, settings),
+        O::RegroupReplicasPseudoGtid { server } => plan_regroup_pseudo_gtid(snapshot, server, settings),
         O::EnableGtid { server } => plan_enable_gtid(snapshot, server, settings),
         O::DisableGtid { server } => plan_disable_gtid(snapshot, server, settings),
         on_one_server => plan_on_one_server(on_one_server, snapshot, settings),

@@ -9,6 +9,7 @@ use app::rules::{can_be_moved, can_replicate_from, gtid_positioning, log_of, one
 use app::topology::{Instance, Snapshot};
 
 use super::fingerprint::fingerprint;
+use super::matching;
 use super::position::{arrive, stand_still};
 use super::relocate::{By, involved, matching_replicas, relocate_all, renumbered};
 use super::steps::{MOVE_PHASES, Moving, StepList, move_to, repoint};
@@ -36,6 +37,9 @@ pub fn plan_regroup(
         }
         several => {
             if let Some(other) = several.iter().find(|r| !r.replication.uses_gtid()) {
+                if !gtid_only && settings.pseudo_gtid && several.iter().all(|r| r.uses_pseudo_gtid) {
+                    return matching::regroup(operation, snapshot, source, settings);
+                }
                 let message = format!("{} replicates by file and position; regrouping needs GTID on all", other.key);
                 return Err(Refusal::new("needs-gtid", message));
             }
@@ -77,7 +81,11 @@ pub fn plan_regroup_binlog_servers(
     Ok(plan)
 }
 
-fn best_of(snapshot: &Snapshot, source: &InstanceKey, settings: &PlanSettings) -> Result<InstanceKey, Refusal> {
+pub(super) fn best_of(
+    snapshot: &Snapshot,
+    source: &InstanceKey,
+    settings: &PlanSettings,
+) -> Result<InstanceKey, Refusal> {
     let choice = regroup_choice(snapshot, source, &settings.choice);
     choice.chosen.ok_or_else(|| {
         let reasons: Vec<String> = choice.considered.iter().map(|c| format!("{}: {}", c.key, c.reason)).collect();

@@ -261,7 +261,8 @@ pub fn plan_move_up_replicas(
     }
     let to = above.replication.source.clone();
     let replicas = matching_replicas(snapshot, server, None, pattern)?;
-    let each_for_itself = above.is_binlog_server() || replicas.iter().any(|r| r.replication.uses_gtid());
+    let by_itself = |r: &&Arc<Instance>| r.replication.uses_gtid() || (r.uses_pseudo_gtid && above.uses_pseudo_gtid);
+    let each_for_itself = above.is_binlog_server() || replicas.iter().any(by_itself);
     if each_for_itself || replicas.is_empty() {
         return relocate_all(snapshot, "move-up-replicas", server, &to, &replicas, By::Any, settings);
     }
@@ -311,7 +312,8 @@ pub(super) fn relocate_all(
     let (moving, left_out) = sort_out(replicas, |replica| {
         let relocation = can_relocate(snapshot, &replica.key, below, &settings.rules)?;
         // Whoever has to bring others to a standstill is moved by itself.
-        let alone = matches!(relocation.technique, Technique::SameLog | Technique::Equivalent) && by == By::Any;
+        let known = matches!(relocation.technique, Technique::SameLog | Technique::Equivalent | Technique::PseudoGtid);
+        let alone = known && by == By::Any;
         if relocation.technique != Technique::InPlace && !alone {
             By::Gtid.admits(&replica.key, &relocation)?;
         }
@@ -332,7 +334,7 @@ type SortedOut = (Vec<(Arc<Instance>, Relocation)>, Vec<LeftOut>);
 ///
 /// # Errors
 /// The refusal of the first, when nobody may.
-fn sort_out(
+pub(super) fn sort_out(
     replicas: &[&Arc<Instance>],
     judge: impl Fn(&Instance) -> Result<Relocation, Refusal>,
 ) -> Result<SortedOut, Refusal> {
@@ -359,7 +361,7 @@ fn add_move(
     phase: u32,
 ) {
     match relocation.technique {
-        Technique::InPlace | Technique::Gtid => {
+        Technique::InPlace | Technique::Gtid | Technique::PseudoGtid => {
             move_replica(list, replica, below, &relocation.positioning, phase, true);
         }
         Technique::BelowSibling => {

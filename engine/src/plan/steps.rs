@@ -28,6 +28,8 @@ pub struct Timeouts {
     pub catch_up_ms: u64,
     /// Reading back until what was done is seen.
     pub verify_ms: u64,
+    /// Finding a place in another server's log (`PseudoGTIDMatchSeconds`).
+    pub match_ms: u64,
 }
 
 impl Default for Timeouts {
@@ -41,6 +43,7 @@ impl Default for Timeouts {
             drain_ms: 10_000,
             catch_up_ms: 20_000,
             verify_ms: 5_000,
+            match_ms: 120_000,
         }
     }
 }
@@ -52,6 +55,7 @@ impl Timeouts {
             Action::Refresh => self.read_ms,
             Action::Drain => self.drain_ms,
             Action::WaitForGtid { .. } | Action::WaitForPeer { .. } | Action::StartUntil { .. } => self.catch_up_ms,
+            Action::FindPlace { .. } => self.match_ms,
             Action::Verify { .. } => self.verify_ms,
             _ => self.statement_ms,
         }
@@ -229,6 +233,9 @@ pub fn move_to(list: &mut StepList<'_>, moving: &Moving<'_>) {
         let reason = format!("{to} refuses a replica that is ahead of it");
         list.push(replica, phase + 3, Action::WaitForPeer { peer: to.clone() }, reason);
     }
+    if *positioning == Positioning::Matched {
+        push_find_place(list, replica, to, phase + 3);
+    }
     repoint(list, replica, to, positioning, phase + 4);
     go_on(list, replica, to, phase + 5);
     let mut expect = vec![Condition::SourceIs { source: to.clone() }];
@@ -239,6 +246,12 @@ pub fn move_to(list: &mut StepList<'_>, moving: &Moving<'_>) {
         expect.push(Condition::ApplierRunning { running: threads.applier });
     }
     read_back(list, replica, phase + 6, expect);
+}
+
+/// Adds the look for a replica's place by pseudo-GTID, which changes nothing.
+pub fn push_find_place(list: &mut StepList<'_>, replica: &Instance, to: &InstanceKey, phase: u32) {
+    let reason = format!("both logs must have the same events up to where it stands in that of {to}");
+    list.push(replica, phase, Action::FindPlace { peer: to.clone() }, reason);
 }
 
 /// Adds the change of the source itself, with both threads stopped, and what undoes it.

@@ -216,7 +216,7 @@ fn ring_positioning(source: &Instance, replica: &Instance, options: &Replication
     })
 }
 
-/// Moves a replica one level up and its siblings below it, by GTID.
+/// Moves a replica one level up and its siblings below it, by GTID or pseudo-GTID.
 ///
 /// # Errors
 /// `source-is-topmost`, `needs-gtid`, or the rule that forbids the replica's own move.
@@ -229,7 +229,7 @@ pub fn plan_make_local_source(
     let replica = known(snapshot, key)?;
     let source = &replica.replication.source;
     let relocation = can_relocate(snapshot, key, &above, &settings.rules)?;
-    if relocation.technique != Technique::Gtid {
+    if !matches!(relocation.technique, Technique::Gtid | Technique::PseudoGtid) {
         return Err(Refusal::new("needs-gtid", format!("{key} replicates by file and position, not by GTID")));
     }
     let (mut checks, mut warnings) = (relocation.checks, relocation.warnings);
@@ -266,7 +266,13 @@ fn judge_sibling(
         return Err(Refusal::new("last-check-invalid", format!("{} could not be read when last tried", sibling.key)));
     }
     let allowed = can_replicate_from(sibling, below, &settings.rules)?;
-    Ok((gtid_positioning(sibling, below)?, allowed.checks))
+    let positioning = match gtid_positioning(sibling, below) {
+        Err(refusal) if refusal.rule == "needs-gtid" && sibling.uses_pseudo_gtid && below.uses_pseudo_gtid => {
+            Positioning::Matched
+        }
+        other => other?,
+    };
+    Ok((positioning, allowed.checks))
 }
 
 /// What a plan tells beside its steps.

@@ -11,6 +11,7 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod matching;
 mod operations;
 mod ways;
 

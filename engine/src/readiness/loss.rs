@@ -6,7 +6,7 @@ use app::readiness::{Loss, Obstacle, Protection};
 use app::topology::{Instance, Snapshot};
 
 use super::plain_obstacle;
-use crate::candidate::{ChoiceSettings, Survey, gap, missing, readiness};
+use crate::candidate::{ChoiceSettings, Survey, by_place, gap, missing, readiness};
 
 /// What would be lost, and the refusal when a recovery would rather promote nobody.
 ///
@@ -21,15 +21,18 @@ pub(super) fn loss(
 ) -> (Loss, Option<Obstacle>) {
     let replicas: Vec<&Instance> = replicas(world, &source.key).collect();
     let reachable = || replicas.iter().copied().filter(|r| r.check.is_valid());
-    let survey = Survey::of(reachable(), Some(source));
+    let without_gtid = by_place(replicas.iter().copied());
+    let survey = if without_gtid { Survey::by_place(reachable()) } else { Survey::of(reachable(), Some(source)) };
     let executed = GtidPosition::executed_by(source).ok();
     let (only_there, transactions) = match (&executed, &survey.union) {
-        (Some(own), Some(all)) => (missing(own, all), gap(own, all)),
+        // Places in a log tell no number of transactions.
+        (Some(own), Some(all)) if !without_gtid => (missing(own, all), gap(own, all)),
         _ => (String::new(), 0),
     };
     let choice = readiness(world, &source.key, settings);
     let protection = protection(source, &replicas);
     let on_the_way = sends && transactions > 0;
+    let successor = successor.filter(|_| !without_gtid);
     let pending = successor.and_then(|key| survey.standings.get(key)).map_or(0, |s| s.pending);
     let at_risk = if choice.at_risk.is_empty() { only_there } else { choice.at_risk };
     // Whoever may lose writes has chosen all the same.

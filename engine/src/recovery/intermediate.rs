@@ -10,15 +10,16 @@ use std::collections::BTreeMap;
 
 use app::InstanceKey;
 use app::finding::AnalysisCode;
-use app::plan::Step;
+use app::plan::{Positioning, Step};
 use app::recovery::{Considered, RecoveryKind};
+use app::rules::can_replicate_from;
 use app::topology::{Instance, PromotionRule, Snapshot};
 use chrono::{DateTime, Utc};
 
 use super::machine::Machine;
 use super::regrouping::Regrouping;
 use super::state::{Next, Phase, positioning_of};
-use crate::candidate::{Survey, Veto, can_follow, gap};
+use crate::candidate::{Survey, Veto, can_follow, gap, rule_settings};
 use crate::plan::{StepList, Threads, move_replica};
 
 impl Machine {
@@ -62,7 +63,11 @@ impl Machine {
             let message = format!("none of the replicas of {} can be reached", self.failed);
             return Next::Go(self.roll_back(now, "no-reachable-replica", message));
         }
-        if let Some(message) = Regrouping::of(self.orphans().filter_map(|k| self.alive(k))).refusal() {
+        let orphans = || self.orphans().filter_map(|k| self.alive(k));
+        let regrouping = Regrouping::of(orphans());
+        let refusal = regrouping.refusal_below_intermediate(orphans());
+        self.by_place = regrouping == Regrouping::Position;
+        if let Some(message) = refusal {
             return Next::Go(self.roll_back(now, "needs-position-matching", message));
         }
         self.leader = self.best_leader();
@@ -119,6 +124,11 @@ impl Machine {
 
     /// Can follow it. MariaDB replicas wait for their new source before they are repointed, so how far it is now does not matter.
     fn fits(&self, replica: &Instance, source: &Instance) -> bool {
+        if self.by_place {
+            // Their places are in different logs: pseudo-GTID or nothing.
+            let allowed = can_replicate_from(replica, source, &rule_settings(&self.settings.choice)).is_ok();
+            return allowed && replica.uses_pseudo_gtid && source.uses_pseudo_gtid;
+        }
         can_follow(replica, source, None, &self.settings.choice).is_ok()
     }
 
@@ -136,7 +146,7 @@ impl Machine {
     /// The replica below which the others gather: of those that have a place themselves, the one that most of the others can follow, in
     /// the dead server's data centre, most advanced. `None` when nobody would follow.
     fn best_leader(&self) -> Option<InstanceKey> {
-        if self.kind != RecoveryKind::IntermediateSource {
+        if self.kind != RecoveryKind::IntermediateSource || self.by_place {
             return None;
         }
         let (rest, far) = (self.without_near_place(), self.far_sources());
@@ -240,7 +250,8 @@ impl Machine {
                 // The one below which it goes must have a place itself first.
                 continue;
             }
-            let Some(positioning) = positioning_of(&replica.replication) else { continue };
+            let matched = || (self.by_place && replica.uses_pseudo_gtid).then_some(Positioning::Matched);
+            let Some(positioning) = positioning_of(&replica.replication).or_else(matched) else { continue };
             // As found: an interrupted attempt may have stopped it.
             let mut as_found = replica.clone();
             if let Some(before) = self.before(&key) {
@@ -293,7 +304,7 @@ impl Machine {
                     moved.push(source);
                 }
                 Some(server) => {
-                    let reason = match Regrouping::of([server]).refusal() {
+                    let reason = match Regrouping::of([server]).refusal_below_intermediate([server]) {
                         Some(_) => "it uses no GTID, so its place below another server cannot be found",
                         None => "it could not be moved and is still below the dead server",
                     };

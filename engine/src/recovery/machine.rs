@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use app::InstanceKey;
 use app::finding::{AnalysisCode, Finding};
 use app::plan::{Action, Condition, Step, StepState};
 use app::recovery::{Considered, HookList, RecoveryKind, StoryLine};
 use app::topology::{Instance, Snapshot};
+use app::{BinlogCoordinates, InstanceKey};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,12 @@ pub struct Machine {
     pub(super) leader: Option<InstanceKey>,
     #[serde(default)]
     pub(super) gathering: bool,
+    /// None of the replicas uses GTID: they are compared by their places in the log of the failed source.
+    #[serde(default)]
+    pub(super) by_place: bool,
+    /// Without GTID: the end of the chosen one's log, which stands for its place in the log of the failed source.
+    #[serde(default)]
+    pub(super) chosen_end: Option<BinlogCoordinates>,
     /// A recovery replaced this source earlier: it must not take writes again.
     #[serde(default)]
     pub(super) was_replaced: bool,
@@ -171,6 +177,8 @@ impl Machine {
             looked_once_more: false,
             leader: None,
             gathering: false,
+            by_place: false,
+            chosen_end: None,
             was_replaced: false,
             fence: BTreeSet::new(),
             considered: vec![],
@@ -404,6 +412,7 @@ impl Machine {
                     | Action::Verify { .. }
                     | Action::WaitForGtid { .. }
                     | Action::WaitForPeer { .. }
+                    | Action::FindPlace { .. }
                     | Action::RunHooks { .. }
             );
             if let (false, Some(participant)) = (reads, self.participants.get_mut(&step.server)) {
@@ -443,6 +452,11 @@ impl Machine {
         if let (Some(error), false) = (&error, expected) {
             let number = outcome.errno.map(|n| format!(" (error {n})")).unwrap_or_default();
             self.errors.push(format!("{}: {}: {error}{number}", step.server, step.reason));
+        }
+        if let (Action::Drain, StepState::Done, Some(participant)) =
+            (&step.action, &outcome.state, self.participants.get_mut(&step.server))
+        {
+            participant.drained = true;
         }
         self.ended.insert(step.id, outcome.state);
         if matches!(step.action, Action::RunHooks { .. }) {
@@ -600,10 +614,20 @@ impl Machine {
     pub(super) fn with_channel(&self, server: &Instance) -> Instance {
         match self.before(&server.key) {
             Some(before) if !server.is_replica() && before.channel.is_configured() => {
-                Instance { replication: before.channel.clone(), ..server.clone() }
+                self.at_its_place(Instance { replication: before.channel.clone(), ..server.clone() })
             }
-            _ => server.clone(),
+            _ => self.at_its_place(server.clone()),
         }
+    }
+
+    /// Without GTID: the server with its place in the log of the failed source, wherever it replicates from by now.
+    fn at_its_place(&self, mut server: Instance) -> Instance {
+        let participant = self.participants.get(&server.key).filter(|_| self.by_place);
+        if let Some(place) = participant.and_then(|p| p.place.clone()) {
+            server.replication.source = self.failed.clone();
+            (server.replication.read, server.replication.exec) = (place.clone(), place);
+        }
+        server
     }
 
     pub(super) fn lose(&mut self, key: &InstanceKey, reason: String) {

@@ -23,6 +23,7 @@ mod hooks;
 mod intermediate;
 mod machine;
 mod pairs;
+mod places;
 mod promote;
 mod regrouping;
 mod rollback;

@@ -63,7 +63,8 @@ impl Machine {
         let starts = self.starts(&replica.key);
         let runs = replica.replication.is_running();
         if replica.replication.source != *source {
-            let Some(positioning) = positioning_of(&options) else { return };
+            let by_place = || self.place_below(list, replica, source);
+            let Some(positioning) = positioning_of(&options).or_else(by_place) else { return };
             if !replica.replication.threads_stopped() && replica.is_replica() {
                 list.push(replica, 1, Action::StopReplication, "a source is changed with both threads stopped");
             }
@@ -101,6 +102,9 @@ impl Machine {
     }
 
     pub(super) fn may_follow(&self, replica: &Instance, source: &Instance) -> Result<(), String> {
+        if self.by_place {
+            return self.may_follow_by_place(replica, source);
+        }
         let position = GtidPosition::executed_by(source).ok();
         can_follow(&self.with_channel(replica), source, position.as_ref(), &self.settings.choice)?;
         let survey = self.survey();
@@ -268,6 +272,9 @@ impl Machine {
     /// The candidate is gone. Where it may have become writable it may have served its replicas for a moment, so everybody is read and
     /// frozen again before the next one is chosen.
     fn lose_candidate(&mut self, key: &InstanceKey, now: DateTime<Utc>) -> Phase {
+        if let Some(phase) = self.lost_while_promoted(key, now) {
+            return phase;
+        }
         let why = self.trouble_of(key);
         self.tell(now, format!("{key} was lost ({why}); going on with the next best"));
         if self.promotion_sent {

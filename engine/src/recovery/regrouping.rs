@@ -15,7 +15,7 @@ pub(super) enum Regrouping {
     Gtid,
     /// All are binlog servers.
     BinlogServers,
-    /// Pseudo-GTID, or file and position.
+    /// None uses GTID: by file and position where replicas stand at the same place, by pseudo-GTID otherwise.
     Position,
 }
 
@@ -33,14 +33,27 @@ impl Regrouping {
         if any && all_binlog_servers { Self::BinlogServers } else { Self::Position }
     }
 
-    /// Why it cannot be done; `None` when it can.
+    /// Why it cannot be done with replicas of a dead source; `None` when it can. By position the most advanced replica is promoted;
+    /// those that stand at the same place follow it from the end of its log, others by pseudo-GTID.
     pub fn refusal(self) -> Option<&'static str> {
         match self {
-            Self::Gtid => None,
+            Self::Gtid | Self::Position => None,
             Self::BinlogServers => Some("all replicas are binlog servers; recovery by binlog servers is not built"),
-            Self::Position => {
-                Some("no replica uses GTID; recovery by file and position or by pseudo-GTID is not built")
-            }
+        }
+    }
+
+    /// The same for replicas of a dead intermediate source. Where they stood in its log says nothing of other logs: only
+    /// pseudo-GTID does.
+    pub fn refusal_below_intermediate<'a>(
+        self,
+        replicas: impl IntoIterator<Item = &'a Instance>,
+    ) -> Option<&'static str> {
+        let mut replicas = replicas.into_iter();
+        match self {
+            Self::Position if !replicas.any(|replica| replica.uses_pseudo_gtid) => Some(
+                "no replica uses GTID or pseudo-GTID, and where they stood in the log of the dead server says nothing of other logs",
+            ),
+            other => other.refusal(),
         }
     }
 }

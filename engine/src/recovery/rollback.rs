@@ -1,7 +1,7 @@
 //! Putting back what was changed, or saying exactly what is not (`safety.md` S6).
 
 use app::InstanceKey;
-use app::plan::{Action, Condition, Step};
+use app::plan::{Action, Condition, Positioning, Step};
 use app::recovery::RecoveryKind;
 use app::topology::Instance;
 
@@ -21,7 +21,7 @@ impl Machine {
             if *key == self.failed {
                 restore_writes(&mut list, server, before);
             } else {
-                restore_replica(&mut list, server, before, serves);
+                restore_replica(&mut list, server, before, &self.place_before(key), serves);
                 if self.keeps_semi_sync_as_found() && server.semi_sync.replica_enabled != before.semi_sync_replica {
                     let action = Action::SetSemiSyncReplica { on: before.semi_sync_replica };
                     list.push(server, 1, action, "as it was found");
@@ -104,7 +104,14 @@ fn restore_writes(list: &mut StepList<'_>, server: &Instance, before: &Before) {
     }
 }
 
-fn restore_replica(list: &mut StepList<'_>, server: &Instance, before: &Before, source_serves: bool) {
+/// `place` is where it was, for a replica without GTID.
+fn restore_replica(
+    list: &mut StepList<'_>,
+    server: &Instance,
+    before: &Before,
+    place: &Positioning,
+    source_serves: bool,
+) {
     if server.read_only != before.read_only {
         let action = Action::SetReadOnly { on: before.read_only, super_too: before.super_read_only };
         list.push(server, 1, action, "as it was found");
@@ -118,7 +125,7 @@ fn restore_replica(list: &mut StepList<'_>, server: &Instance, before: &Before, 
         if server.is_replica() && !server.replication.threads_stopped() {
             list.push(server, 1, Action::StopReplication, "it goes back to its source");
         }
-        let Some(positioning) = positioning_of(&before.channel) else { return };
+        let positioning = positioning_of(&before.channel).unwrap_or_else(|| place.clone());
         let action = Action::ChangeSource { to: before.channel.source.clone(), positioning };
         list.push_with(server, &before.channel, 2, action, "it goes back to its source");
         if let Some(start) = wanted.start() {
@@ -187,7 +194,7 @@ mod tests {
         found.replication.applier = applier;
         let timeouts = Timeouts::default();
         let mut list = StepList::new(1, &timeouts);
-        restore_replica(&mut list, server, &Before::of(&found), source_alive);
+        restore_replica(&mut list, server, &Before::of(&found), &Positioning::AsBefore, source_alive);
         list.finish().into_iter().map(|step| step.action).collect()
     }
 

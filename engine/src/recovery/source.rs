@@ -8,13 +8,15 @@ use chrono::{DateTime, Utc};
 
 use super::evidence::{receives, wants_to_receive};
 use super::machine::Machine;
-use super::regrouping::Regrouping;
 use super::state::{Next, Participant, Phase, positioning_of};
 use crate::candidate::{Choice, ChoiceSettings, Contender, Contest, LossPolicy, Survey, choose, gap, missing};
 
 /// A server with no more unapplied transactions than this (beyond the least burdened one) is drained before anybody is chosen. One with more
 /// would hold up the recovery; it follows the new primary later, which has everything it has.
 const SMALL_BACKLOG: u128 = 10_000;
+
+/// The same without GTID, in bytes of the source's log.
+const SMALL_BACKLOG_BYTES: u128 = 10_000_000;
 
 impl Machine {
     // Facts
@@ -39,9 +41,8 @@ impl Machine {
             let message = format!("none of the replicas of {} can be reached", self.failed);
             return Next::Go(self.roll_back(now, "no-reachable-replica", message));
         }
-        let replicas: Vec<Instance> = self.alive_replicas().map(|r| self.with_channel(r)).collect();
-        if let Some(message) = Regrouping::of(&replicas).refusal() {
-            return Next::Go(self.roll_back(now, "needs-position-matching", message));
+        if let Some(next) = self.judge_measure(now) {
+            return next;
         }
         if let Some(next) = self.judge_ring(now) {
             return next;
@@ -192,6 +193,9 @@ impl Machine {
 
     /// A replica of the failed source that has received more than when it was first read.
     fn grown_since_first_read(&self) -> Option<(InstanceKey, String)> {
+        if self.by_place {
+            return self.grown_by_place();
+        }
         self.alive_replicas().find_map(|replica| {
             let before = self.before(&replica.key)?;
             let same = before.channel.source == self.failed && replica.replication.source == self.failed;
@@ -212,6 +216,10 @@ impl Machine {
         let survey = self.survey();
         let mut list = self.list();
         for replica in self.alive_replicas().filter(|r| self.should_drain(&survey, r)) {
+            if self.by_place {
+                self.push_stand_still(&mut list, replica);
+                continue;
+            }
             let pending = survey.standings.get(&replica.key).map_or(0, |s| s.pending);
             let reason = format!("{pending} received transactions are not applied; they must not be lost");
             list.push(replica, 1, Action::Drain, reason);
@@ -243,7 +251,8 @@ impl Machine {
     fn should_drain(&self, survey: &Survey, replica: &Instance) -> bool {
         let Some(standing) = survey.standings.get(&replica.key) else { return false };
         let able = |key: &InstanceKey| self.participants.get(key).is_some_and(|p| !p.drain_failed);
-        if standing.is_drained() || !able(&replica.key) {
+        let drained = if self.by_place { !self.is_on_its_way(replica) } else { standing.is_drained() };
+        if drained || !able(&replica.key) {
             return false;
         }
         let holders = || self.alive_replicas().filter(|r| survey.holds_all(&r.key) && able(&r.key));
@@ -254,7 +263,8 @@ impl Machine {
         }
         let pending_of = |r: &Instance| survey.standings.get(&r.key).map_or(0, |s| s.pending);
         let least = holders().filter(|r| r.replication.delay == 0).map(pending_of).min().unwrap_or(0);
-        let limit = if is_holder { least.saturating_add(SMALL_BACKLOG) } else { SMALL_BACKLOG };
+        let small = if self.by_place { SMALL_BACKLOG_BYTES } else { SMALL_BACKLOG };
+        let limit = if is_holder { least.saturating_add(small) } else { small };
         standing.pending <= limit
     }
 
@@ -267,6 +277,7 @@ impl Machine {
             return Next::Go(Phase::Drain);
         }
         self.note_failed_drains();
+        self.note_places();
         let survey = self.survey();
         let mut progressed = false;
         for (key, standing) in &survey.standings {
@@ -286,6 +297,9 @@ impl Machine {
             self.tell(now, "still applying what was received");
             self.attempts = self.attempts.saturating_add(1);
             return Next::Go(Phase::Drain);
+        }
+        if self.by_place {
+            return self.places_are_known(now);
         }
         self.attempts = 0;
         let all = survey.union.as_ref().map(|u| u.to_string().replace('\n', "")).unwrap_or_default();
@@ -317,6 +331,7 @@ impl Machine {
                 self.tell(now, format!("why it is accepted: {}", choice.verdict));
             }
             self.chosen = Some(chosen);
+            self.note_end_of_chosen();
             self.attempts = 0;
             return Next::Go(match choice.catch_up_from {
                 Some(from) => Phase::CatchUp { from },
@@ -369,7 +384,7 @@ impl Machine {
                 lag: participant.lag,
                 out,
                 frozen: participant.frozen,
-                banned: participant.banned.clone(),
+                banned: participant.banned.clone().or_else(|| self.why_not_placed(participant, drained)),
             })
         });
         choose(&Contest {
@@ -379,10 +394,15 @@ impl Machine {
             designated: self.settings.designated.as_ref(),
             drained,
             source_alive: false,
+            by_place: self.by_place,
         })
     }
 
     pub(super) fn survey(&self) -> Survey {
+        if self.by_place {
+            let views: Vec<Instance> = self.alive_replicas().map(|r| self.with_channel(r)).collect();
+            return Survey::by_place(&views);
+        }
         Survey::of(self.alive_replicas(), self.failed_last.as_deref())
     }
 

@@ -1,9 +1,9 @@
 //! What the machine remembers between decisions.
 
-use app::InstanceKey;
 use app::plan::Positioning;
 use app::recovery::HookList;
 use app::topology::{Instance, PromotionRule, Replication};
+use app::{BinlogCoordinates, InstanceKey};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Threads;
@@ -156,6 +156,12 @@ pub(super) struct Participant {
     pub lost: Option<String>,
     /// Something was changed on it.
     pub touched: bool,
+    /// Without GTID: it has applied all that it received, or all of it that was whole.
+    #[serde(default)]
+    pub drained: bool,
+    /// Without GTID: up to where it has executed the log of the failed source. It stands still since.
+    #[serde(default)]
+    pub place: Option<BinlogCoordinates>,
 }
 
 impl Participant {
@@ -173,6 +179,8 @@ impl Participant {
             lacks: None,
             lost: None,
             touched: false,
+            drained: false,
+            place: None,
         }
     }
 }

@@ -78,6 +78,7 @@ impl Machine {
             designated,
             drained: false,
             source_alive: true,
+            by_place: false,
         });
         self.considered.clone_from(&choice.considered);
         choice.chosen.ok_or_else(|| {

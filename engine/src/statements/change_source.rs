@@ -115,7 +115,7 @@ fn position(list: &mut Options, before: &mut Vec<String>, server: &Instance, pos
             }
         }
         Positioning::MariaDbGtid { .. } => list.bare("USE_GTID", "slave_pos"),
-        Positioning::Coordinates { .. } | Positioning::At { .. } | Positioning::AsBefore => {
+        Positioning::Coordinates { .. } | Positioning::At { .. } | Positioning::AsBefore | Positioning::Matched => {
             match positioning {
                 Positioning::Coordinates { at } => {
                     list.text("LOG_FILE", &at.file);

@@ -144,6 +144,9 @@ pub fn render(action: &Action, server: &Instance, options: &Replication) -> Vec<
         Action::Refresh
         | Action::WaitForGtid { .. }
         | Action::WaitForPeer { .. }
+        | Action::FindPlace { .. }
+        // Its statement is another one each time: it comes with the step.
+        | Action::InjectEntry
         | Action::Verify { .. }
         | Action::RunHooks { .. } => vec![],
         Action::StartUntil { .. } => vec![dialect.start_until(), dialect.threads("STOP", "")],

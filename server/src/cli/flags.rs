@@ -142,6 +142,8 @@ pub struct Arguments {
     pub json: bool,
     /// `-version`.
     pub version: bool,
+    /// `-strict`.
+    pub strict: bool,
     /// `-grab-election`.
     pub grab_election: bool,
     /// `-skip-continuous-registration`.
@@ -241,6 +243,7 @@ impl Arguments {
             "version" => self.version = on,
             "grab-election" => self.grab_election = on,
             "skip-continuous-registration" => self.skip_registration = on,
+            "strict" => self.strict = on,
             "enable-database-update" => self.enable_database_update = on,
             "ignore-raft-setup" => self.ignore_raft_setup = on,
             "stack" => self.stack = on,

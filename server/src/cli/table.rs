@@ -3,7 +3,9 @@
 use futures_util::future::BoxFuture;
 
 use super::bench::{Bench, Outcome};
-use super::commands::{access, change, domain, moves, node, pools, publish, read, readiness, recover, sql, upkeep};
+use super::commands::{
+    access, change, domain, matching, moves, node, pools, publish, read, readiness, recover, sql, upkeep,
+};
 
 /// What runs a command.
 pub type Runner = fn(Bench) -> BoxFuture<'static, Outcome>;
@@ -185,12 +187,20 @@ fn gtid_relocation() -> Vec<Command> {
 
 fn pseudo_gtid_relocation() -> Vec<Command> {
     vec![
-        later!("match", "Move a replica below another instance by pseudo-GTID"),
-        later!("match-up", "Move a replica one level up by pseudo-GTID"),
-        later!("rematch", "Attach a replica to its own source anew by pseudo-GTID"),
-        later!("match-replicas", "Move the replicas of an instance below another one by pseudo-GTID"),
-        later!("match-up-replicas", "Move the replicas of an instance one level up by pseudo-GTID"),
-        later!("regroup-replicas-pgtid", "Regroup the replicas of an instance by pseudo-GTID"),
+        operate!("match", "Move a replica below another instance by pseudo-GTID", matching::below),
+        operate!("match-up", "Move a replica one level up by pseudo-GTID", matching::up),
+        operate!("rematch", "Attach a replica to its own source anew by pseudo-GTID", matching::again),
+        operate!(
+            "match-replicas",
+            "Move the replicas of an instance below another one by pseudo-GTID",
+            matching::replicas
+        ),
+        operate!(
+            "match-up-replicas",
+            "Move the replicas of an instance one level up by pseudo-GTID",
+            matching::up_replicas
+        ),
+        operate!("regroup-replicas-pgtid", "Regroup the replicas of an instance by pseudo-GTID", matching::regroup),
     ]
 }
 
@@ -268,12 +278,16 @@ fn binary_logs() -> Vec<Command> {
     vec![
         operate!("flush-binary-logs", "Flush binary logs", upkeep::flush_binary_logs),
         operate!("purge-binary-logs", "Purge binary logs", upkeep::purge_binary_logs),
-        later!("last-pseudo-gtid", "Find the last pseudo-GTID entry"),
+        read!("last-pseudo-gtid", "Find the last pseudo-GTID entry", matching::last),
         read!("locate-gtid-errant", "Find the binary logs that hold errant transactions", upkeep::locate_errant),
         later!("last-executed-relay-entry", "Find the last executed relay log event"),
         later!("correlate-relaylog-pos", "Find an event in a sibling's relay log"),
-        later!("find-binlog-entry", "Find an entry in the binary logs"),
-        later!("correlate-binlog-pos", "Find the matching position in another instance's binary logs"),
+        read!("find-binlog-entry", "Find an entry in the binary logs", matching::find),
+        read!(
+            "correlate-binlog-pos",
+            "Find the matching position in another instance's binary logs",
+            matching::correlate
+        ),
     ]
 }
 

@@ -8,6 +8,7 @@
 mod gate;
 mod hands;
 mod locks;
+mod matching;
 mod place;
 mod run;
 mod server_hands;
@@ -15,6 +16,7 @@ mod server_hands;
 pub use gate::Gate;
 pub use hands::{HandError, Hands};
 pub use locks::{Guard, Held, Holder, Locks, Purpose};
+pub use matching::SearchError;
 pub use run::{Exec, Observer, StepResult, Undone};
 pub use server_hands::ServerHands;
 

@@ -80,6 +80,7 @@ impl ServerHands {
     ) -> Result<Option<Equivalence>, HandError> {
         let at = match positioning {
             Positioning::At { peer, place } => Some(self.place_of(peer, *place).await?),
+            Positioning::Matched => Some(self.matched_place(replica, to).await?),
             _ => None,
         };
         if let Some(at) = &at {

@@ -49,7 +49,7 @@ pub trait Observer: Send + Sync {
 /// Runs steps by means of a pair of hands.
 #[derive(Clone)]
 pub struct Exec {
-    hands: Arc<dyn Hands>,
+    pub(super) hands: Arc<dyn Hands>,
     meter: Arc<StepMeter>,
     gate: Gate,
 }
@@ -95,6 +95,20 @@ impl Exec {
     /// What the server or the network said.
     pub async fn ask(&self, key: &InstanceKey, question: &str, limit: Duration) -> Result<Vec<Record>, HandError> {
         self.hands.ask(key, question, limit).await
+    }
+
+    /// Carries out one action that belongs to no plan.
+    ///
+    /// # Errors
+    /// What the server or the network said.
+    pub async fn act(
+        &self,
+        key: &InstanceKey,
+        action: &Action,
+        statements: &[String],
+        limit: Duration,
+    ) -> Result<(), HandError> {
+        self.hands.act(key, action, statements, limit).await
     }
 
     /// Runs steps phase by phase and gives one result for each, in the order given.

@@ -13,6 +13,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::hands::{HandError, Hands};
+use super::matching::Matched;
 use super::place::{Goal, Repointed};
 use crate::config::LiveConfig;
 use crate::consensus::{Actor, Command, Consensus};
@@ -30,13 +31,15 @@ const PEER_PAUSE: Duration = Duration::from_millis(20);
 pub struct ServerHands {
     pub(super) control: Arc<dyn Control>,
     discovery: Arc<Discovery>,
-    fleet: Arc<Fleet>,
-    config: Arc<LiveConfig>,
+    pub(super) fleet: Arc<Fleet>,
+    pub(super) config: Arc<LiveConfig>,
     /// What a server logged in with before its replication was reset; in memory only.
     remembered: Mutex<BTreeMap<InstanceKey, Credentials>>,
     consensus: Arc<Consensus>,
     /// How each replica was repointed, the last time last.
     pub(super) places: Mutex<BTreeMap<InstanceKey, Vec<Repointed>>>,
+    /// Places found by pseudo-GTID, by the replica that they are for.
+    pub(super) matched: Mutex<BTreeMap<InstanceKey, Matched>>,
 }
 
 impl ServerHands {
@@ -48,7 +51,16 @@ impl ServerHands {
         config: Arc<LiveConfig>,
         consensus: Arc<Consensus>,
     ) -> Self {
-        Self { control, discovery, fleet, config, consensus, remembered: Mutex::default(), places: Mutex::default() }
+        Self {
+            control,
+            discovery,
+            fleet,
+            config,
+            consensus,
+            remembered: Mutex::default(),
+            places: Mutex::default(),
+            matched: Mutex::default(),
+        }
     }
 
     async fn carry_out(
@@ -65,6 +77,7 @@ impl ServerHands {
                 Ok(())
             }
             Action::WaitForGtid { set } => self.wait_for(key, set, limit).await,
+            Action::FindPlace { peer } => self.find_place(key, peer, limit).await,
             Action::WaitForPeer { peer } => self.wait_for_peer(key, peer, limit).await,
             Action::KillSessions => {
                 self.control.kill_sessions(key, &[], limit).await?;

@@ -5,13 +5,14 @@
 //! writes it behind, in batches.
 
 mod observation;
+mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use app::InstanceKey;
 use app::event::EventBody;
 use app::topology::{Annotations, Check, Instance, Snapshot};
+use app::{BinlogCoordinates, InstanceKey};
 use chrono::{DateTime, Utc};
 use engine::attribution::{self, AttributionRules};
 
@@ -61,6 +62,10 @@ struct Inner {
     forgotten: BTreeSet<InstanceKey>,
     /// Keys that must not come back before this time (`spec/discovery.md` 28, forget cache).
     barred: BTreeMap<InstanceKey, DateTime<Utc>>,
+    /// Where binary logs ended a while ago.
+    places: places::Places,
+    /// Clusters into which pseudo-GTID entries are injected; `None` where servers tell themselves that they have some.
+    injected: Option<BTreeSet<String>>,
 }
 
 impl Fleet {
@@ -108,6 +113,20 @@ impl Fleet {
     /// which each new one would cost while a tree is being found.
     pub fn glance(&self, key: &InstanceKey) -> Option<Arc<Instance>> {
         self.lock().instances.get(key).cloned()
+    }
+
+    /// A place in the newest binary log of a server where an event began, some minutes ago.
+    pub fn recent_binlog(&self, key: &InstanceKey) -> Option<BinlogCoordinates> {
+        self.lock().places.recent(key, Utc::now())
+    }
+
+    /// Says into which clusters pseudo-GTID entries are injected: their servers have pseudo-GTID, and no others. `None`: it is not
+    /// known here.
+    pub fn set_injected(&self, clusters: Option<BTreeSet<String>>) {
+        let mut inner = self.lock();
+        inner.attribute();
+        inner.injected = clusters;
+        inner.mark_injected();
     }
 
     /// Keys of all servers known.
@@ -310,6 +329,10 @@ impl Inner {
             carry_over(&mut seen, before);
             compare_channels(&mut seen, before, [started, ended]);
         }
+        if let Some(clusters) = &self.injected {
+            seen.uses_pseudo_gtid = clusters.contains(&seen.cluster_name);
+        }
+        self.places.note(&key, &seen.binlog, ended);
         if *probed != key && self.instances.remove(probed).is_some() {
             // The server told its real name: the name it was found under is not another server.
             self.changed.remove(probed);
@@ -392,6 +415,22 @@ impl Inner {
         self.cached = None;
         self.changed.insert(key.clone());
         if changed { Observed::Changed } else { Observed::Same }
+    }
+
+    /// Gives every server the mark that its cluster calls for.
+    fn mark_injected(&mut self) {
+        let Some(clusters) = &self.injected else { return };
+        let marked = |i: &Instance| clusters.contains(&i.cluster_name);
+        let wrong: Vec<InstanceKey> =
+            self.instances.values().filter(|i| i.uses_pseudo_gtid != marked(i)).map(|i| i.key.clone()).collect();
+        for key in wrong {
+            if let Some(instance) = self.instances.get_mut(&key) {
+                let instance = Arc::make_mut(instance);
+                instance.uses_pseudo_gtid = !instance.uses_pseudo_gtid;
+            }
+            self.changed.insert(key);
+            self.cached = None;
+        }
     }
 
     /// Works out names, depths and errant transactions again if somebody moved.

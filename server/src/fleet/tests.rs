@@ -191,3 +191,25 @@ fn what_another_process_recorded_is_taken_unless_ours_is_newer() {
     assert!(fleet.adopt(&fleet.annotations(), recorded));
     assert!(fleet.snapshot().annotations.active_downtime(&key("db1"), at(5)).is_some());
 }
+
+#[test]
+fn servers_of_clusters_into_which_entries_are_injected_have_pseudo_gtid() {
+    let fleet = fleet();
+    seen(&fleet, server("db1", None), 1);
+    seen(&fleet, server("db2", Some("db1")), 1);
+    seen(&fleet, server("other", None), 1);
+    let marked = |fleet: &Fleet| {
+        let snapshot = fleet.snapshot();
+        snapshot.instances.values().filter(|i| i.uses_pseudo_gtid).map(|i| i.key.hostname.clone()).collect::<Vec<_>>()
+    };
+    fleet.set_injected(Some(["db1:3306".to_owned()].into()));
+    assert_eq!(marked(&fleet), ["db1", "db2"]);
+    seen(&fleet, server("db2", Some("db1")), 2);
+    assert_eq!(marked(&fleet), ["db1", "db2"], "the next look does not undo it");
+    fleet.set_injected(None);
+    let told = Instance { uses_pseudo_gtid: true, ..server("other", None) };
+    seen(&fleet, told, 3);
+    assert_eq!(marked(&fleet), ["db1", "db2", "other"], "now servers tell themselves");
+    fleet.set_injected(Some(BTreeSet::new()));
+    assert_eq!(marked(&fleet), [] as [String; 0]);
+}

@@ -51,6 +51,8 @@ fn action_name(action: &Action) -> &'static str {
         Action::Drain => "drain",
         Action::WaitForGtid { .. } => "wait_for_gtid",
         Action::WaitForPeer { .. } => "wait_for_peer",
+        Action::FindPlace { .. } => "find_place",
+        Action::InjectEntry => "inject_entry",
         Action::ChangeSource { .. } => "change_source",
         Action::ResetReplication => "reset_replication",
         Action::DetachSource => "detach_source",
@@ -87,6 +89,8 @@ mod tests {
             Action::SetReadOnly { on: true, super_too: false },
             Action::SetSemiSyncSource { on: true },
             Action::KillQuery { process: 7 },
+            Action::FindPlace { peer: app::InstanceKey::default() },
+            Action::InjectEntry,
             Action::Verify { expect: vec![] },
         ] {
             let recorded = serde_json::to_value(&action).expect("JSON");

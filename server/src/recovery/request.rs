@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::InstanceKey;
 use app::finding::{AnalysisCode, Finding};
 use app::gtid::GtidPosition;
 use app::recovery::{AcknowledgeScope, Recovery, RecoveryKind};
+use app::{BinlogCoordinates, InstanceKey};
 use chrono::Utc;
 use engine::analysis::AnalysisSettings;
 use engine::policy;
@@ -210,8 +210,12 @@ impl RecoveryService {
         let named = accept_loss_of.as_deref().unwrap_or_default().trim().to_owned();
         let flavor = self.parts.fleet.get(failed).map(|i| i.flavor()).unwrap_or_default();
         if let Some(list) = Some(named.strip_prefix("everything after").unwrap_or(&named)).filter(|l| !l.is_empty()) {
-            GtidPosition::parse_for(flavor, list.trim())
-                .map_err(|error| RecoverError::LossUnreadable { given: named.clone(), reason: error.to_string() })?;
+            // Without GTID it is a place in the log of the source.
+            let read = match list.trim().strip_prefix("up to ") {
+                Some(place) => BinlogCoordinates::parse(place.trim()).map(drop).map_err(|error| error.to_string()),
+                None => GtidPosition::parse_for(flavor, list.trim()).map(drop).map_err(|error| error.to_string()),
+            };
+            read.map_err(|reason| RecoverError::LossUnreadable { given: named.clone(), reason })?;
         }
         Ok(Wishes { designated: designated.clone(), accept_loss_of: named, forced, skip_hooks: false })
     }

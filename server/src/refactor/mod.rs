@@ -4,6 +4,7 @@
 //! moment still has the same fingerprint. The preview, the dry run and the application come from the same planner.
 
 mod errant;
+mod matching;
 mod operations;
 
 use std::sync::Arc;
@@ -327,6 +328,9 @@ fn audit_type(operation: &str) -> &str {
         "relocate" => "relocate-below",
         "move-gtid" => "move-below-gtid",
         "repoint-replicas" => "repoint-to",
+        "match" | "match-up" | "rematch" => "match-below",
+        "match-replicas" | "match-up-replicas" => "multi-match-replicas",
+        "regroup-replicas-pgtid" => "regroup-replicas",
         "detach-replica" | "reattach-replica" => "repoint",
         "reset-replica" => "reset-slave",
         "set-read-only" | "set-writeable" => "read-only",

@@ -183,9 +183,6 @@ async fn an_unknown_path_is_not_a_success() {
         assert_eq!((answer.status, answer.body.as_str()), (StatusCode::NOT_FOUND, "404 page not found\n"), "{path}");
         assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8");
     }
-    let answer = edge.get("/api/match-up/db3.example/3306").await;
-    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
-    assert!(answer.message("ERROR").contains("match-up/db3.example/3306 is not built yet"), "{}", answer.body);
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ async fn the_services_errors_are_shown_and_nothing_is_changed() {
         ("tag-value -i db1.example -t role", "role"),
         ("register-candidate -i db1.example -R maybe", "maybe"),
         ("begin-downtime -i db1.example -r x -u tomorrow", "tomorrow"),
-        ("match -i db3.example -d db1.example", "not built yet"),
+        ("match -i db3.example -d db1.example", "PseudoGTIDPattern is empty"),
         ("raft-leader", "raft"),
     ] {
         let ending = line(&format!("-c {command}"), &url).await;

@@ -31,6 +31,7 @@ const OWN: &[&str] = &[
     "SessionLifeMinutes",
     "TakeoverSessionPolicy",
     "TakeoverSessionWaitSeconds",
+    "PseudoGTIDMatchSeconds",
     "TrustedProxies",
     "Webhooks",
 ];

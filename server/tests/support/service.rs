@@ -140,6 +140,41 @@ pub fn tree(flavor: &'static str, replicas: usize) -> Sandbox {
     sandbox
 }
 
+/// A source with replicas that replicate by file and position, without GTID; the first port is the source.
+pub fn tree_without_gtid(flavor: &'static str, replicas: usize) -> Sandbox {
+    let options: &[&str] = match flavor {
+        "mysql" => &["gtid_mode=OFF", "enforce_gtid_consistency=OFF"],
+        _ => &[],
+    };
+    let sandbox = Sandbox::start_with(flavor, replicas + 1, options);
+    for port in &sandbox.ports {
+        sandbox.sql(*port, "SET sql_log_bin = 0; GRANT DROP ON `_pseudo_gtid_`.* TO 'orchestrator'@'%'");
+    }
+    let (source, rest) = sandbox.ports.split_first().expect("at least one");
+    for replica in rest {
+        replicate_by_position(&sandbox, *source, *replica);
+    }
+    sandbox
+}
+
+/// Makes a server, which has nothing of its own, replicate from another one from the beginning of its log.
+pub fn replicate_by_position(sandbox: &Sandbox, source: u16, replica: u16) {
+    let statements = match sandbox.flavor {
+        "mysql" => format!(
+            "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={source}, SOURCE_USER='repl', \
+             SOURCE_PASSWORD='repl_password', SOURCE_LOG_FILE='binlog.000001', SOURCE_LOG_POS=4, GET_SOURCE_PUBLIC_KEY=1, \
+             SOURCE_HEARTBEAT_PERIOD=2, SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=86400; \
+             SET GLOBAL super_read_only=ON; START REPLICA"
+        ),
+        _ => format!(
+            "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={source}, MASTER_USER='repl', \
+             MASTER_PASSWORD='repl_password', MASTER_LOG_FILE='binlog.000001', MASTER_LOG_POS=4, MASTER_USE_GTID=no, \
+             MASTER_HEARTBEAT_PERIOD=2, MASTER_CONNECT_RETRY=1; SET GLOBAL read_only=ON; START SLAVE"
+        ),
+    };
+    sandbox.sql(replica, &statements);
+}
+
 /// The identities of all acknowledged writes.
 pub fn acknowledged(file: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(file).unwrap_or_default();

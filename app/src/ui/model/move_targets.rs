@@ -106,7 +106,9 @@ fn verdict(
         Err(refusal) => Some(refusal),
     };
     if replicas.iter().any(|r| {
-        r != target && can_relocate(snapshot, r, target, settings).is_ok_and(|m| m.technique == Technique::Gtid)
+        r != target
+            && can_relocate(snapshot, r, target, settings)
+                .is_ok_and(|m| matches!(m.technique, Technique::Gtid | Technique::PseudoGtid))
     }) {
         allowed.push(Drop::ReplicasBelow);
     }

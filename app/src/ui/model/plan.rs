@@ -35,6 +35,8 @@ pub fn action_text(action: &Action) -> String {
         Action::StartApplier => "start the applier".to_owned(),
         Action::Drain => "apply everything received".to_owned(),
         Action::WaitForGtid { .. } => "wait until it has caught up".to_owned(),
+        Action::FindPlace { peer } => format!("find its place in the log of {peer} by pseudo-GTID"),
+        Action::InjectEntry => "write a pseudo-GTID entry".to_owned(),
         Action::WaitForPeer { peer } => format!("wait until {peer} has caught up"),
         Action::ChangeSource { to, .. } => format!("replicate from {to}"),
         Action::ResetReplication => "forget its source".to_owned(),
@@ -129,6 +131,16 @@ pub fn operation_text(operation: &Operation) -> String {
         Operation::MakeCoSource { server } => format!("Let the source of {server} replicate from it too"),
         Operation::MakeLocalSource { server } => format!("Move {server} up and its siblings below it"),
         Operation::RegroupReplicas { server, .. } => format!("Regroup the replicas of {server}"),
+        Operation::Match { server, below } => format!("Move {server} below {below} by pseudo-GTID"),
+        Operation::MatchUp { server } => format!("Move {server} one level up by pseudo-GTID"),
+        Operation::Rematch { server } => format!("Find the place of {server} below its source anew"),
+        Operation::MatchReplicas { server, below, .. } => {
+            format!("Move the replicas of {server} below {below} by pseudo-GTID")
+        }
+        Operation::MatchUpReplicas { server, .. } => {
+            format!("Move the replicas of {server} one level up by pseudo-GTID")
+        }
+        Operation::RegroupReplicasPseudoGtid { server } => format!("Regroup the replicas of {server} by pseudo-GTID"),
         Operation::SetSemiSyncSource { server, on } => format!("Semi-sync source of {server} {}", on_off(*on)),
         Operation::SetSemiSyncReplica { server, on } => format!("Semi-sync replica of {server} {}", on_off(*on)),
         Operation::FlushBinaryLogs { server, .. } => format!("Begin a new binary log on {server}"),

@@ -113,3 +113,31 @@ fn replicas_by_position_are_refused_before_anything_is_changed_and_named_among_o
     let report = report(decision);
     assert!(report.lost[0].reason.contains("no GTID"), "{:?}", report.lost);
 }
+
+#[test]
+fn replicas_without_gtid_go_elsewhere_by_pseudo_gtid() {
+    let by_position = |n| {
+        let mut server = leaf(n, 5);
+        server.replication.auto_position = false;
+        server.uses_pseudo_gtid = true;
+        server.replication.read = app::BinlogCoordinates::binary("binlog.000007", 4);
+        server.replication.exec = server.replication.read.clone();
+        server
+    };
+    let above = Instance { uses_pseudo_gtid: true, ..primary() };
+    let (servers, decision) = run(vec![dead(), by_position(1), by_position(2), above.clone()]);
+    let report = report(decision);
+    assert_eq!((report.successor, report.followers.len()), (key(9), 2));
+    for n in [1, 2] {
+        let line = |what: &str| servers.story.iter().position(|l| *l == format!("db{n} {what}")).expect("done");
+        assert!(line("FindPlace") < line("ChangeSource"));
+    }
+
+    // Where no place is proven nobody moves, and replication is as it was.
+    let start = vec![dead(), by_position(1), above];
+    let (mut servers, mut machine, decision) =
+        begin_code(AnalysisCode::DeadIntermediateSource, start, vec![0], &RecoverySettings::default());
+    servers.refuses = vec![(1, "FindPlace"), (1, "FindPlace")];
+    let told = reason(finish(&mut servers, &mut machine, decision));
+    assert_eq!((told.code.as_str(), told.changed.len()), ("promotion-failed", 0), "{told:?}");
+}

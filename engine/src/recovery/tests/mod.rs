@@ -6,6 +6,7 @@ mod group;
 mod hooks;
 mod intermediate;
 mod loss;
+mod places;
 mod semi_sync;
 mod source;
 mod takeover;

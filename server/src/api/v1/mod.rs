@@ -11,6 +11,7 @@ mod call;
 mod discover;
 mod history;
 mod identity;
+mod matching;
 mod meta;
 mod metrics;
 mod moves;

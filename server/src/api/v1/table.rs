@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use super::route::{Handler, Params, Route, matches};
 use super::{
-    agents, analysis, annotate, discover, history, meta, metrics, moves, operate, pools, publish, read, records,
-    recoveries, trees,
+    agents, analysis, annotate, discover, history, matching, meta, metrics, moves, operate, pools, publish, read,
+    records, recoveries, trees,
 };
 
 /// Routes, found by the first word of the path and the number of its parts.
@@ -84,14 +84,8 @@ macro_rules! administer {
         Route { paths: vec![$($path),+], handler: Handler::Administer(|a, c| Box::pin($handler(a, c))), changes: true }
     };
 }
-macro_rules! unbuilt_change {
-    ($($path:literal),+ $(,)?) => {
-        vec![$(Route { paths: vec![$path], handler: Handler::NotBuilt { changes: true }, changes: true }),+]
-    };
-}
-
 fn routes() -> Vec<Route> {
-    [reads(), operations(), moves(), upkeep(), annotations(), recovery(), audits(), node(), agents(), not_built()]
+    [reads(), operations(), moves(), upkeep(), annotations(), recovery(), audits(), node(), agents()]
         .into_iter()
         .flatten()
         .collect()
@@ -177,6 +171,12 @@ fn moves() -> Vec<Route> {
         operate!("move-below-gtid/:host/:port/:belowHost/:belowPort" => moves::gtid),
         operate!("move-slaves-gtid/:host/:port/:belowHost/:belowPort", "move-replicas-gtid/:host/:port/:belowHost/:belowPort" => moves::replicas_gtid),
         operate!("regroup-slaves-gtid/:host/:port", "regroup-replicas-gtid/:host/:port" => moves::regroup_gtid),
+        operate!("match/:host/:port/:belowHost/:belowPort", "match-below/:host/:port/:belowHost/:belowPort" => matching::below),
+        operate!("match-up/:host/:port" => matching::up),
+        operate!("match-slaves/:host/:port/:belowHost/:belowPort", "match-replicas/:host/:port/:belowHost/:belowPort" => matching::replicas),
+        operate!("match-up-slaves/:host/:port", "match-up-replicas/:host/:port" => matching::up_replicas),
+        operate!("regroup-slaves-pgtid/:host/:port", "regroup-replicas-pgtid/:host/:port" => matching::regroup),
+        guarded!("last-pseudo-gtid/:host/:port" => matching::last),
         guarded!("make-master/:host/:port" => moves::make_source),
         operate!("make-local-master/:host/:port" => moves::make_local_source),
         view!("can-replicate-from-gtid/:host/:port/:belowHost/:belowPort" => moves::can_replicate_from_gtid),
@@ -324,22 +324,6 @@ fn agents() -> Vec<Route> {
         operate!("agent-abort-seed/:seedId" => agents::not_served),
         operate!("agent-custom-command/:host/:command" => agents::not_served),
         operate!("seeds" => agents::not_served),
-    ]
-}
-
-/// Paths of the original that later issues build. They answer with an error that says so.
-fn not_built() -> Vec<Route> {
-    unbuilt_change![
-        "match/:host/:port/:belowHost/:belowPort",
-        "match-below/:host/:port/:belowHost/:belowPort",
-        "match-up/:host/:port",
-        "match-slaves/:host/:port/:belowHost/:belowPort",
-        "match-replicas/:host/:port/:belowHost/:belowPort",
-        "match-up-slaves/:host/:port",
-        "match-up-replicas/:host/:port",
-        "regroup-slaves-pgtid/:host/:port",
-        "regroup-replicas-pgtid/:host/:port",
-        "last-pseudo-gtid/:host/:port",
     ]
 }
 

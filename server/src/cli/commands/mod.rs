@@ -3,6 +3,7 @@
 pub mod access;
 pub mod change;
 pub mod domain;
+pub mod matching;
 pub mod moves;
 pub mod node;
 pub mod pools;

@@ -177,14 +177,14 @@ pub async fn wait_for_position(bench: Bench) -> Outcome {
     }
 }
 
-fn pattern(bench: &Bench) -> Result<String, Failure> {
+pub(super) fn pattern(bench: &Bench) -> Result<String, Failure> {
     let pattern = bench.arguments.pattern.clone();
     regex::Regex::new(&pattern).map_err(|error| Failure::new(format!("cannot parse -pattern {pattern:?}: {error}")))?;
     Ok(pattern)
 }
 
 /// `replica<source`
-fn arrow(server: &InstanceKey, source: Option<&InstanceKey>) -> String {
+pub(super) fn arrow(server: &InstanceKey, source: Option<&InstanceKey>) -> String {
     match source {
         Some(source) => format!("{server}<{source}\n"),
         None => format!("{server}\n"),

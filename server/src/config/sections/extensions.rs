@@ -43,6 +43,8 @@ section! {
         "TakeoverSessionPolicy" => takeover_session_policy: SessionPolicyText = SessionPolicyText::default(), Live, InEffect;
         /// Seconds that a planned takeover waits for those statements before it does so.
         "TakeoverSessionWaitSeconds" => takeover_session_wait_seconds: u64 = 2, Live, InEffect;
+        /// Seconds that it may take to find a replica's place in another server's binary log by pseudo-GTID.
+        "PseudoGTIDMatchSeconds" => pseudo_gtid_match_seconds: u64 = 120, Live, InEffect;
         /// Commands that cut a dead source off before another server is promoted in its place.
         "FencingProcesses" => fencing: Vec<String> = Vec::new(), Live, InEffect;
         /// `required`: nobody is promoted when one of `FencingProcesses` fails; `optional`: it is recorded and the
