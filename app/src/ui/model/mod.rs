@@ -8,6 +8,7 @@ pub mod decimal;
 pub mod find;
 pub mod fleet;
 pub mod fold;
+pub mod loss;
 pub mod move_targets;
 pub mod order;
 pub mod plan;

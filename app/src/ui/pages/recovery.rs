@@ -11,9 +11,11 @@ use crate::ui::chrome::icon::Icon;
 use crate::ui::chrome::parts::{Ago, Badge, Loaded};
 use crate::ui::infra::api::{path, send_only};
 use crate::ui::model::age::{clock_text, duration_text, moment_text};
+use crate::ui::model::loss::Offer;
 use crate::ui::model::recovery::{elapsed, headline, kind_text, progress_text};
 use crate::ui::model::route::Route;
 use crate::ui::model::tone::Tone;
+use crate::ui::panel::confirm::{ConfirmPanel, loss_offer};
 use crate::ui::panel::evidence::Evidence;
 use crate::ui::panel::readiness::considered_list;
 use crate::ui::panel::steps::StepList;
@@ -81,6 +83,7 @@ fn Record(recovery: Recovery) -> impl IntoView {
             {took} ", " {recovery.with_value(progress_text)} "."
         </p>
         <Acknowledgement recovery=recovery />
+        {recovery.with_value(Offer::after).map(|offer| loss(recovery, offer))}
         <div class="recovery-grid">
             <section aria-label="Story" class="card">
                 <h2>"What happened"</h2>
@@ -148,6 +151,34 @@ fn steps(recovery: StoredValue<Recovery>) -> impl IntoView {
         <StepList steps=steps states=Signal::stored(Some(states)) in_recovery=true />
         {empty.then(|| view! { <p class="quiet">"No step was taken."</p> })}
     }
+}
+
+/// What would be lost, and the way on, as long as nothing else has recovered the cluster since.
+fn loss(recovery: StoredValue<Recovery>, offer: Offer) -> AnyView {
+    let ui = use_ui();
+    let open = Memo::new(move |_| {
+        let latest = ui.fleet.recoveries.value;
+        recovery.with_value(|r| latest.with(|list| Offer::is_open(r, list.as_deref().unwrap_or_default())))
+    });
+    let offer = StoredValue::new(offer);
+    let ask = move || {
+        let told = offer.get_value();
+        view! {
+            <h2>"Refused, because writes would be lost"</h2>
+            {told.told.iter().map(|line| view! { <p>{line.clone()}</p> }).collect_view()}
+            <pre tabindex="0" aria-label="Transactions at risk">{told.at_risk().to_owned()}</pre>
+            {loss_offer(told)}
+        }
+    };
+    on_cleanup(move || ui.work.dismiss());
+    view! {
+        <Show when=move || open.get()>
+            <section class="card loss" aria-label="Writes at risk">
+                <Show when=move || ui.work.is_open() fallback=ask><ConfirmPanel /></Show>
+            </section>
+        </Show>
+    }
+    .into_any()
 }
 
 /// Who has looked at it; the form to say so.
