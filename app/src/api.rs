@@ -7,6 +7,7 @@
 //! | method and path | body → answer |
 //! |---|---|
 //! | `GET /api/v2/session` | [`Session`] |
+//! | `/api/v2/me`, `login`, `logout`, `setup`, `password`, `sessions`, `tokens`, `users` | see [`crate::access`] |
 //! | `GET /api/v2/status` | [`NodeStatus`] |
 //! | `GET /api/v2/clusters` | list of [`ClusterSummary`] |
 //! | `GET /api/v2/clusters/{name or alias}` | [`ClusterView`] |

@@ -5,6 +5,7 @@
 //! configuration and topology come in as arguments (`docs/ARCHITECTURE.md`, rule 1).
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod api;
 pub mod coordinates;
 pub mod event;
