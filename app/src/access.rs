@@ -321,7 +321,9 @@ pub fn check_password(user: &str, password: &str) -> Result<(), BadAccess> {
         )));
     }
     if password.eq_ignore_ascii_case(user) || password.chars().all(|c| password.starts_with(c)) {
-        return Err(BadAccess("password: expected something harder to guess than the name or one character".to_owned()));
+        return Err(BadAccess(
+            "password: expected something harder to guess than the name or one character".to_owned(),
+        ));
     }
     Ok(())
 }
@@ -332,7 +334,8 @@ pub fn check_password(user: &str, password: &str) -> Result<(), BadAccess> {
 /// An administrator changes the service itself, which is in no cluster; and what is wrong with a pattern.
 pub fn check_limit(role: Role, patterns: &[String]) -> Result<(), BadAccess> {
     if role == Role::Admin && !patterns.is_empty() {
-        let message = "clusters: an admin changes the service itself and cannot be limited to clusters; expected role operator";
+        let message =
+            "clusters: an admin changes the service itself and cannot be limited to clusters; expected role operator";
         return Err(BadAccess(message.to_owned()));
     }
     if patterns.len() > MOST_PATTERNS {

@@ -68,7 +68,8 @@ impl Offer {
 
     /// The record that this offer is of is the last word about its cluster: nothing has recovered it since.
     pub fn is_open(recovery: &Recovery, latest: &[Recovery]) -> bool {
-        let later = |r: &Recovery| r.uid != recovery.uid && r.cluster == recovery.cluster && r.started > recovery.started;
+        let later =
+            |r: &Recovery| r.uid != recovery.uid && r.cluster == recovery.cluster && r.started > recovery.started;
         !latest.iter().any(|r| later(r) && (r.is_running() || r.is_successful()))
     }
 }
@@ -132,7 +133,10 @@ mod tests {
         assert_eq!((offer.request.kind.as_str(), offer.request.target.as_str()), ("force-takeover", "db1:3306"));
         assert_eq!(offer.request.designated, Some(InstanceKey::new("db", 1)));
         let offer = Offer::after(&Recovery { considered: list, ..refused(REASON) }).expect("an offer");
-        assert_eq!((offer.request.kind.as_str(), offer.request.designated), ("recover", Some(InstanceKey::new("db", 1))));
+        assert_eq!(
+            (offer.request.kind.as_str(), offer.request.designated),
+            ("recover", Some(InstanceKey::new("db", 1)))
+        );
         let command = "force-master-failover".to_owned();
         let offer = Offer::after(&Recovery { command, ..refused(REASON) }).expect("an offer");
         assert_eq!((offer.request.kind.as_str(), offer.request.designated), ("force-failover", None));
@@ -141,7 +145,8 @@ mod tests {
     #[test]
     fn what_was_recovered_since_is_no_longer_offered() {
         let first = refused(REASON);
-        let again = Recovery { uid: "b".to_owned(), started: first.started + chrono::Duration::seconds(9), ..first.clone() };
+        let again =
+            Recovery { uid: "b".to_owned(), started: first.started + chrono::Duration::seconds(9), ..first.clone() };
         assert!(Offer::is_open(&first, &[again.clone(), first.clone()]), "refused again");
         let done = Recovery { state: RecoveryState::Succeeded, ..again };
         assert!(!Offer::is_open(&first, &[done.clone(), first.clone()]));

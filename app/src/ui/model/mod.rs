@@ -1,7 +1,9 @@
 //! View models: what a page says, worked out from the shared types. Pure: time comes in as an argument, so that
 //! every word on the screen can be tested without a browser.
 
+pub mod access;
 pub mod age;
+pub mod audit;
 pub mod camera;
 pub mod data_centre;
 pub mod decimal;

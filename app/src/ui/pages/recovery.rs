@@ -201,6 +201,7 @@ fn Acknowledgement(recovery: StoredValue<Recovery>) -> impl IntoView {
     };
     let done = recovery.with_value(|r| r.acknowledged.clone());
     let running = recovery.with_value(Recovery::is_running);
+    let may = move || recovery.with_value(|r| ui.may_operate_on(&r.cluster, &r.cluster_alias));
     match done {
         Some(ack) => view! {
             <p class="acknowledgement tone-ok">
@@ -213,7 +214,7 @@ fn Acknowledgement(recovery: StoredValue<Recovery>) -> impl IntoView {
         None => view! {
             <div class="acknowledgement">
                 <p class="tone-attention"><Icon name="triangle" /> "Not acknowledged: until somebody does, another recovery of this cluster may be held back."</p>
-                <Show when=move || ui.may_operate() fallback=|| view! { <p class="quiet">"An operator can acknowledge it."</p> }>
+                <Show when=may fallback=|| view! { <p class="quiet">"An operator can acknowledge it."</p> }>
                     <form class="row-form" on:submit=submit>
                         <label>"Comment" <input type="text" required bind:value=comment /></label>
                         <button type="submit" class="primary">"Acknowledge"</button>

@@ -96,7 +96,8 @@ fn loss_question(at_risk: String, request: &RecoverRequest, told: Vec<String>) -
     let typed = RwSignal::new(String::new());
     let at_risk = StoredValue::new(at_risk);
     let named = move || at_risk.with_value(|set| is_named(&typed.get(), set));
-    let other = move || (!typed.with(|t| t.trim().is_empty()) && !named()).then_some("These are not the transactions at risk.");
+    let other =
+        move || (!typed.with(|t| t.trim().is_empty()) && !named()).then_some("These are not the transactions at risk.");
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         if named() {
