@@ -111,5 +111,5 @@ fn is_false_start(recovery: &Recovery) -> bool {
 
 /// Who asks for a takeover here.
 pub fn actor() -> Actor {
-    Actor { name: "bench".to_owned(), address: "127.0.0.1".to_owned() }
+    Actor { address: "127.0.0.1".to_owned(), ..Actor::named("bench") }
 }

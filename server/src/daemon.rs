@@ -51,6 +51,7 @@ pub async fn run(loaded: Loaded, sources: Sources, discovery: bool) -> anyhow::R
         services
     };
     start_signals(&services);
+    crate::auth::start_upkeep(&services);
     crate::telemetry::start(&services);
     let listener = TcpListener::bind(socket_text(&listen.address))
         .await

@@ -13,10 +13,11 @@ use app::recovery::{Recovery, RecoveryKind};
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::accounts::Used;
 use crate::consensus::{Actor, Command};
 use crate::fleet::Fleet;
 use crate::metrics::WriteMeter;
-use crate::store::{AuditEntry, NewDetection, NewMaintenance, NodeIdentity, Store, StoreError};
+use crate::store::{AuditEntry, NewDetection, NewMaintenance, NodeIdentity, SessionRecord, Store, StoreError};
 use crate::tasks::Task;
 
 /// A caller waits this long for its entry to be in the backend, then goes on: recovering comes before recording,
@@ -70,6 +71,12 @@ pub enum Entry {
         /// When.
         at: DateTime<Utc>,
     },
+    /// A session that began.
+    SessionBegan(Box<SessionRecord>),
+    /// A session that ended, by its digest.
+    SessionEnded(String),
+    /// A session or a token was used.
+    Used(Used),
 }
 
 impl Entry {
@@ -82,6 +89,8 @@ impl Entry {
             Self::Recovery { .. } => "recovery",
             Self::Blocked { .. } => "blocked",
             Self::Analysis { .. } => "analysis",
+            Self::SessionBegan(_) | Self::SessionEnded(_) => "session",
+            Self::Used(_) => "used",
         }
     }
 }
@@ -330,6 +339,10 @@ async fn put_down(
         }
         Entry::Blocked { finding, blocking, at } => store.note_blocked(finding, *blocking, *at).await,
         Entry::Analysis { key, code, at } => store.record_analysis(key, *code, *at).await.map(drop),
+        Entry::SessionBegan(session) => store.put_session(session).await,
+        Entry::SessionEnded(id) => store.delete_session(id).await,
+        Entry::Used(Used::Session { id, at }) => store.touch_session(id, *at).await,
+        Entry::Used(Used::Token { id, at, from }) => store.touch_token(id, *at, from).await,
     }
 }
 
@@ -414,6 +427,16 @@ async fn put_down_command(
             let acknowledgement = app::recovery::Acknowledgement { at: *at, by: by.clone(), comment: comment.clone() };
             store.acknowledge(what, &acknowledgement).await?;
         }
+        Command::PutUser { user, .. } => store.put_user(user).await?,
+        Command::SetPassword { name, hash, at, is_new, keep_session } => {
+            store.set_password(name, &hash.0, is_new.then_some(*at)).await?;
+            if *is_new {
+                store.delete_sessions_of(name, keep_session).await?;
+            }
+        }
+        Command::DeleteUser { name } => store.delete_user(name).await?,
+        Command::PutToken { token } => store.put_token(token).await?,
+        Command::DeleteToken { id, .. } => store.delete_token(id).await?,
     }
     let entry = AuditEntry {
         at: now,

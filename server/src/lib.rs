@@ -1,6 +1,7 @@
 //! The service: everything that touches the world. Decisions are made in `engine`, carried out here.
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod adoption;
 pub mod api;
 pub mod audit;

@@ -104,6 +104,7 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
     let (journal, queue) = journal::journal();
     let enabled = !store.are_recoveries_disabled().await?;
     let consensus = Arc::new(Consensus::single(Arc::clone(&fleet), journal.clone(), Arc::clone(&events), enabled));
+    consensus.accounts().adopt(store.load_accounts().await?);
     let audit = Audit::new(journal.clone(), store.clone());
     let connector = Arc::new(Connector::new(settings::connect(&config.current())));
     let probe = Arc::new(MysqlProbe::new(Arc::clone(&connector), settings::probe(&config.current())));

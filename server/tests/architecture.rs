@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const RANKS: &[&[&str]] = &[
     &["config", "events", "tasks", "http"],
     &["store", "mysql"],
-    &["node", "fleet", "metrics"],
+    &["node", "fleet", "metrics", "accounts"],
     &["consensus", "journal", "audit"],
     &["discovery"],
     &["settings", "exec", "testing", "names"],

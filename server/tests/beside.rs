@@ -151,7 +151,7 @@ async fn recoveries_and_acknowledgements_of_a_command_are_known_to_the_service()
     service.adoption.adopt(&service).await.expect("adopted");
     assert_eq!((known("1:a").is_running(), known("1:a").acknowledged.clone()), (false, None));
 
-    let actor = Actor { name: "cli:ann".to_owned(), address: String::new() };
+    let actor = Actor::named("cli:ann");
     command.recovery.registry().put(done);
     command.recovery.acknowledge(AcknowledgeScope::All, "seen", &actor).await.expect("acknowledged");
     written(&command).await;

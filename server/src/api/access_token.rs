@@ -57,7 +57,7 @@ pub async fn acquire(
         Ok(token) => token,
         Err((status, message)) => return refused(status, &message),
     };
-    let actor = Actor { name: token.generated_by.clone(), address: caller.address };
+    let actor = Actor { address: caller.address, method: "token".to_owned(), ..Actor::named(token.generated_by.clone()) };
     let message = format!("access token of {} acquired by {}", actor.name, actor.address);
     desk.services.audit.record("access-token", &InstanceKey::default(), "", &actor, &message);
     let identity = Identity { headers: &headers, peer: peer.map(|Extension(ConnectInfo(peer))| peer) };

@@ -1,22 +1,27 @@
 //! The way in: who is calling is settled once, for every address, before anything else is looked at.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use tower::ServiceExt as _;
+use axum::{Extension, Router};
+use tower::{Layer as _, ServiceExt as _};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_sessions::cookie::SameSite;
+use tower_sessions::{Session, SessionManagerLayer};
 
 use super::error::{ApiError, ErrorKind};
 use super::{access_token, figures, v1, v2, web};
-use crate::auth::{Doorkeeper, Identity};
+use super::v2::access::Door;
+use crate::auth::{Doorkeeper, Identity, Logins, Refusal, SESSION_COOKIE, SessionKeeper, is_over_tls};
+use crate::config::AuthMethod;
 use crate::services::Services;
 
 /// Where the status endpoint stands unless the configuration puts it elsewhere (`spec/api.md` 1.10).
@@ -35,6 +40,7 @@ const DATA_HEADERS: [(HeaderName, &str); 5] = [
 struct Entrance {
     services: Arc<Services>,
     doorkeeper: Arc<Doorkeeper>,
+    keeper: SessionKeeper,
     rooms: Router,
     prefix: Arc<str>,
     status: Arc<str>,
@@ -53,8 +59,11 @@ pub fn router(services: Arc<Services>) -> Router {
         .layer(CompressionLayer::new());
     let rooms = api.fallback_service(web::router(&prefix));
     let status = config.general.status_endpoint.clone();
-    let doorkeeper = Arc::new(Doorkeeper::new(services.store.clone()));
-    let entrance = Entrance { services, doorkeeper, rooms, prefix: prefix.into(), status: status.into() };
+    let doorkeeper = Arc::new(Doorkeeper::new(services.store.clone(), Arc::clone(services.consensus.accounts())));
+    let keeper = SessionKeeper::new(&services);
+    let door = Door { logins: Arc::new(Logins::new(&services)), keeper: keeper.clone() };
+    let rooms = rooms.layer(Extension(door)).layer(Extension(Arc::clone(&doorkeeper)));
+    let entrance = Entrance { services, doorkeeper, keeper, rooms, prefix: prefix.into(), status: status.into() };
     Router::new().fallback(enter).with_state(entrance).layer(CatchPanicLayer::custom(broken))
 }
 
@@ -73,19 +82,55 @@ fn normal_prefix(given: &str) -> String {
     }
 }
 
-async fn enter(State(entrance): State<Entrance>, mut request: Request<Body>) -> Response {
+/// Where users log in, tower-sessions looks after the cookie around everything else.
+async fn enter(State(entrance): State<Entrance>, request: Request<Body>) -> Response {
+    let config = entrance.services.config.current();
+    if config.auth.method() != Ok(AuthMethod::Local) {
+        return admit(entrance, request).await;
+    }
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0);
+    let is_secure = is_over_tls(&config, Identity { headers: request.headers(), peer });
+    let path = if entrance.prefix.is_empty() { "/".to_owned() } else { entrance.prefix.to_string() };
+    let sessions = SessionManagerLayer::new(entrance.keeper.clone())
+        .with_name(SESSION_COOKIE)
+        .with_same_site(SameSite::Lax)
+        .with_http_only(true)
+        .with_secure(is_secure)
+        .with_path(path);
+    let inside = tower::service_fn(move |request| {
+        let entrance = entrance.clone();
+        async move { Ok::<_, Infallible>(admit(entrance, request).await) }
+    });
+    match sessions.layer(inside).oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+async fn admit(entrance: Entrance, mut request: Request<Body>) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0);
     let identity = Identity { headers: request.headers(), peer };
-    let caller = match entrance.doorkeeper.identify(&entrance.services.config.current(), identity).await {
+    let session = match request.extensions().get::<Session>() {
+        Some(session) => entrance.keeper.of(session).await,
+        None => None,
+    };
+    let config = entrance.services.config.current();
+    let caller = match entrance.doorkeeper.identify(&config, identity, session).await {
         Ok(caller) => caller,
         Err(refusal) => return refusal.into_response(),
     };
+    let signed_out = caller.signed_out;
     request.extensions_mut().insert(caller);
     let Some(uri) = entrance.inner_address(request.uri()) else {
         return ApiError::new(ErrorKind::BadInput, "the address cannot be read").into_response();
     };
     let path = uri.path();
     let is_data = path.starts_with("/api/") || path == access_token::PATH || figures::is_figures(path);
+    if signed_out && !is_open_to_strangers(path) {
+        let mut refusal = Refusal::SignedOut.into_response();
+        protect(refusal.headers_mut());
+        return refusal;
+    }
     *request.uri_mut() = uri;
     let mut response = match entrance.rooms.oneshot(request).await {
         Ok(response) => response,
@@ -95,6 +140,15 @@ async fn enter(State(entrance): State<Entrance>, mut request: Request<Body>) -> 
         protect(response.headers_mut());
     }
     response
+}
+
+/// What somebody sees who has to log in first: the page, which has nothing on it then, and what it logs in with. Of the compatible
+/// paths those that say nothing about servers: their table tells which (`v1::dispatch`).
+fn is_open_to_strangers(path: &str) -> bool {
+    let logs_in = matches!(path, "/api/v2/me" | "/api/v2/login" | "/api/v2/setup");
+    let is_v1 = path.starts_with("/api/") && !path.starts_with("/api/v2/");
+    let is_page = !path.starts_with("/api/") && !figures::is_figures(path);
+    logs_in || is_v1 || is_page
 }
 
 impl Entrance {

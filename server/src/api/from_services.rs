@@ -1,11 +1,13 @@
 //! What each service says, as an error of the edge: one mapping per service.
 
-use axum::http::{StatusCode, header};
+use app::api::ErrorBody;
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::error::{ApiError, ErrorKind};
-use crate::auth::{CrossSite, Refusal};
-use crate::consensus::ConsensusError;
+use crate::auth::{CrossSite, NoProof, Refusal};
+use crate::consensus::{ConsensusError, OutOfReach};
 use crate::discovery::DiscoveryError;
 use crate::maintenance::MaintenanceError;
 use crate::recovery::RecoverError;
@@ -20,6 +22,7 @@ impl From<RefactorError> for ApiError {
             RefactorError::Unknown(_) => Self::new(ErrorKind::NotFound, message),
             RefactorError::WorldChanged(plan) => Self::world_changed(message, plan),
             RefactorError::Held(_) => Self::new(ErrorKind::Busy, message),
+            RefactorError::Forbidden(_) => Self::new(ErrorKind::Forbidden, message),
             RefactorError::NotLeader => Self::new(ErrorKind::NotLeader, message),
             RefactorError::Failed(_) => Self::new(ErrorKind::Failed, message),
         }
@@ -46,8 +49,15 @@ impl From<ConsensusError> for ApiError {
         let message = error.to_string();
         match error {
             ConsensusError::NotLeader { .. } => Self::new(ErrorKind::NotLeader, message),
+            ConsensusError::Forbidden(_) => Self::new(ErrorKind::Forbidden, message),
             ConsensusError::Refused(_) => Self::refused_by("command-refused", message),
         }
+    }
+}
+
+impl From<OutOfReach> for ApiError {
+    fn from(error: OutOfReach) -> Self {
+        Self::forbidden(error.to_string())
     }
 }
 
@@ -92,14 +102,34 @@ impl From<CrossSite> for ApiError {
     }
 }
 
+/// The page has to read `me` again: its session is another one.
+impl IntoResponse for NoProof {
+    fn into_response(self) -> Response {
+        let body = ErrorBody { code: "csrf".to_owned(), message: self.to_string(), refusal: None, plan: None };
+        (StatusCode::FORBIDDEN, Json(body)).into_response()
+    }
+}
+
 /// 401 with the challenge and the words of the original (`spec/api.md` 1.5); 429 with when to come again.
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, header) = match self {
             Self::Unauthenticated => (ErrorKind::Unauthenticated.status(), (header::WWW_AUTHENTICATE, Self::CHALLENGE)),
             Self::TooBusy => (StatusCode::TOO_MANY_REQUESTS, (header::RETRY_AFTER, "1")),
+            Self::SignedOut => return self.as_json(Self::BEARER),
+            Self::BadToken => return self.as_json(Self::BAD_TOKEN),
         };
         (status, [header], self.to_string()).into_response()
+    }
+}
+
+impl Refusal {
+    /// For the page and for tools of ours: the form of `/api/v2`.
+    fn as_json(self, challenge: &'static str) -> Response {
+        let error = ApiError::new(ErrorKind::Unauthenticated, self.to_string());
+        let mut response = error.into_response();
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        response
     }
 }
 

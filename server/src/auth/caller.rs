@@ -1,10 +1,15 @@
 //! A caller, and the capabilities that handlers ask for.
 
+use app::access::{CSRF_HEADER, ClusterLimit};
 use app::api::Role;
+use chrono::{DateTime, Utc};
+use subtle::ConstantTimeEq as _;
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
-use crate::api::ApiError;
+use crate::accounts::Pass;
+use crate::api::{ApiError, ErrorKind};
 use crate::consensus::Actor;
 
 /// Who is calling and what they may do. Left with each request by the first layer.
@@ -14,16 +19,36 @@ pub struct Caller {
     pub user: String,
     /// Address; empty where it is not known (a socket of the operating system, a test).
     pub address: String,
+    /// How they were told: `basic`, `multi`, `proxy`, `token`, `local`, `api-token`, ...; empty where nobody has to say who they are.
+    pub method: String,
     /// What they may do.
     pub role: Role,
     /// Why they may not change anything, for people; empty when they may.
     pub read_only_because: String,
+    /// The clusters that they may change.
+    pub limit: ClusterLimit,
+    /// They have not said who they are where they have to: they see the page without anything on it.
+    pub signed_out: bool,
+    /// By what they were let in, if it can be taken from them.
+    pub pass: Option<Pass>,
+    /// Name of the API token that they hold; empty without one.
+    pub token_name: String,
+    /// What their page sends with each change, with a session.
+    pub csrf_token: Option<String>,
+    /// When their session ends at the latest.
+    pub session_ends: Option<DateTime<Utc>>,
 }
 
 /// The caller has not got the right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Denied(String);
+pub enum Denied {
+    /// They have to say who they are.
+    #[error("log in first")]
+    SignedOut,
+    /// They may not; says who may.
+    #[error("{0}")]
+    Forbidden(String),
+}
 
 /// May see everything.
 #[derive(Debug, Clone)]
@@ -41,13 +66,24 @@ pub struct Operator {
 #[derive(Debug, Clone)]
 pub struct Admin {
     actor: Actor,
+    caller: Caller,
 }
+
+/// A change with a session comes without what our own page would send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("header {CSRF_HEADER} is missing or wrong: expected csrf_token of GET /api/v2/me")]
+pub struct NoProof;
 
 impl Caller {
     /// The caller as the audit names them.
     pub fn actor(&self) -> Actor {
-        let name = if self.user.is_empty() { "anonymous" } else { &self.user };
-        Actor { name: name.to_owned(), address: self.address.clone() }
+        let name = match (self.user.as_str(), self.token_name.as_str()) {
+            ("", _) => "anonymous".to_owned(),
+            (user, "") => user.to_owned(),
+            (user, token) => format!("{user} (token {token})"),
+        };
+        let (address, method, limit) = (self.address.clone(), self.method.clone(), self.limit.clone());
+        Actor { address, method, limit, ..Actor::named(name) }
     }
 
     /// The right to see.
@@ -74,19 +110,47 @@ impl Caller {
     /// [`Denied`], with the reason.
     pub fn admin(&self) -> Result<Admin, Denied> {
         self.require(Role::Admin)?;
-        Ok(Admin { actor: self.actor() })
+        // The service itself is in no cluster.
+        if !self.limit.is_none() {
+            return Err(Denied::Forbidden(format!(
+                "{} may change clusters {} only; an administrator without a limit may do this",
+                self.actor().name,
+                self.limit
+            )));
+        }
+        Ok(Admin { actor: self.actor(), caller: self.clone() })
+    }
+
+    /// With a session, a change has to carry what only our own page can know.
+    ///
+    /// # Errors
+    /// [`NoProof`].
+    pub fn prove_page(&self, headers: &HeaderMap) -> Result<(), NoProof> {
+        let Some(expected) = &self.csrf_token else { return Ok(()) };
+        let mut given = headers.get_all(CSRF_HEADER).iter();
+        let is_right = given.next().is_some_and(|given| given.as_bytes().ct_eq(expected.as_bytes()).into());
+        if is_right && given.next().is_none() { Ok(()) } else { Err(NoProof) }
     }
 
     fn require(&self, role: Role) -> Result<(), Denied> {
+        if self.signed_out {
+            return Err(Denied::SignedOut);
+        }
         if self.role >= role {
             return Ok(());
         }
+        let who_could = match role {
+            Role::Viewer => "viewers",
+            Role::Operator => "operators and administrators",
+            Role::Admin => "administrators",
+        };
         let why = if self.read_only_because.is_empty() {
-            format!("{} has not got the right to do this", self.actor().name)
+            let is = if self.role == Role::Viewer { "a viewer" } else { "an operator" };
+            format!("{} is {is} here; {who_could} may do this", self.actor().name)
         } else {
             self.read_only_because.clone()
         };
-        Err(Denied(why))
+        Err(Denied::Forbidden(why))
     }
 }
 
@@ -105,6 +169,11 @@ impl Operator {
 }
 
 impl Admin {
+    /// Who is acting.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
     /// Who is acting, for the audit.
     pub fn actor(&self) -> &Actor {
         &self.actor
@@ -113,7 +182,10 @@ impl Admin {
 
 impl From<Denied> for ApiError {
     fn from(denied: Denied) -> Self {
-        Self::forbidden(denied.to_string())
+        match denied {
+            Denied::SignedOut => Self::new(ErrorKind::Unauthenticated, denied.to_string()),
+            Denied::Forbidden(why) => Self::forbidden(why),
+        }
     }
 }
 

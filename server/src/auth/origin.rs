@@ -14,7 +14,7 @@ pub(super) fn is_from_trusted_proxy(trusted: &Networks, peer: Option<SocketAddr>
 
 /// Address of the client, for the audit: the other end of the connection, or what a trusted proxy says is behind it. Of a chain
 /// the last address counts that is no trusted proxy; what stands before it may be anybody's invention.
-pub(super) fn client_address(trusted: &Networks, request: Identity<'_>) -> String {
+pub fn client_address(trusted: &Networks, request: Identity<'_>) -> String {
     let Some(peer) = request.peer else { return String::new() };
     let behind = || {
         let chain = forwarded_for(request.headers);

@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use app::api::Role;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -24,8 +25,8 @@ fn peer(address: &str) -> Option<SocketAddr> {
 
 async fn caller(config: &str, pairs: &[(&'static str, &str)]) -> Result<Caller, Refusal> {
     let config = Config::from_json(config).expect("a valid configuration");
-    let doorkeeper = Doorkeeper::new(Store::in_memory().await.expect("a store"));
-    doorkeeper.identify(&config, Identity { headers: &headers(pairs), peer: peer("10.0.0.9:1") }).await
+    let doorkeeper = Doorkeeper::new(Store::in_memory().await.expect("a store"), Arc::default());
+    doorkeeper.identify(&config, Identity { headers: &headers(pairs), peer: peer("10.0.0.9:1") }, None).await
 }
 
 const BASIC: &str = r#"{"AuthenticationMethod": "Basic", "HTTPAuthUser": "dba", "HTTPAuthPassword": "gr:om"}"#;
@@ -104,10 +105,10 @@ async fn the_address_is_what_a_trusted_proxy_vouches_for(
     #[case] pairs: &[(&'static str, &str)],
     #[case] expected: &str,
 ) {
-    let doorkeeper = Doorkeeper::new(Store::in_memory().await.expect("a store"));
+    let doorkeeper = Doorkeeper::new(Store::in_memory().await.expect("a store"), Arc::default());
     let config = Config::from_json("{}").expect("a valid configuration");
     let identity = Identity { headers: &headers(pairs), peer: peer(from) };
-    assert_eq!(doorkeeper.identify(&config, identity).await.expect("let in").address, expected);
+    assert_eq!(doorkeeper.identify(&config, identity, None).await.expect("let in").address, expected);
 }
 
 #[tokio::test]

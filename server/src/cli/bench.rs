@@ -53,7 +53,7 @@ impl Bench {
 
     /// Who is asking, for the audit: whoever runs the command, whatever `-owner` says.
     pub fn actor(&self) -> Actor {
-        Actor { name: format!("cli:{}", self.user), address: String::new() }
+        Actor { method: "command line".to_owned(), ..Actor::named(format!("cli:{}", self.user)) }
     }
 
     /// `-owner`, else the operating system's user.

@@ -32,8 +32,10 @@ const FLAGS: &[Spec] = &[
     text("alias", "cluster alias or cluster name"),
     text("binlog", "binary log file name, or file:position"),
     text("c", "command; see the list with -c help"),
+    text("clusters", "with create-user and create-token: names, aliases or patterns of the clusters that may be changed"),
     text("config", "read this configuration file and no other"),
     text("d", "destination instance, host[:port]"),
+    text("days", "with create-token: it ends after so many days; never without it"),
     switch("debug", "log level DEBUG"),
     Spec {
         name: "discovery",
@@ -48,6 +50,7 @@ const FLAGS: &[Spec] = &[
     text("i", "instance, host[:port], or several separated by comma or blank"),
     switch("ignore-raft-setup", "run a command although the configuration sets up raft"),
     switch("json", "print JSON, with commands of which help says so"),
+    text("name", "name of an API token; with revoke-token also its identity"),
     switch("noop", "dry run: nothing is changed on any server"),
     text("owner", "who asks; the operating system's user without it"),
     text("pattern", "regular expression on host:port, or text to search for"),
@@ -61,6 +64,7 @@ const FLAGS: &[Spec] = &[
     switch("quiet", "log level ERROR"),
     text("reason", "why"),
     text("s", "synonym of -d"),
+    text("role", "with create-user and create-token: viewer, operator or admin; viewer without it"),
     switch("skip-binlog-search", "search pseudo-GTID entries in relay logs only"),
     switch("skip-continuous-registration", "do not register this process in the backend"),
     switch("skip-unresolve", "do not use registered virtual names of sources"),
@@ -69,6 +73,7 @@ const FLAGS: &[Spec] = &[
     text("statement", "SQL statement"),
     switch("strict", "search exhaustively"),
     text("tag", "tag: name or name=value; for tagged a comma list, ~ or ! negates"),
+    text("user", "user of the service; with create-token its maker"),
     switch("verbose", "log level INFO"),
     switch("version", "print version and exit"),
 ];
@@ -108,6 +113,16 @@ pub struct Arguments {
     pub tag: String,
     /// `-pool`.
     pub pool: String,
+    /// `-user`.
+    pub user: String,
+    /// `-name`.
+    pub name: String,
+    /// `-role`; empty when not given.
+    pub role: String,
+    /// `-clusters`.
+    pub clusters: String,
+    /// `-days`; empty when not given.
+    pub days: String,
     /// `-discovery`.
     pub discovery: bool,
     /// `-verbose`.
@@ -244,6 +259,11 @@ impl Arguments {
             "statement" => &mut self.statement,
             "tag" => &mut self.tag,
             "pool" => &mut self.pool,
+            "user" => &mut self.user,
+            "name" => &mut self.name,
+            "role" => &mut self.role,
+            "clusters" => &mut self.clusters,
+            "days" => &mut self.days,
             // As above.
             _ => return,
         };
@@ -355,7 +375,7 @@ mod tests {
         sorted.sort_unstable();
         sorted.dedup();
         assert_eq!(names, sorted);
-        assert_eq!(names.len(), 31 + 2, "31 of the original's, and accept-loss-of and json");
+        assert_eq!(names.len(), 31 + 7, "31 of the original's; accept-loss-of, clusters, days, json, name, role and user");
         let usage = usage();
         assert!(usage.contains("  -c string\n    \tcommand"));
         assert!(usage.contains("  -debug\n    \tlog level DEBUG\n"));

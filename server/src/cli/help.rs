@@ -85,6 +85,15 @@ fn flags(name: &str) -> &'static str {
         "ack-cluster-recoveries" => "\n  orchestrator -c ack-cluster-recoveries -alias cluster -reason TEXT",
         "ack-instance-recoveries" => "\n  orchestrator -c ack-instance-recoveries -i failed.instance -reason TEXT",
         "cluster-readiness" => "\n  orchestrator -c cluster-readiness [-alias cluster | -i instance] [-json]",
+        "create-user" => {
+            "\n  orchestrator -c create-user -user NAME [-role viewer|operator|admin] [-clusters a,b*] < file.with.password"
+        }
+        "set-password" => "\n  orchestrator -c set-password -user NAME < file.with.password",
+        "delete-user" => "\n  orchestrator -c delete-user -user NAME",
+        "create-token" => {
+            "\n  orchestrator -c create-token -name NAME [-user MAKER] [-role viewer|operator|admin] [-clusters a,b*] [-days N]"
+        }
+        "revoke-token" => "\n  orchestrator -c revoke-token -name IDENTITY",
         "find" => "\n  orchestrator -c find -pattern REGEX",
         "search" => "\n  orchestrator -c search -pattern TEXT",
         "topology" | "topology-tabulated" | "topology-tags" => {

@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 
 use super::bench::{Bench, Outcome};
-use super::commands::{change, moves, node, pools, publish, read, readiness, recover, upkeep};
+use super::commands::{access, change, moves, node, pools, publish, read, readiness, recover, upkeep};
 
 /// What runs a command.
 pub type Runner = fn(Bench) -> BoxFuture<'static, Outcome>;
@@ -101,6 +101,7 @@ pub fn groups() -> Vec<Group> {
         group("Instance management", management()),
         group("Recovery", recovery()),
         group("Instance, meta", instance_meta()),
+        group("Users and tokens", accounts()),
         group("Meta", meta()),
         group("", hidden()),
     ]
@@ -389,6 +390,18 @@ fn meta() -> Vec<Command> {
     ]
 }
 
+fn accounts() -> Vec<Command> {
+    vec![
+        change!("create-user", "Make a user; the password comes on standard input", access::create_user),
+        change!("set-password", "Set a user's password, from standard input; their sessions end", access::set_password),
+        change!("delete-user", "Remove a user with their sessions and tokens", access::delete_user),
+        read!("users", "List users with their role and clusters", access::users),
+        change!("create-token", "Make an API token and print it, this once", access::create_token),
+        read!("tokens", "List API tokens and when they were used", access::tokens),
+        change!("revoke-token", "Make an API token good for nothing", access::revoke_token),
+    ]
+}
+
 fn hidden() -> Vec<Command> {
     vec![early!("help", "Show this list")]
 }
@@ -404,7 +417,16 @@ mod tests {
         let names = names();
         let unique: BTreeSet<&str> = names.iter().copied().collect();
         assert_eq!(unique.len(), names.len());
-        let ours = ["cluster-readiness"];
+        let ours = [
+            "cluster-readiness",
+            "create-user",
+            "set-password",
+            "delete-user",
+            "users",
+            "create-token",
+            "tokens",
+            "revoke-token",
+        ];
         assert_eq!(names.len(), 127 + 1 + ours.len(), "127, help and ours");
         assert!(ours.iter().all(|name| unique.contains(name)));
         assert!(find("relocate").is_some_and(|c| matches!(c.form, Form::Operate(_))));

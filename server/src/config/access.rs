@@ -4,6 +4,9 @@ use super::error::Problem;
 use super::sections::auth::READ_ONLY_USER;
 use super::{AuthMethod, Config};
 
+/// A session lasts no longer than a year.
+const MOST_MINUTES: u64 = 525_600;
+
 /// What makes telling callers apart impossible or unsafe.
 pub(super) fn problems(config: &Config) -> Vec<Problem> {
     let auth = &config.auth;
@@ -22,6 +25,19 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
     };
     match method {
         AuthMethod::Open => {}
+        AuthMethod::Local => {
+            let extensions = &config.extensions;
+            for (name, value) in [
+                ("SessionIdleMinutes", extensions.session_idle_minutes),
+                ("SessionLifeMinutes", extensions.session_life_minutes),
+            ] {
+                refuse(
+                    !(1..=MOST_MINUTES).contains(&value),
+                    &[name],
+                    format!("{name} is {value}; expected 1 to {MOST_MINUTES} minutes"),
+                );
+            }
+        }
         AuthMethod::Basic | AuthMethod::Multi => {
             refuse(
                 method == AuthMethod::Multi && auth.user.is_empty(),

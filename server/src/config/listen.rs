@@ -61,7 +61,7 @@ impl Config {
             Ok(AuthMethod::Open) | Err(_) => false,
             // An empty password is what every stranger has.
             Ok(AuthMethod::Basic | AuthMethod::Multi) => !auth.password.is_empty(),
-            Ok(AuthMethod::Proxy | AuthMethod::Token) => true,
+            Ok(AuthMethod::Proxy | AuthMethod::Token | AuthMethod::Local) => true,
         };
         certificates || method
     }

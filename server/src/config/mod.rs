@@ -43,6 +43,7 @@ pub use listen::{EffectiveListen, ListenReason};
 pub use live::{Change, LiveConfig, ReloadOutcome, ReloadReport, TakesEffect};
 pub use load::{Environment, Files, Loaded, Sources, load};
 pub use networks::Networks;
+pub(crate) use password::parse_hash;
 pub use secret::Secret;
 pub use sections::agents::AgentsConfig;
 pub use sections::audit::AuditConfig;

@@ -3,25 +3,41 @@
 use std::collections::BTreeMap;
 
 use app::InstanceKey;
+use app::access::ClusterLimit;
+use app::api::Role;
 use app::recovery::AcknowledgeScope;
 use app::topology::{Annotations, Candidate, Downtime, Maintenance, PromotionRule, Snapshot};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::store::{TokenRecord, UserRecord};
+
 /// Who asked for something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
     /// User name; `orchestrator` for what the service does by itself, `cli:<user>` for one-shot commands,
     /// `anonymous` where there is no authentication.
     pub name: String,
     /// Address of the caller; empty for the service itself.
     pub address: String,
+    /// How they were told: `basic`, `proxy`, `certificate`, ...; empty where nobody has to say who they are, and for the
+    /// service itself.
+    #[serde(default)]
+    pub method: String,
+    /// The clusters that they may change (`reach`).
+    #[serde(default)]
+    pub limit: ClusterLimit,
 }
 
 impl Actor {
+    /// Somebody who needs no telling.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
     /// The service itself.
     pub fn system() -> Self {
-        Self { name: "orchestrator".to_owned(), address: String::new() }
+        Self::named("orchestrator")
     }
 }
 
@@ -151,6 +167,53 @@ pub enum Command {
         /// When.
         at: DateTime<Utc>,
     },
+    /// Make a user, or change what they may do.
+    PutUser {
+        /// The user as they are from now on.
+        user: Box<UserRecord>,
+        /// There was none of this name.
+        is_new: bool,
+    },
+    /// Set a user's password.
+    SetPassword {
+        /// The user.
+        name: String,
+        /// Its hash.
+        hash: PasswordHashText,
+        /// When.
+        at: DateTime<Utc>,
+        /// It is another password: the user's sessions end. Otherwise the same one was hashed with other parameters.
+        is_new: bool,
+        /// Digest of the one session that goes on; empty for none.
+        keep_session: String,
+    },
+    /// Remove a user, with their sessions.
+    DeleteUser {
+        /// The user.
+        name: String,
+    },
+    /// Make an API token.
+    PutToken {
+        /// The token, without its secret.
+        token: Box<TokenRecord>,
+    },
+    /// Revoke an API token.
+    DeleteToken {
+        /// Its identity.
+        id: String,
+        /// Its name, for the audit.
+        name: String,
+    },
+}
+
+/// A hash that is not shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordHashText(pub String);
+
+impl std::fmt::Debug for PasswordHashText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<hidden>")
+    }
 }
 
 impl Command {
@@ -192,6 +255,12 @@ impl Command {
             Self::EnableRecoveries { enabled: true } => "enable-global-recoveries",
             Self::EnableRecoveries { enabled: false } => "disable-global-recoveries",
             Self::Acknowledge { .. } => "acknowledge-recovery",
+            Self::PutUser { is_new: true, .. } => "create-user",
+            Self::PutUser { is_new: false, .. } => "change-user",
+            Self::SetPassword { .. } => "set-password",
+            Self::DeleteUser { .. } => "delete-user",
+            Self::PutToken { .. } => "create-token",
+            Self::DeleteToken { .. } => "revoke-token",
         }
     }
 
@@ -222,6 +291,17 @@ impl Command {
             Self::EnableRecoveries { enabled: true } => "recoveries switched on".to_owned(),
             Self::EnableRecoveries { enabled: false } => "recoveries switched off".to_owned(),
             Self::Acknowledge { by, comment, .. } => format!("acknowledged by {by}: {comment}"),
+            Self::PutUser { user, .. } => {
+                format!("user {}: {}", user.name, granted(user.role, &user.clusters))
+            }
+            Self::SetPassword { name, is_new: true, .. } => format!("password of {name} set; other sessions ended"),
+            Self::SetPassword { name, .. } => format!("password of {name} hashed with other parameters"),
+            Self::DeleteUser { name } => format!("user {name} removed"),
+            Self::PutToken { token } => {
+                let until = token.ends.map_or_else(|| "without end".to_owned(), |end| format!("until {end}"));
+                format!("token {} ({}) of {}: {}, {until}", token.name, token.id, token.owner, granted(token.role, &token.clusters))
+            }
+            Self::DeleteToken { id, name } => format!("token {name} ({id}) revoked"),
         }
     }
 
@@ -327,9 +407,20 @@ impl Command {
             | Self::Forget { .. }
             | Self::Admit { .. }
             | Self::EnableRecoveries { .. }
-            | Self::Acknowledge { .. } => {}
+            | Self::Acknowledge { .. }
+            // These are no word about servers (`accounts`).
+            | Self::PutUser { .. }
+            | Self::SetPassword { .. }
+            | Self::DeleteUser { .. }
+            | Self::PutToken { .. }
+            | Self::DeleteToken { .. } => {}
         }
     }
+}
+
+fn granted(role: Role, clusters: &[String]) -> String {
+    let role = format!("{role:?}").to_lowercase();
+    if clusters.is_empty() { role } else { format!("{role} of clusters {}", clusters.join(", ")) }
 }
 
 /// Sets a name, or removes it when the value is empty.

@@ -6,13 +6,16 @@
 //! node applies it. Callers see one face.
 
 mod command;
+mod reach;
 
 use std::sync::Arc;
 
 use app::event::EventBody;
 
-pub use command::{Actor, Command};
+pub use command::{Actor, Command, PasswordHashText};
+pub use reach::OutOfReach;
 
+use crate::accounts::Accounts;
 use crate::events::EventBus;
 use crate::fleet::Fleet;
 use crate::journal::{Entry, Journal};
@@ -30,6 +33,9 @@ pub enum ConsensusError {
     /// The command cannot be carried out as things are.
     #[error("{0}")]
     Refused(String),
+    /// The actor may not change what it is about.
+    #[error("{0}")]
+    Forbidden(#[from] OutOfReach),
 }
 
 /// Accepts commands and applies them in one order.
@@ -39,13 +45,19 @@ pub struct Consensus {
     journal: Journal,
     events: Arc<EventBus>,
     recoveries: tokio::sync::watch::Sender<bool>,
+    accounts: Arc<Accounts>,
 }
 
 impl Consensus {
     /// The single-node form: this node is the group.
     pub fn single(fleet: Arc<Fleet>, journal: Journal, events: Arc<EventBus>, recoveries_enabled: bool) -> Self {
         let (recoveries, _) = tokio::sync::watch::channel(recoveries_enabled);
-        Self { fleet, journal, events, recoveries }
+        Self { fleet, journal, events, recoveries, accounts: Arc::default() }
+    }
+
+    /// Users, sessions and tokens.
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
     }
 
     /// This node acts: it probes, analyses and recovers.
@@ -68,12 +80,14 @@ impl Consensus {
     ///
     /// # Errors
     /// [`ConsensusError::NotLeader`] on a node that must not act; [`ConsensusError::Refused`] when the command
-    /// cannot be carried out, with the reason.
+    /// cannot be carried out, with the reason; [`ConsensusError::Forbidden`] when it is beyond the actor's limit.
     pub async fn submit(&self, command: Command, actor: &Actor) -> Result<(), ConsensusError> {
         if !self.is_leader() {
             return Err(ConsensusError::NotLeader { leader: None });
         }
-        command.check(&self.fleet.snapshot()).map_err(ConsensusError::Refused)?;
+        let snapshot = self.fleet.snapshot();
+        actor.reaches(&snapshot, &command)?;
+        command.check(&snapshot).map_err(ConsensusError::Refused)?;
         self.apply(&command);
         let (kind, about) = (command.audit_type(), command.about());
         tracing::info!(target: "audit", kind, instance = %about, actor = %actor.name, "{}", command.summary());
@@ -105,6 +119,23 @@ impl Consensus {
         Ok(())
     }
 
+    /// Takes over users, sessions and tokens as another process recorded them. Nothing is taken while writes of our own are
+    /// under way, which are newer.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the backend does not answer.
+    pub async fn adopt_accounts(&self, store: &Store) -> Result<(), StoreError> {
+        let before = self.journal.state();
+        if before.pending > 0 {
+            return Ok(());
+        }
+        let rows = store.load_accounts().await?;
+        if self.journal.state().accepted == before.accepted {
+            self.accounts.adopt(rows);
+        }
+        Ok(())
+    }
+
     /// Makes a command true in memory. Same command, same state: same result on every node.
     fn apply(&self, command: &Command) {
         match command {
@@ -117,6 +148,13 @@ impl Consensus {
                 self.events.publish(EventBody::Node { message: command.summary() });
             }
             Command::Acknowledge { .. } => {}
+            Command::PutUser { user, .. } => self.accounts.put_user((**user).clone()),
+            Command::SetPassword { name, hash, at, is_new, keep_session } => {
+                self.accounts.set_password(name, &hash.0, *at, *is_new, keep_session);
+            }
+            Command::DeleteUser { name } => self.accounts.delete_user(name),
+            Command::PutToken { token } => self.accounts.put_token((**token).clone()),
+            Command::DeleteToken { id, .. } => self.accounts.delete_token(id),
             other => self.fleet.annotate(&other.about(), |annotations| other.annotate(annotations)),
         }
     }

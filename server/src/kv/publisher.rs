@@ -167,6 +167,11 @@ impl Publisher {
     /// What failed, store by store; what other stores took stays.
     pub async fn submit(&self, cluster: Option<&str>, actor: &Actor) -> Result<Vec<KvPair>, KvError> {
         let snapshot = self.fleet.snapshot();
+        let reached = match cluster {
+            Some(name) => actor.reaches_cluster(&snapshot, name),
+            None => actor.reaches_everything("the primaries of all clusters"),
+        };
+        reached.map_err(|error| KvError(error.to_string()))?;
         let names = cluster.map_or_else(|| publication::clusters(&snapshot), |name| vec![name.to_owned()]);
         let mut written = Vec::new();
         let mut failures = Vec::new();

@@ -96,7 +96,7 @@ impl RecoveryService {
     pub(super) fn take_up(self: &Arc<Self>, unfinished: Vec<UnfinishedRecovery>, from: &NodeIdentity) {
         for UnfinishedRecovery { mut recovery, machine, .. } in unfinished {
             let now = Utc::now();
-            let actor = Actor { name: recovery.actor.clone(), address: String::new() };
+            let actor = Actor::named(recovery.actor.clone());
             let before = format!("{} ({})", from.hostname, from.token);
             let previous = from.clone();
             recovery.node.clone_from(&self.parts.node.hostname);

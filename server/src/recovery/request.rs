@@ -14,7 +14,7 @@ use engine::recovery::{Machine, RecoverySettings, TakeoverRequest};
 
 use super::RecoveryService;
 use super::drive::{Course, Wishes};
-use crate::consensus::{Actor, Command, ConsensusError};
+use crate::consensus::{Actor, Command, ConsensusError, OutOfReach};
 use crate::exec::Held;
 
 /// What is asked for.
@@ -108,6 +108,7 @@ impl RecoveryService {
         if !self.parts.consensus.is_leader() {
             return Err(RecoverError::Consensus(ConsensusError::NotLeader { leader: None }));
         }
+        self.refuse_out_of_reach(request, actor).map_err(ConsensusError::from)?;
         match request {
             RecoveryRequest::Recover { failed, designated, accept_loss_of, skip_hooks } => {
                 let wishes = self.wishes(failed, designated, accept_loss_of, false)?;
@@ -155,6 +156,9 @@ impl RecoveryService {
         comment: &str,
         actor: &Actor,
     ) -> Result<usize, ConsensusError> {
+        if let AcknowledgeScope::Id { .. } | AcknowledgeScope::Uid { .. } = &what {
+            self.refuse_strange_recovery(&what, actor)?;
+        }
         let at = Utc::now();
         let command =
             Command::Acknowledge { what: what.clone(), by: actor.name.clone(), comment: comment.to_owned(), at };
@@ -162,6 +166,36 @@ impl RecoveryService {
         self.detections.acknowledge(&what);
         self.forget_told(&what);
         Ok(self.registry.acknowledge(&what, &actor.name, comment, at))
+    }
+
+    /// A recovery that is named by number belongs to a cluster, which must be within the actor's limit; of one that is not
+    /// held any more nobody can tell.
+    fn refuse_strange_recovery(&self, what: &AcknowledgeScope, actor: &Actor) -> Result<(), OutOfReach> {
+        let name = match what {
+            AcknowledgeScope::Id { id } => id.to_string(),
+            AcknowledgeScope::Uid { uid } => uid.clone(),
+            _ => return Ok(()),
+        };
+        match self.registry.find(&name) {
+            Some(recovery) => actor.reaches_cluster(&self.parts.fleet.snapshot(), &recovery.cluster),
+            None => actor.reaches_everything(&format!("recovery {name}")),
+        }
+    }
+
+    /// The cluster must be within the actor's limit, and so must who takes over.
+    fn refuse_out_of_reach(&self, request: &RecoveryRequest, actor: &Actor) -> Result<(), OutOfReach> {
+        let snapshot = self.parts.fleet.snapshot();
+        let designated = match request {
+            RecoveryRequest::Recover { failed, designated, .. } => {
+                actor.reaches_server(&snapshot, failed)?;
+                designated
+            }
+            RecoveryRequest::Takeover { cluster, designated, .. } | RecoveryRequest::Force { cluster, designated, .. } => {
+                actor.reaches_cluster(&snapshot, cluster)?;
+                designated
+            }
+        };
+        designated.as_ref().map_or(Ok(()), |key| actor.reaches_server(&snapshot, key))
     }
 
     /// What was asked for, checked before anything is done.

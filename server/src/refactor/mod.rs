@@ -18,7 +18,7 @@ use futures_util::future::{BoxFuture, join_all};
 
 use crate::audit::Audit;
 use crate::config::LiveConfig;
-use crate::consensus::{Actor, Consensus};
+use crate::consensus::{Actor, Consensus, OutOfReach};
 use crate::events::EventBus;
 use crate::exec::{Exec, Held, Locks, Observer, Purpose, StepResult};
 use crate::fleet::Fleet;
@@ -44,6 +44,9 @@ pub enum RefactorError {
     /// This node must not act.
     #[error("this node is not the leader")]
     NotLeader,
+    /// The actor may not change one of the servers.
+    #[error("{0}")]
+    Forbidden(#[from] OutOfReach),
     /// It was begun and failed; says what is left changed.
     #[error("{0}")]
     Failed(String),
@@ -153,6 +156,7 @@ impl Refactor {
             return Err(RefactorError::NotLeader);
         }
         let sketch = self.plan(operation)?;
+        self.refuse_out_of_reach(operation, &sketch, actor)?;
         let name = format!("{} by {}", sketch.title, actor.name);
         // Every server touched: a recovery and an operation never meet (`safety.md` S4).
         let taken = self.parts.locks.take_servers(sketch.servers(), &name, Purpose::Operation).await;
@@ -164,6 +168,8 @@ impl Refactor {
         // A server that cannot be read keeps its last state; the rules then judge it as such.
         join_all(touched.iter().map(|key| self.parts.exec.refresh(key))).await;
         let plan = self.plan(operation)?;
+        // What was read meanwhile may have changed what it touches.
+        self.refuse_out_of_reach(operation, &plan, actor)?;
         if fingerprint.is_some_and(|shown| shown != plan.fingerprint) {
             return Err(RefactorError::WorldChanged(Box::new(plan)));
         }
@@ -177,6 +183,14 @@ impl Refactor {
             drop(guard);
         };
         Ok((view, work.boxed()))
+    }
+
+    /// Every server that is named or acted on must be within the actor's limit, also those that merely become a source.
+    fn refuse_out_of_reach(&self, operation: &Operation, plan: &Plan, actor: &Actor) -> Result<(), OutOfReach> {
+        let snapshot = self.parts.fleet.snapshot();
+        let sources = plan.moves.iter().map(|m| m.to.clone()).filter(InstanceKey::is_valid);
+        let mut touched = plan.servers().into_iter().chain(operation.servers().into_iter().cloned()).chain(sources);
+        touched.try_for_each(|key| actor.reaches_server(&snapshot, &key))
     }
 
     /// Runs the plan; on failure undoes what was done on the servers that failed. Gives what went wrong.

@@ -45,6 +45,12 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0003_membership.sql"),
         mysql: include_str!("../../../migrations/mysql/0003_membership.sql"),
     },
+    Migration {
+        number: 4,
+        name: "accounts",
+        sqlite: include_str!("../../../migrations/sqlite/0004_accounts.sql"),
+        mysql: include_str!("../../../migrations/mysql/0004_accounts.sql"),
+    },
 ];
 
 /// Number of the migration that is compared rather than run once.

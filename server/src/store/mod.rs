@@ -17,7 +17,9 @@
 //!   so that a restarted or another node can finish it. Beside it, the compatible tables tell the same story to
 //!   older clients and older binaries.
 //!
-//! Not stored at all: passwords of any kind, the consensus log (its own file), sessions.
+//! - **Who may do what**: users with argon2id hashes, and digests of sessions and tokens.
+//!
+//! Not stored at all: passwords of any kind, and the consensus log (its own file).
 //!
 //! The compatible tables are an interface (`spec/schema.md`): a database of the original is opened in place, every form
 //! of row that any version of it wrote is read, and an older binary can be started on the same
@@ -26,6 +28,7 @@
 //! Two backends, one code: `connection` hides the drivers, `dialect` the differences of SQL. An embedded file is
 //! read by several connections and written by one; its write-ahead log keeps readers and the writer apart.
 
+mod accounts;
 mod annotations;
 mod audit;
 mod candidates;
@@ -56,6 +59,7 @@ use connection::{Connections, Tx};
 use dialect::Dialect;
 use value::{Done, Row, Statement};
 
+pub use accounts::{AccountRows, SessionRecord, TokenRecord, UserRecord};
 pub use audit::{AuditEntry, AuditRecord};
 pub use control::{AccessToken, AnalysisChange};
 pub use detections::{DetectionFilter, DetectionRow, NewDetection};

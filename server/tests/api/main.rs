@@ -1,11 +1,14 @@
 //! The HTTP edge in this process: requests in, answers out, over a picture of servers instead of servers.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod access;
 mod bad_input;
 mod contract;
 mod events;
+mod matrix;
 mod methods;
 mod metrics;
+mod people;
 mod readiness;
 mod rights;
 mod support;

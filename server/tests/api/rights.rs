@@ -155,6 +155,11 @@ pub(crate) fn v2_operations() -> Vec<(Method, String, &'static str)> {
     operations
 }
 
+/// Logins, sessions and tokens have rules of their own: see `matrix`.
+fn is_about_accounts(address: &str) -> bool {
+    ["/login", "/setup", "/logout", "/password", "/sessions", "/tokens", "/me"].iter().any(|path| address.contains(path))
+}
+
 fn body_of(path: &str) -> &'static str {
     match path {
         "/servers" => r#"{"server":"127.0.0.1:1"}"#,
@@ -167,6 +172,11 @@ fn body_of(path: &str) -> &'static str {
         "/recoveries" => r#"{"kind":"recover","target":"db1.example"}"#,
         "/recoveries/{id}/acknowledgement" => r#"{"comment":"c"}"#,
         "/settings/recoveries" => r#"{"enabled":false}"#,
+        "/login" => r#"{"user":"nobody","password":"nothing"}"#,
+        "/setup" => r#"{"code":"c","user":"first","password":"long enough one"}"#,
+        "/password" => r#"{"old":"long enough one","new":"long enough two"}"#,
+        "/tokens" => r#"{"name":"new","role":"viewer"}"#,
+        "/users" => r#"{"name":"new","password":"long enough one","role":"viewer"}"#,
         _ => "",
     }
 }
@@ -175,7 +185,7 @@ fn body_of(path: &str) -> &'static str {
 async fn v2_has_the_same_rights() {
     let json = ("content-type", "application/json");
     for (method, address, body) in v2_operations() {
-        if address.ends_with("/events") {
+        if address.ends_with("/events") || is_about_accounts(&address) {
             continue;
         }
         // Planning shows something and changes nothing.

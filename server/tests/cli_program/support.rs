@@ -146,7 +146,7 @@ impl Desk {
 pub fn actor() -> Actor {
     let user = Command::new("id").arg("-un").output().expect("id");
     let name = String::from_utf8(user.stdout).expect("text");
-    Actor { name: format!("cli:{}", name.trim()), address: String::new() }
+    Actor::named(format!("cli:{}", name.trim()))
 }
 
 pub fn key(name: &str) -> InstanceKey {

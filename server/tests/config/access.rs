@@ -23,6 +23,7 @@ use rstest::rstest;
 )]
 #[case::proxy(r#"{"AuthenticationMethod": "proxy"}"#, ":3000", ListenReason::Authenticated)]
 #[case::token(r#"{"AuthenticationMethod": "token"}"#, ":3000", ListenReason::Authenticated)]
+#[case::local(r#"{"AuthenticationMethod": "local"}"#, ":3000", ListenReason::Authenticated)]
 #[case::certificates_are_not_checked_yet(
     r#"{"UseSSL": true, "UseMutualTLS": true, "SSLValidOUs": ["ops"]}"#,
     "127.0.0.1:3000",
@@ -54,7 +55,7 @@ fn methods_are_known_in_any_case(#[case] method: &str, #[case] expected: AuthMet
 }
 
 #[rstest]
-#[case::unknown(r#"{"AuthenticationMethod": "basci"}"#, &["AuthenticationMethod"], "\"basci\" is not known; expected \"basic\"")]
+#[case::unknown(r#"{"AuthenticationMethod": "basci"}"#, &["AuthenticationMethod"], "\"basci\" is not known; expected \"local\", \"basic\"")]
 #[case::oauth(r#"{"AuthenticationMethod": "oauth"}"#, &["AuthenticationMethod"], "\"oauth\" is not built")]
 #[case::multi_without_a_user(
     r#"{"AuthenticationMethod": "multi"}"#, &["AuthenticationMethod", "HTTPAuthUser"], "requires HTTPAuthUser")]
@@ -69,6 +70,9 @@ fn methods_are_known_in_any_case(#[case] method: &str, #[case] expected: AuthMet
 #[case::odd_header(r#"{"AuthenticationMethod": "proxy", "AuthUserHeader": "Remote User"}"#, &["AuthUserHeader"], "\"Remote User\"")]
 #[case::no_time_to_use(
     r#"{"AuthenticationMethod": "token", "AccessTokenUseExpirySeconds": 0}"#, &["AccessTokenUseExpirySeconds"], "is 0")]
+#[case::no_session(r#"{"AuthenticationMethod": "local", "SessionIdleMinutes": 0}"#, &["SessionIdleMinutes"], "is 0")]
+#[case::endless_session(
+    r#"{"AuthenticationMethod": "local", "SessionLifeMinutes": 525601}"#, &["SessionLifeMinutes"], "expected 1 to 525600")]
 #[case::no_time_to_live(r#"{"AuthenticationMethod": "token", "AccessTokenExpiryMinutes": 0}"#, &["AccessTokenExpiryMinutes"], "is 0")]
 fn the_service_does_not_start_with_what_tells_nobody_apart_and_a_command_does(
     #[case] text: &str,

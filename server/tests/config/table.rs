@@ -27,6 +27,8 @@ const OWN: &[&str] = &[
     "RecoveryGraceSecondsByCluster",
     "RecoveryHoldOffSeconds",
     "RecoveryStormClusters",
+    "SessionIdleMinutes",
+    "SessionLifeMinutes",
     "TakeoverSessionPolicy",
     "TakeoverSessionWaitSeconds",
     "TrustedProxies",

@@ -127,7 +127,7 @@ async fn run(config: &str) -> Services {
 
 /// Who does what tests do.
 pub fn actor() -> Actor {
-    Actor { name: "test".to_owned(), address: "127.0.0.1".to_owned() }
+    Actor { address: "127.0.0.1".to_owned(), ..Actor::named("test") }
 }
 
 /// A source with replicas, in GTID replication; the first port is the source.

@@ -34,6 +34,7 @@ const KNOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// `discover/:host/:port`: the server named and no other, however alike their names
 pub async fn discover(operator: Operator, call: Call) -> ApiResult<Answer> {
     let key = call.key_of("host", "port", Reach::Exact).await?;
+    operator.actor().reaches_server(&call.snapshot(), &key)?;
     match call.services.discovery.discover(&key).await {
         Ok(found) => {
             let command = Command::Admit { key: found.key.clone() };
@@ -53,6 +54,7 @@ pub async fn discover(operator: Operator, call: Call) -> ApiResult<Answer> {
 /// `async-discover/:host/:port`
 pub async fn async_discover(operator: Operator, call: Call) -> ApiResult<Answer> {
     let key = call.key_of("host", "port", Reach::Exact).await?;
+    operator.actor().reaches_server(&call.snapshot(), &key)?;
     let done = format!("Asynchronous discovery initiated for Instance: {key}");
     call.services.audit.record("discover", &key, "", operator.actor(), "asked for");
     let (services, actor) = (std::sync::Arc::clone(&call.services), operator.actor().clone());
@@ -99,8 +101,9 @@ pub async fn forget_cluster(operator: Operator, call: Call) -> ApiResult<Answer>
 }
 
 /// `resolve/:host/:port`: has us open a connection to wherever the caller says, so it takes the right to change things
-pub async fn resolve(_: Operator, call: Call) -> ApiResult<Answer> {
+pub async fn resolve(operator: Operator, call: Call) -> ApiResult<Answer> {
     let key = call.key_of("host", "port", Reach::Exact).await?;
+    operator.actor().reaches_server(&call.snapshot(), &key)?;
     let knock = TcpStream::connect((key.hostname.as_str(), key.port));
     match tokio::time::timeout(KNOCK_TIMEOUT, knock).await {
         Ok(Ok(_open)) => Ok(Answer::ok("Instance resolved", key)),

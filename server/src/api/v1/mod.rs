@@ -28,7 +28,8 @@ use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::error::{ApiError, ErrorKind};
-use crate::auth::{Caller, refuse_cross_site};
+use crate::accounts::Pass;
+use crate::auth::{Caller, Refusal, refuse_cross_site};
 use crate::services::Services;
 pub use annotate::DEFAULT_DOWNTIME;
 pub use answer::Answer;
@@ -67,6 +68,9 @@ pub async fn dispatch<B>(State(state): State<V1>, request: Request<B>) -> Respon
     let Some(caller) = parts.extensions.get::<Caller>().cloned() else {
         return Answer::from(ApiError::internal("a request reached the table of routes unidentified")).into_response();
     };
+    if caller.signed_out && !matches!(route.handler, Handler::Open(_)) {
+        return Refusal::SignedOut.into_response();
+    }
     let call = Call::new(state.services, caller, params, parts);
     answer(route, call).await.into_response()
 }
@@ -83,6 +87,10 @@ async fn answer(route: &Route, call: Call) -> Answer {
 fn admit(route: &Route, call: &Call) -> Result<(), ApiError> {
     if route.changes {
         refuse_cross_site(&call.headers)?;
+        // A browser sends its cookie with whatever GET a page, a mail or a chat has it do.
+        if let Some(Pass::Session(_)) = call.caller.pass {
+            return Err(ApiError::forbidden("changes by GET are not for sessions; use the page, or a token"));
+        }
         if !call.services.consensus.is_leader() {
             return Err(ApiError::new(ErrorKind::NotLeader, "this node is not the leader"));
         }

@@ -17,7 +17,7 @@ use tokio_stream::wrappers::BroadcastStream;
 use super::Rooms;
 use super::body::Given;
 use crate::api::error::{ApiError, ApiResult};
-use crate::auth::Viewer;
+use crate::auth::{Viewer, until_ended};
 use crate::events::Replay;
 
 /// A comment is sent this often when nothing happens, so that proxies keep the line open.
@@ -41,7 +41,7 @@ pub struct Begin {
     responses((status = 200, body = Event, content_type = "text/event-stream")),
 )]
 pub async fn follow_events(
-    _: Viewer,
+    viewer: Viewer,
     State(services): Rooms,
     Given(begin): Given<Begin>,
     headers: HeaderMap,
@@ -56,7 +56,8 @@ pub async fn follow_events(
     // A listener that fell behind is told to read everything again, and goes on from there.
     let live = BroadcastStream::new(receiver).map(|received| received.unwrap_or_else(|_lagged| refetch()));
     // A stream has no end of its own: without this one, the service could not stop while a page is open.
-    let events = stream::iter(missed).chain(live).take_until(services.tasks.stopped());
+    let signed_out = until_ended((*services).clone(), viewer.caller().pass.clone());
+    let events = stream::iter(missed).chain(live).take_until(services.tasks.stopped()).take_until(Box::pin(signed_out));
     Ok(Sse::new(events.map(|event| Ok(encode(&event)))).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 

@@ -1,5 +1,6 @@
 //! `/api/v2`: proper verbs and codes, typed bodies, one form of errors. The contract is [`app::api`].
 
+pub(super) mod access;
 mod body;
 mod clusters;
 mod events;
@@ -8,6 +9,8 @@ mod openapi;
 mod operations;
 mod recoveries;
 mod servers;
+mod tokens;
+mod users;
 pub mod views;
 
 use std::sync::Arc;
@@ -22,7 +25,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::{ApiError, ErrorKind};
-use crate::auth::refuse_cross_site;
+use crate::auth::{Caller, refuse_cross_site};
 use crate::services::Services;
 
 /// Bodies are small: a server's name, a reason.
@@ -34,6 +37,17 @@ pub(crate) type Rooms = axum::extract::State<Arc<Services>>;
 fn documented() -> OpenApiRouter<Arc<Services>> {
     OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(node::session))
+        .routes(routes!(access::me))
+        .routes(routes!(access::login))
+        .routes(routes!(access::set_up))
+        .routes(routes!(access::logout))
+        .routes(routes!(access::change_password))
+        .routes(routes!(access::list_sessions))
+        .routes(routes!(access::end_session))
+        .routes(routes!(tokens::list_tokens, tokens::make_token))
+        .routes(routes!(tokens::revoke_token))
+        .routes(routes!(users::list_users, users::create_user))
+        .routes(routes!(users::change_user, users::delete_user))
         .routes(routes!(node::status))
         .routes(routes!(node::switch_recoveries))
         .routes(routes!(node::list_audit))
@@ -72,11 +86,20 @@ pub fn router(services: Arc<Services>) -> Router {
         .with_state(services)
 }
 
-/// What other verbs than reading ones do, another site's page must not do.
+/// What other verbs than reading ones do, another site's page must not do: the browser says that it is ours, and with a session the
+/// page proves it, too. A session is begun without proof; there is none yet.
 async fn guard(request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if !reads && let Err(refusal) = refuse_cross_site(request.headers()) {
         return ApiError::from(refusal).into_response();
+    }
+    let begins_session = matches!(request.uri().path(), "/login" | "/setup");
+    if !reads
+        && !begins_session
+        && let Some(caller) = request.extensions().get::<Caller>()
+        && let Err(refusal) = caller.prove_page(request.headers())
+    {
+        return refusal.into_response();
     }
     next.run(request).await
 }

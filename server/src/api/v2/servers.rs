@@ -56,6 +56,7 @@ pub async fn discover_server(
     Body(request): Body<DiscoverRequest>,
 ) -> ApiResult<(StatusCode, Json<ServerView>)> {
     let key = server_key(&request.server, &services.config.current())?;
+    operator.actor().reaches_server(&services.fleet.snapshot(), &key)?;
     let found = services.discovery.discover(&key).await?;
     services.consensus.submit(Command::Admit { key: found.key.clone() }, operator.actor()).await?;
     Ok((StatusCode::CREATED, Json(view_of(&services, &found.key)?)))

@@ -1,5 +1,6 @@
 //! The commands, by what they do.
 
+pub mod access;
 pub mod change;
 pub mod moves;
 pub mod node;

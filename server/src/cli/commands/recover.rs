@@ -117,7 +117,7 @@ pub async fn acknowledge_instance(bench: Bench) -> Outcome {
 
 async fn acknowledge(bench: &Bench, scope: AcknowledgeScope) -> Outcome {
     let reason = bench.reason()?;
-    let actor = Actor { name: bench.owner().to_owned(), address: String::new() };
+    let actor = Actor::named(bench.owner());
     let count = bench.services.recovery.acknowledge(scope, reason, &actor).await.map_err(Failure::new)?;
     Ok(format!("{count} recoveries acknowledged\n"))
 }

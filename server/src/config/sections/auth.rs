@@ -13,8 +13,8 @@ section! {
     AuthConfig, "Authentication and authorisation" {
         /// Who may call, case-insensitive: empty = everybody may do everything; `basic` = one user for
         /// everything; `multi` = that user, plus `readonly` with any password who may only read; `proxy` = user
-        /// name from a trusted header; `token` = read-only until a token is acquired. The service does not start with
-        /// any other.
+        /// name from a trusted header; `token` = read-only until a token is acquired; `local` = users of our own who log in.
+        /// The service does not start with any other.
         "AuthenticationMethod" => authentication_method: String = String::new(), Start, InEffect;
         /// User for `basic` and `multi`.
         "HTTPAuthUser" => user: String = String::new(), Live, InEffect;
@@ -49,6 +49,8 @@ pub enum AuthMethod {
     Proxy,
     /// Read-only until a token is acquired.
     Token,
+    /// Users of our own, who log in.
+    Local,
 }
 
 /// What the method lets callers do, for the log at start.
@@ -62,6 +64,7 @@ impl fmt::Display for AuthMethod {
                 "everybody may read; users that TrustedProxies name and PowerAuthUsers or PowerAuthGroups have may change"
             }
             Self::Token => "everybody may read; whoever holds an access token may change",
+            Self::Local => "users log in, each with a role",
         })
     }
 }
@@ -69,7 +72,7 @@ impl fmt::Display for AuthMethod {
 /// `AuthenticationMethod` is nothing that callers could be told apart by. The original lets everybody do everything then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "AuthenticationMethod {given:?} {why}; expected \"basic\", \"multi\", \"proxy\", \"token\", or \"\" to let everybody do \
+    "AuthenticationMethod {given:?} {why}; expected \"local\", \"basic\", \"multi\", \"proxy\", \"token\", or \"\" to let everybody do \
      everything (with \"ReadOnly\": true, to let everybody read and nobody change anything)"
 )]
 pub struct UnusableMethod {
@@ -100,6 +103,7 @@ impl AuthConfig {
             "multi" => Ok(AuthMethod::Multi),
             "proxy" => Ok(AuthMethod::Proxy),
             "token" => Ok(AuthMethod::Token),
+            "local" => Ok(AuthMethod::Local),
             "oauth" => unusable("is not built"),
             _ => unusable("is not known"),
         }

@@ -62,5 +62,9 @@ section! {
         /// Addresses and networks of proxies whose headers about the client (`AuthUserHeader`, `X-Forwarded-For`,
         /// `X-Forwarded-Proto`) are believed.
         "TrustedProxies" => trusted_proxies: Networks = Networks::loopback(), Live, InEffect;
+        /// `local`: a session that is not used for so many minutes ends.
+        "SessionIdleMinutes" => session_idle_minutes: u64 = 480, Live, InEffect;
+        /// `local`: a session ends so many minutes after its login, used or not.
+        "SessionLifeMinutes" => session_life_minutes: u64 = 10_080, Live, InEffect;
     }
 }

@@ -1,0 +1,215 @@
+//! Users who log in with a password, and the first of them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use app::access::{BadAccess, LONGEST_PASSWORD, check_name, check_password};
+use app::api::Role;
+use chrono::{DateTime, Utc};
+use rand::Rng as _;
+use subtle::ConstantTimeEq as _;
+
+use super::hashing::{HashError, Hasher};
+use super::throttle::{Throttle, Wait};
+use crate::accounts::Accounts;
+use crate::config::AuthMethod;
+use crate::consensus::{Actor, Command, Consensus, ConsensusError, PasswordHashText};
+use crate::services::Services;
+use crate::store::UserRecord;
+
+/// Letters and digits that are not taken for each other.
+const CODE_LETTERS: &[u8; 30] = b"23456789ABCDEFGHJKMNPQRSTUVWXY";
+
+/// Why somebody is not let in.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// The user or the password is wrong: which one is not told.
+    #[error("wrong user or password")]
+    Wrong,
+    /// Too many tries went wrong.
+    #[error(transparent)]
+    Wait(#[from] Wait),
+    /// Too many others are logging in.
+    #[error("too many logins at once; try again in a second")]
+    TooBusy,
+    /// There are users already, or another code was given.
+    #[error("wrong set-up code, or the set-up is done already; the code is in the log of this node since its last start")]
+    NoSetup,
+    /// The name or the password cannot be taken.
+    #[error(transparent)]
+    Bad(#[from] BadAccess),
+    /// It was not kept.
+    #[error(transparent)]
+    Consensus(#[from] ConsensusError),
+    /// It was not hashed.
+    #[error(transparent)]
+    Hash(HashError),
+}
+
+impl From<HashError> for LoginError {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::TooBusy => Self::TooBusy,
+            failed @ HashError::Failed(_) => Self::Hash(failed),
+        }
+    }
+}
+
+/// Lets users in.
+pub struct Logins {
+    accounts: Arc<Accounts>,
+    consensus: Arc<Consensus>,
+    hasher: Hasher,
+    throttle: Throttle,
+    setup_code: Mutex<Option<String>>,
+}
+
+impl Logins {
+    /// Lets the users of a service in. Where there are none so far, the log is told how to make the first one.
+    pub fn new(services: &Services) -> Self {
+        let accounts = Arc::clone(services.consensus.accounts());
+        let wanted = services.config.current().auth.method() == Ok(AuthMethod::Local) && accounts.has_no_users();
+        let setup_code = wanted.then(new_code);
+        if let Some(code) = &setup_code {
+            tracing::warn!(
+                "there are no users yet: open the page and give the set-up code {code}, good once and until the next start, or run \
+                 `orchestrator -c create-user -user NAME -role admin`"
+            );
+        }
+        Self {
+            accounts,
+            consensus: Arc::clone(&services.consensus),
+            hasher: Hasher::new(),
+            throttle: Throttle::default(),
+            setup_code: Mutex::new(setup_code),
+        }
+    }
+
+    /// The first user can be made with the code.
+    pub fn needs_setup(&self) -> bool {
+        self.accounts.has_no_users() && self.code().is_some()
+    }
+
+    /// The code of the set-up, for tests; `None` when it is done.
+    #[doc(hidden)]
+    pub fn code(&self) -> Option<String> {
+        self.setup_code.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Checks a name and a password.
+    ///
+    /// # Errors
+    /// [`LoginError::Wrong`], after the same time whatever is wrong; [`LoginError::Wait`]; [`LoginError::TooBusy`].
+    pub async fn check(&self, name: &str, password: &str, address: &str) -> Result<UserRecord, LoginError> {
+        self.throttle.admit(name, address, Utc::now())?;
+        let user = self.accounts.user(name);
+        // No password is that long, whoever it is for.
+        let verdict = if password.len() > LONGEST_PASSWORD {
+            None
+        } else {
+            Some(self.hasher.check(password, user.as_ref().map(|u| u.password_hash.as_str())).await.map_err(|_| LoginError::TooBusy)?)
+        };
+        // Somebody may have removed the user while their password was hashed.
+        let user = user.filter(|user| self.accounts.user(&user.name).is_some_and(|now| now.password_hash == user.password_hash));
+        match (user, verdict) {
+            (Some(user), Some(verdict)) if verdict.right => {
+                self.throttle.succeeded(name, address, Utc::now());
+                if verdict.outdated {
+                    self.rehash(&user, password).await;
+                }
+                Ok(user)
+            }
+            _ => {
+                self.throttle.failed(name, address, Utc::now());
+                Err(LoginError::Wrong)
+            }
+        }
+    }
+
+    /// Sets a password. Other sessions than the one kept end.
+    ///
+    /// # Errors
+    /// [`LoginError::Bad`] and what keeps it from being kept.
+    pub async fn set_password(&self, name: &str, password: &str, keep_session: &str, actor: &Actor) -> Result<(), LoginError> {
+        check_password(name, password)?;
+        let hash = PasswordHashText(self.hasher.hash(password).await?);
+        let (at, keep_session) = (Utc::now(), keep_session.to_owned());
+        let command = Command::SetPassword { name: name.to_owned(), hash, at, is_new: true, keep_session };
+        Ok(self.consensus.submit(command, actor).await?)
+    }
+
+    /// Makes a user.
+    ///
+    /// # Errors
+    /// [`LoginError::Bad`] and what keeps it from being kept.
+    pub async fn new_user(&self, user: UserRecord, password: &str, actor: &Actor) -> Result<UserRecord, LoginError> {
+        check_name("user", &user.name)?;
+        check_password(&user.name, password)?;
+        let password_hash = self.hasher.hash(password).await?;
+        let user = UserRecord { password_hash, ..user };
+        self.consensus.submit(Command::PutUser { user: Box::new(user.clone()), is_new: true }, actor).await?;
+        Ok(user)
+    }
+
+    /// Makes the first administrator, once.
+    ///
+    /// # Errors
+    /// [`LoginError::NoSetup`]; [`LoginError::Bad`], which leaves the code good.
+    pub async fn set_up(&self, code: &str, name: &str, password: &str, address: &str) -> Result<UserRecord, LoginError> {
+        let now = Utc::now();
+        self.throttle.admit("", address, now)?;
+        let expected = self.code().filter(|_| self.accounts.has_no_users());
+        let given = code.trim().to_ascii_uppercase();
+        let is_right = expected.is_some_and(|expected| expected.as_bytes().ct_eq(given.as_bytes()).into());
+        if !is_right {
+            self.throttle.failed("", address, now);
+            return Err(LoginError::NoSetup);
+        }
+        self.throttle.succeeded("", address, now);
+        check_name("user", name)?;
+        check_password(name, password)?;
+        // Of two who come at the same time one has it.
+        let taken = self.setup_code.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(code) = taken else { return Err(LoginError::NoSetup) };
+        let user = blank_user(name, Role::Admin, &[], now);
+        let actor = Actor { address: address.to_owned(), method: "set-up".to_owned(), ..Actor::named(name) };
+        let made = self.new_user(user, password, &actor).await;
+        if made.is_err() {
+            *self.setup_code.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
+        }
+        made
+    }
+
+    async fn rehash(&self, user: &UserRecord, password: &str) {
+        let Ok(hash) = self.hasher.hash(password).await else { return };
+        let command = Command::SetPassword {
+            name: user.name.clone(),
+            hash: PasswordHashText(hash),
+            at: user.password_set,
+            is_new: false,
+            keep_session: String::new(),
+        };
+        if let Err(error) = self.consensus.submit(command, &Actor::system()).await {
+            tracing::warn!(%error, user = user.name, "a password was not hashed anew");
+        }
+    }
+}
+
+/// A user without a password so far.
+pub fn blank_user(name: &str, role: Role, clusters: &[String], now: DateTime<Utc>) -> UserRecord {
+    UserRecord {
+        name: name.to_owned(),
+        password_hash: String::new(),
+        role,
+        clusters: clusters.to_vec(),
+        created: now,
+        password_set: now,
+    }
+}
+
+/// Four groups of four, to be typed from a log: 78 bits.
+fn new_code() -> String {
+    let mut random = rand::rng();
+    let mut letter = || CODE_LETTERS.get(random.random_range(0..CODE_LETTERS.len())).copied().map_or('2', char::from);
+    let groups: Vec<String> = (0..4).map(|_| (0..4).map(|_| letter()).collect()).collect();
+    groups.join("-")
+}

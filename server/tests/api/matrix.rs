@@ -1,0 +1,358 @@
+//! Who gets what, over everything that is answered: each kind of caller at each route with each method. The routes come from the
+//! table and from the document, so that a new one is here before anybody thinks of it; without a rule it fails.
+
+use std::collections::BTreeSet;
+
+use app::api::Role;
+use axum::http::{Method, StatusCode};
+use chrono::{TimeDelta, Utc};
+
+use crate::people::{CSRF, edge, session, token};
+use crate::rights::{example, is_unauthorized, paths, v2_operations};
+use crate::support::{Answer, Edge};
+
+const METHODS: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+
+/// What a caller may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum May {
+    Nothing,
+    Look,
+    /// Change the cluster that is not asked about.
+    ChangeElsewhere,
+    Change,
+    Administer,
+}
+
+/// A kind of caller: what they send, and what they may do by it.
+struct Kind {
+    name: &'static str,
+    headers: Vec<(&'static str, String)>,
+    may: May,
+    /// With a cookie: never for what changes things by GET.
+    has_session: bool,
+    /// A page of another site: it changes nothing, whoever its visitor is.
+    from_elsewhere: bool,
+}
+
+impl Kind {
+    fn new(name: &'static str, may: May, headers: Vec<(&'static str, String)>) -> Self {
+        Self { name, headers, may, has_session: false, from_elsewhere: false }
+    }
+
+    fn with_session(name: &'static str, may: May, cookie: String) -> Self {
+        let headers = vec![("cookie", cookie), ("x-csrf-token", CSRF.to_owned())];
+        Self { has_session: true, ..Self::new(name, may, headers) }
+    }
+}
+
+/// Every kind of caller there is.
+async fn kinds(edge: &Edge) -> Vec<Kind> {
+    let now = Utc::now();
+    let bearer = |token: String| vec![("authorization", token)];
+    let revoked = token(edge, "ada", Role::Admin, &[]).await;
+    let id = revoked.strip_prefix("Bearer orc_").and_then(|rest| rest.get(..12)).expect("an identity").to_owned();
+    edge.services.consensus.accounts().delete_token(&id);
+    let mut elsewhere = Kind::with_session("other site's page", May::Administer, session(edge, "ada", now));
+    elsewhere.headers.push(("sec-fetch-site", "cross-site".to_owned()));
+    elsewhere.headers.push(("origin", "https://evil.example".to_owned()));
+    elsewhere.from_elsewhere = true;
+    vec![
+        Kind::new("nobody", May::Nothing, Vec::new()),
+        Kind::new("expired session", May::Nothing, vec![("cookie", session(edge, "ada", now - TimeDelta::days(2)))]),
+        Kind::new("idle session", May::Nothing, vec![("cookie", session(edge, "ada", now - TimeDelta::hours(9)))]),
+        Kind::new("revoked token", May::Nothing, bearer(revoked)),
+        Kind::new("forged proxy header", May::Nothing, vec![("x-forwarded-user", "ada".to_owned())]),
+        Kind::new("forged basic", May::Nothing, vec![("authorization", "Basic YWRhOmFkYQ==".to_owned())]),
+        Kind::new("forged access token", May::Nothing, vec![("cookie", "access-token=a:b".to_owned())]),
+        Kind::new("viewer", May::Look, bearer(token(edge, "vic", Role::Viewer, &[]).await)),
+        Kind::new("viewer with an admin's token", May::Look, bearer(token(edge, "vic", Role::Admin, &[]).await)),
+        Kind::new("admin's token to look", May::Look, bearer(token(edge, "ada", Role::Viewer, &[]).await)),
+        Kind::new("operator elsewhere", May::ChangeElsewhere, bearer(token(edge, "otto", Role::Operator, &[]).await)),
+        Kind::new("token for elsewhere", May::ChangeElsewhere, bearer(token(edge, "ada", Role::Operator, &["users"]).await)),
+        Kind::new("operator", May::Change, bearer(token(edge, "oz", Role::Operator, &[]).await)),
+        Kind::new("admin", May::Administer, bearer(token(edge, "ada", Role::Admin, &[]).await)),
+        Kind::with_session("viewer's session", May::Look, session(edge, "vic", now)),
+        Kind::with_session("session elsewhere", May::ChangeElsewhere, session(edge, "otto", now)),
+        Kind::with_session("operator's session", May::Change, session(edge, "oz", now)),
+        Kind::with_session("admin's session", May::Administer, session(edge, "ada", now)),
+        elsewhere,
+    ]
+}
+
+async fn ask(edge: &Edge, kind: &Kind, method: &Method, path: &str, body: &str) -> Answer {
+    let own = kind.headers.iter().map(|(name, value)| (*name, value.as_str()));
+    let json = (!body.is_empty()).then_some(("content-type", "application/json"));
+    let headers: Vec<_> = own.chain(json).collect();
+    edge.send(method.clone(), path, &headers, body).await
+}
+
+/// What a right takes.
+fn needed(right: &str) -> May {
+    match right {
+        "open" => May::Nothing,
+        "viewer" => May::Look,
+        "operator" => May::Change,
+        "admin" => May::Administer,
+        other => panic!("no rule for right {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn every_compatible_path_for_every_caller() {
+    let mut shared = edge().await;
+    for index in 0..kinds(&shared).await.len() {
+        for (pattern, right, changes) in paths() {
+            let kind = kinds(&shared).await.into_iter().nth(index).expect("a kind");
+            let before = shared.world();
+            let answer = ask(&shared, &kind, &Method::GET, &example(pattern), "").await;
+            let context = format!("{}: GET {pattern} ({right}): {} {}", kind.name, answer.status, answer.body);
+            let needs = needed(right);
+            let is_let_in = kind.may >= May::Look || (right == "open" && kind.name != "revoked token");
+            assert_eq!(answer.status == StatusCode::UNAUTHORIZED, !is_let_in, "{context}");
+            if is_let_in && kind.may != May::ChangeElsewhere {
+                let refused = kind.may < needs || (changes && (kind.has_session || kind.from_elsewhere));
+                assert_eq!(is_unauthorized(&answer), refused, "{context}");
+            }
+            if kind.may == May::ChangeElsewhere && right == "admin" {
+                assert!(is_unauthorized(&answer), "{context}");
+            }
+            let may_change = changes && kind.may >= May::Change && !kind.has_session;
+            if may_change {
+                if shared.world() != before {
+                    shared = edge().await;
+                }
+            } else {
+                assert_eq!(shared.world(), before, "{context}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_limited_is_told_so_for_what_is_about_another_cluster() {
+    let edge = edge().await;
+    let elsewhere = Kind::new("otto", May::ChangeElsewhere, vec![("authorization", token(&edge, "otto", Role::Operator, &[]).await)]);
+    let own = Kind::new("olga", May::Change, vec![("authorization", token(&edge, "olga", Role::Operator, &[]).await)]);
+    let mut changed = 0;
+    for path in [
+        "discover/db3.example/3306",
+        "forget/db3.example/3306",
+        "forget-cluster/orders",
+        "relocate/db3.example/3306/db5.example/3306",
+        "stop-replica/db3.example/3306",
+        "set-read-only/db3.example/3306",
+        "begin-downtime/db3.example/3306/o/r",
+        "end-downtime/db3.example/3306",
+        "register-candidate/db3.example/3306/prefer",
+        "tag/db3.example/3306?tag=a=b",
+        "untag/db3.example/3306?tag=a",
+        "begin-maintenance/db4.example/3306/o/r",
+        "end-maintenance/db4.example/3306",
+        "register-hostname-unresolve/db3.example/3306/vip",
+        "recover/db1.example/3306",
+        "graceful-master-takeover/orders/db2.example/3306",
+        "force-master-failover/orders",
+        "ack-recovery/cluster/orders?comment=c",
+        "ack-recovery/instance/db1.example/3306?comment=c",
+        "submit-masters-to-kv-stores/orders",
+    ] {
+        let path = format!("/api/{path}");
+        let before = edge.world();
+        let answer = ask(&edge, &elsewhere, &Method::GET, &path, "").await;
+        // Nothing is tagged so far: nothing is there to be refused.
+        assert_eq!(is_unauthorized(&answer), !path.contains("/untag/"), "{path}: {}", answer.body);
+        assert_eq!(edge.world(), before, "{path}");
+        if ["recover", "graceful", "force", "discover", "forget"].iter().any(|word| path.contains(word)) {
+            continue;
+        }
+        let answer = ask(&edge, &own, &Method::GET, &path, "").await;
+        assert!(!is_unauthorized(&answer), "{path}: {}", answer.body);
+        changed += u32::from(edge.world() != before);
+    }
+    assert!(changed >= 8, "the cluster's own operator changed {changed} things");
+    for path in [
+        "untag-all?tag=a=b",
+        "submit-pool-instances/p?instances=db3.example:3306",
+        "submit-masters-to-kv-stores",
+        "ack-all-recoveries?comment=c",
+        "ack-recovery/17?comment=c",
+        "set-cluster-alias/db1.example:3306?alias=users",
+        "relocate/us2.example/3306/db3.example/3306",
+        "discover/new.example/3306",
+        "resolve/127.0.0.1/1",
+    ] {
+        let before = edge.world();
+        ask(&edge, &own, &Method::GET, "/api/tag/db3.example/3306?tag=a=b", "").await;
+        let tagged = edge.world();
+        let answer = ask(&edge, &elsewhere, &Method::GET, &format!("/api/{path}"), "").await;
+        assert!(is_unauthorized(&answer), "{path}: {}", answer.body);
+        assert_eq!(edge.world(), tagged, "{path}");
+        let _either = before;
+    }
+}
+
+#[tokio::test]
+async fn no_other_method_does_anything_whoever_asks() {
+    let edge = edge().await;
+    let before = edge.world();
+    for kind in kinds(&edge).await {
+        for (pattern, _, changes) in paths() {
+            for method in METHODS.iter().filter(|method| **method != Method::GET) {
+                if *method == Method::HEAD && !changes {
+                    continue;
+                }
+                let status = ask(&edge, &kind, method, &example(pattern), "").await.status.as_u16();
+                assert!(matches!(status, 401 | 404 | 405), "{}: {method} {pattern}: {status}", kind.name);
+            }
+        }
+    }
+    assert_eq!(edge.world(), before);
+}
+
+/// The rule of each operation of `/api/v2`. One that is not here fails.
+fn rule(method: &Method, path: &str) -> &'static str {
+    let path = path.strip_prefix("/api/v2").unwrap_or(path);
+    match (method.as_str(), path) {
+        ("GET", "/me") | ("POST", "/login" | "/setup") => "open",
+        ("POST", "/logout" | "/password") => "session",
+        ("POST", "/tokens") | ("DELETE", "/sessions/1" | "/tokens/1") => "in person",
+        ("GET", "/sessions" | "/tokens" | "/session" | "/status" | "/audit" | "/findings" | "/events") => "viewer",
+        ("GET", "/clusters" | "/clusters/orders" | "/clusters/orders/readiness") => "viewer",
+        ("GET", "/servers" | "/servers/db3.example:3306" | "/operations/1" | "/recoveries" | "/recoveries/1") => "viewer",
+        ("POST", "/plans") => "viewer",
+        ("POST", "/servers" | "/servers/db3.example:3306/refresh" | "/operations" | "/recoveries") => "operator",
+        ("DELETE", "/servers/db3.example:3306" | "/servers/db3.example:3306/downtime") => "operator",
+        ("PUT", "/servers/db3.example:3306/downtime" | "/servers/db3.example:3306/promotion-rule") => "operator",
+        ("PUT", "/recoveries/1/acknowledgement") => "operator",
+        ("PUT", "/settings/recoveries") => "admin",
+        ("GET", "/users") => "admin",
+        ("POST", "/users") | ("PATCH" | "DELETE", "/users/orders") => "admin in person",
+        // Added beside this room, each read-only.
+        ("GET", "/audit/export" | "/audit.csv" | "/audit.json") => "viewer",
+        (method, path) => panic!("no rule for {method} {path}: add one"),
+    }
+}
+
+#[tokio::test]
+async fn every_operation_of_v2_for_every_caller() {
+    let mut shared = edge().await;
+    for (method, address, body) in v2_operations() {
+        if address.ends_with("/events") {
+            continue;
+        }
+        for index in 0..kinds(&shared).await.len() {
+            let kind = kinds(&shared).await.into_iter().nth(index).expect("a kind");
+            let before = shared.world();
+            let answer = ask(&shared, &kind, &method, &address, body).await;
+            let status = answer.status.as_u16();
+            let context = format!("{}: {method} {address}: {status} {}", kind.name, answer.body);
+            let reads = method == Method::GET;
+            let right = rule(&method, &address);
+            let in_person = kind.has_session;
+            let allowed = match right {
+                "open" => true,
+                "session" => in_person,
+                "in person" => in_person && kind.may >= May::Look,
+                "viewer" => kind.may >= May::Look,
+                "operator" => kind.may >= May::Change,
+                "admin" => kind.may >= May::Administer,
+                "admin in person" => in_person && kind.may >= May::Administer,
+                other => panic!("{other}"),
+            };
+            if kind.name == "revoked token" || (kind.may == May::Nothing && right != "open") {
+                assert_eq!(status, 401, "{context}");
+                assert!(answer.headers["www-authenticate"].to_str().is_ok_and(|c| c.starts_with("Bearer")), "{context}");
+            } else if kind.from_elsewhere && !reads {
+                assert_eq!(status, 403, "{context}");
+            } else if right == "open" {
+                // Logging in with nothing is bad input or wrong, never forbidden.
+                assert!(matches!(status, 200 | 400 | 401), "{context}");
+            } else if kind.may == May::ChangeElsewhere && right == "operator" {
+                // What is not known or cannot be is said first; what is refreshed is only read.
+                assert!(matches!(status, 403 | 404 | 409 | 422) || address.ends_with("/refresh"), "{context}");
+            } else if address.ends_with("/logout") && !in_person {
+                assert_eq!(status, 400, "{context}");
+            } else if allowed {
+                assert!(!matches!(status, 401), "{context}");
+                assert!(status != 403 || right == "session", "{context}");
+            } else {
+                assert_eq!(status, 403, "{context}");
+            }
+            let may_change = allowed && !reads && !kind.from_elsewhere && kind.may >= May::Change;
+            if may_change {
+                shared = edge().await;
+            } else {
+                assert_eq!(shared.world(), before, "{context}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn with_a_session_every_change_has_to_carry_what_the_page_knows() {
+    let edge = edge().await;
+    let cookie = session(&edge, "ada", Utc::now());
+    let before = edge.world();
+    for (method, address, body) in v2_operations() {
+        if method == Method::GET || matches!(rule(&method, &address), "open") {
+            continue;
+        }
+        let json = ("content-type", "application/json");
+        let cookie = ("cookie", cookie.as_str());
+        for headers in [
+            &[json, cookie][..],
+            &[json, cookie, ("x-csrf-token", "")],
+            &[json, cookie, ("x-csrf-token", "the-page-knows-thiz")],
+            &[json, cookie, ("x-csrf-token", CSRF), ("x-csrf-token", "x")],
+            &[json, cookie, ("sec-fetch-site", "same-origin")],
+        ] {
+            let answer = edge.send(method.clone(), &address, headers, body).await;
+            answer.error(403, "csrf");
+        }
+        let elsewhere = [json, cookie, ("x-csrf-token", CSRF), ("origin", "https://evil.example")];
+        edge.send(method.clone(), &address, &elsewhere, body).await.error(403, "forbidden");
+    }
+    assert_eq!(edge.world(), before);
+}
+
+#[tokio::test]
+async fn verbs_that_no_route_has_do_nothing() {
+    let edge = edge().await;
+    let there: BTreeSet<(String, String)> =
+        v2_operations().into_iter().map(|(method, address, _)| (method.to_string(), address)).collect();
+    let addresses: BTreeSet<String> = there.iter().map(|(_, address)| address.clone()).collect();
+    let before = edge.world();
+    for kind in kinds(&edge).await {
+        for address in &addresses {
+            for method in &METHODS {
+                if there.contains(&(method.to_string(), address.clone())) || *method == Method::HEAD {
+                    continue;
+                }
+                let status = ask(&edge, &kind, method, address, "").await.status.as_u16();
+                assert!(matches!(status, 401 | 403 | 405), "{}: {method} {address}: {status}", kind.name);
+            }
+        }
+    }
+    assert_eq!(edge.world(), before);
+}
+
+#[tokio::test]
+async fn pages_are_shown_to_strangers_and_figures_are_not() {
+    let edge = edge().await;
+    for kind in kinds(&edge).await {
+        for page in ["/", "/web/login", "/web/clusters", "/web/users"] {
+            let status = ask(&edge, &kind, &Method::GET, page, "").await.status;
+            assert_eq!(status == StatusCode::UNAUTHORIZED, kind.name == "revoked token", "{}: {page}", kind.name);
+            for method in [Method::POST, Method::PUT, Method::DELETE] {
+                let status = ask(&edge, &kind, &method, page, "").await.status.as_u16();
+                assert!(matches!(status, 401 | 404 | 405), "{}: {method} {page}: {status}", kind.name);
+            }
+        }
+        for data in ["/metrics", "/debug/metrics", "/api/v2/nosuch", "/api/v2/openapi.json"] {
+            let status = ask(&edge, &kind, &Method::GET, data, "").await.status;
+            assert_eq!(status == StatusCode::UNAUTHORIZED, kind.may == May::Nothing, "{}: {data}", kind.name);
+        }
+    }
+}
