@@ -430,7 +430,7 @@ mod tests {
         for (wrong, why) in [
             ("{}", "something is missing"),
             ("[]", "sequence"),
-            ("null", "unit value"),
+            ("null", "type: null"),
             ("7", "integer"),
             (r#"{"Name":7}"#, "integer `7`"),
             (r#"{"Name":"a","port":65536}"#, "integer `65536`"),
