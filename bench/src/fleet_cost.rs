@@ -31,19 +31,7 @@ pub async fn run(args: &mut Args) -> Result<()> {
     let before = memory_mb()?;
     let service = Service::start(poll).await?;
 
-    let began = Instant::now();
-    for first in (0..count).step_by(wire::CLUSTER) {
-        service.services.discovery.discover(&wire::key(first, port)).await?;
-    }
-    loop {
-        let known = service.services.fleet.snapshot().instances.values().filter(|i| i.check.is_valid()).count();
-        if known >= count {
-            break;
-        }
-        anyhow::ensure!(began.elapsed() < Duration::from_secs(300), "{known} of {count} servers found in 5 minutes");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let found = began.elapsed();
+    let found = find(&service, count, port).await?;
     // Until everything has its place in the period.
     tokio::time::sleep(Duration::from_secs(poll * 2)).await;
 
@@ -73,8 +61,24 @@ pub async fn run(args: &mut Args) -> Result<()> {
     Ok(())
 }
 
+/// Makes so many servers known. Gives how long it took.
+pub async fn find(service: &Service, count: usize, port: u16) -> Result<Duration> {
+    let began = Instant::now();
+    for first in (0..count).step_by(wire::CLUSTER) {
+        service.services.discovery.discover(&wire::key(first, port)).await?;
+    }
+    loop {
+        let known = service.services.fleet.snapshot().instances.values().filter(|i| i.check.is_valid()).count();
+        if known >= count {
+            return Ok(began.elapsed());
+        }
+        anyhow::ensure!(began.elapsed() < Duration::from_secs(300), "{known} of {count} servers found in 5 minutes");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Times between one poll of a server and its next.
-async fn watch(service: &Service, long: Duration) -> Vec<Duration> {
+pub async fn watch(service: &Service, long: Duration) -> Vec<Duration> {
     let mut last: HashMap<InstanceKey, DateTime<Utc>> = HashMap::new();
     let mut gaps = vec![];
     let began = Instant::now();
@@ -92,7 +96,7 @@ async fn watch(service: &Service, long: Duration) -> Vec<Duration> {
 }
 
 /// The servers are a process of their own, so that only the service is measured here.
-async fn start_servers(count: usize) -> Result<(Child, u16)> {
+pub async fn start_servers(count: usize) -> Result<(Child, u16)> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(["fleet-servers", "--servers", &count.to_string()])
         .stdout(Stdio::piped())
@@ -104,7 +108,7 @@ async fn start_servers(count: usize) -> Result<(Child, u16)> {
 }
 
 /// Processor time of this process so far.
-fn cpu_seconds() -> Result<f64> {
+pub fn cpu_seconds() -> Result<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     // The second field, the name, may hold spaces.
     let (_, rest) = stat.rsplit_once(')').context("/proc/self/stat")?;
@@ -113,7 +117,7 @@ fn cpu_seconds() -> Result<f64> {
 }
 
 /// Resident memory of this process.
-fn memory_mb() -> Result<f64> {
+pub fn memory_mb() -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
     let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;

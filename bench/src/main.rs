@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod door;
 mod engine_cost;
 mod failover;
 mod figures;
@@ -31,6 +32,8 @@ const USAGE: &str = "Usage: bench COMMAND [OPTION]...   (scripts/bench.sh builds
         rows written a second, and how long a start takes to read them
   fleet [--servers 100] [--seconds 30] [--poll 5]
         the service against so many made-up servers: processor time, memory, lateness of polls
+  door [--servers 100] [--logins 200] [--viewers 1000] [--seconds 15] [--poll 5]
+        so many users who log in at the same time, and so many who watch: what it costs, and how late polls are meanwhile
 
 Any of them with --log info shows the service's own log as well.";
 
@@ -47,6 +50,7 @@ async fn main() -> Result<()> {
         "engine" => engine_cost::run(&mut args),
         "store" => store_cost::run(&mut args).await,
         "fleet" => fleet_cost::run(&mut args).await,
+        "door" => door::run(&mut args).await,
         "fleet-servers" => wire::run(&mut args).await,
         "" | "help" | "--help" | "-h" => {
             println!("{USAGE}");

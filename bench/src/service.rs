@@ -29,8 +29,16 @@ impl Service {
     /// # Errors
     /// The configuration or the backend.
     pub async fn start(poll_seconds: u64) -> Result<Self> {
+        Self::start_with(poll_seconds, &serde_json::json!({})).await
+    }
+
+    /// The same with further settings.
+    ///
+    /// # Errors
+    /// The configuration or the backend.
+    pub async fn start_with(poll_seconds: u64, further: &serde_json::Value) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let config = serde_json::json!({
+        let mut config = serde_json::json!({
             "MySQLTopologyUser": "orchestrator",
             "MySQLTopologyPassword": "orch_topology_password",
             "BackendDB": "sqlite",
@@ -43,6 +51,9 @@ impl Service {
             "ReplicationCredentialsQuery": "SELECT 'repl', 'repl_password'",
             "InstancePollSeconds": poll_seconds,
         });
+        if let (Some(config), Some(further)) = (config.as_object_mut(), further.as_object()) {
+            config.extend(further.clone());
+        }
         let config = Config::from_json(&config.to_string()).map_err(|error| anyhow::anyhow!("{error:?}"))?;
         let store = Store::open(&settings::backend(&config), &settings::deployment(&config)).await?;
         let poll = config.discovery.poll_interval();

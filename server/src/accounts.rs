@@ -178,11 +178,12 @@ impl Accounts {
         });
     }
 
-    /// Removes a user with their sessions. Their tokens are good for nothing from then on.
+    /// Removes a user with their sessions and tokens: somebody else who gets the name later must not find them.
     pub fn delete_user(&self, name: &str) {
         self.change(|state| {
             state.users.remove(name);
             state.sessions.retain(|_, session| session.user != name);
+            state.tokens.retain(|_, token| !(token.owner == name && token.owner_method == "local"));
         });
     }
 

@@ -3,7 +3,9 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use app::InstanceKey;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::http::uri::PathAndQuery;
@@ -11,6 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, h
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use axum::{Extension, Router};
+use moka::sync::Cache;
 use tower::{Layer as _, ServiceExt as _};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -20,8 +23,9 @@ use tower_sessions::{Session, SessionManagerLayer};
 use super::error::{ApiError, ErrorKind};
 use super::{access_token, figures, v1, v2, web};
 use super::v2::access::Door;
-use crate::auth::{Doorkeeper, Identity, Logins, Refusal, SESSION_COOKIE, SessionKeeper, is_over_tls};
+use crate::auth::{Doorkeeper, Identity, Logins, Refusal, SESSION_COOKIE, SessionKeeper, client_address, is_over_tls};
 use crate::config::AuthMethod;
+use crate::consensus::Actor;
 use crate::services::Services;
 
 /// Where the status endpoint stands unless the configuration puts it elsewhere (`spec/api.md` 1.10).
@@ -36,11 +40,17 @@ const DATA_HEADERS: [(HeaderName, &str); 5] = [
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
 ];
 
+/// The audit hears of bad tokens from an address once in so long, and remembers so many addresses.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(60);
+const MOST_TOLD: u64 = 1_000;
+
 #[derive(Clone)]
 struct Entrance {
     services: Arc<Services>,
     doorkeeper: Arc<Doorkeeper>,
     keeper: SessionKeeper,
+    /// Addresses whose bad tokens the audit knows of.
+    told: Cache<String, ()>,
     rooms: Router,
     prefix: Arc<str>,
     status: Arc<str>,
@@ -63,7 +73,8 @@ pub fn router(services: Arc<Services>) -> Router {
     let keeper = SessionKeeper::new(&services);
     let door = Door { logins: Arc::new(Logins::new(&services)), keeper: keeper.clone() };
     let rooms = rooms.layer(Extension(door)).layer(Extension(Arc::clone(&doorkeeper)));
-    let entrance = Entrance { services, doorkeeper, keeper, rooms, prefix: prefix.into(), status: status.into() };
+    let told = Cache::builder().max_capacity(MOST_TOLD).time_to_live(TOLD_AGAIN_AFTER).build();
+    let entrance = Entrance { services, doorkeeper, keeper, told, rooms, prefix: prefix.into(), status: status.into() };
     Router::new().fallback(enter).with_state(entrance).layer(CatchPanicLayer::custom(broken))
 }
 
@@ -117,7 +128,14 @@ async fn admit(entrance: Entrance, mut request: Request<Body>) -> Response {
     let config = entrance.services.config.current();
     let caller = match entrance.doorkeeper.identify(&config, identity, session).await {
         Ok(caller) => caller,
-        Err(refusal) => return refusal.into_response(),
+        Err(refusal) => {
+            if refusal == Refusal::BadToken {
+                entrance.tell_bad_token(&client_address(&config.extensions.trusted_proxies, identity));
+            }
+            let mut response = refusal.into_response();
+            protect(response.headers_mut());
+            return response;
+        }
     };
     let signed_out = caller.signed_out;
     request.extensions_mut().insert(caller);
@@ -152,6 +170,18 @@ fn is_open_to_strangers(path: &str) -> bool {
 }
 
 impl Entrance {
+    /// A script whose token has ended asks again and again: the audit is told once a minute for each address.
+    fn tell_bad_token(&self, address: &str) {
+        let from = address.rsplit_once(':').map_or(address, |(host, _port)| host);
+        if !self.told.entry(from.to_owned()).or_insert(()).is_fresh() {
+            return;
+        }
+        let actor =
+            Actor { address: address.to_owned(), method: "api-token".to_owned(), ..Actor::named("anonymous") };
+        let message = "an API token that is unknown, revoked or ended, or whose maker is gone";
+        self.services.audit.record("failed-login", &InstanceKey::default(), "", &actor, message);
+    }
+
     /// The address without `URLPrefix`, and the status endpoint at its usual place.
     fn inner_address(&self, uri: &Uri) -> Option<Uri> {
         let path = uri.path();

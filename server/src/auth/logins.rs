@@ -70,7 +70,8 @@ impl Logins {
         let wanted = services.config.current().auth.method() == Ok(AuthMethod::Local) && accounts.has_no_users();
         let setup_code = wanted.then(new_code);
         if let Some(code) = &setup_code {
-            tracing::warn!(
+            // As an error, because less than that is not shown unless it is asked for.
+            tracing::error!(
                 "there are no users yet: open the page and give the set-up code {code}, good once and until the next start, or run \
                  `orchestrator -c create-user -user NAME -role admin`"
             );

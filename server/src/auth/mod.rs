@@ -30,7 +30,7 @@ pub use doorkeeper::{COMMAND_LINE, Doorkeeper, Identity, Refusal};
 pub use hashing::{HashError, hash_password};
 pub use logins::{LoginError, Logins, blank_user};
 pub use origin::{client_address, is_over_tls};
-pub use sessions::{Beginning, SESSION_COOKIE, SessionKeeper, begin as begin_session, idle_limit};
+pub use sessions::{Beginning, SESSION_COOKIE, SessionKeeper, begin as begin_session, end as end_session, idle_limit};
 pub use throttle::Wait;
 pub use tokens::{TOKEN_COOKIE, TokenRefusal, acquire_token, make_token};
 pub use upkeep::{note_used, start as start_upkeep, until_ended};

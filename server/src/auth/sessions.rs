@@ -100,6 +100,12 @@ pub async fn begin(session: &Session, beginning: Beginning<'_>) -> Result<(), to
     session.save().await
 }
 
+/// Ends a session.
+pub fn end(accounts: &Accounts, journal: &Journal, id: &str) {
+    drop(journal.push(Entry::SessionEnded(id.to_owned())));
+    accounts.end_session(id);
+}
+
 /// A session that is not used for so long ends.
 pub fn idle_limit(config: &Config) -> TimeDelta {
     minutes(config.extensions.session_idle_minutes)
@@ -157,10 +163,11 @@ impl SessionStore for SessionKeeper {
             seen: now,
             ends: now.checked_add_signed(life(&self.config.current())).unwrap_or(DateTime::<Utc>::MAX_UTC),
         };
-        for ended in self.accounts.begin_session(session.clone()) {
+        // Queued first: what another process recorded is taken over only while nothing of our own is under way.
+        drop(self.journal.push(Entry::SessionBegan(Box::new(session.clone()))));
+        for ended in self.accounts.begin_session(session) {
             drop(self.journal.push(Entry::SessionEnded(ended)));
         }
-        drop(self.journal.push(Entry::SessionBegan(Box::new(session))));
         Ok(())
     }
 
@@ -175,10 +182,7 @@ impl SessionStore for SessionKeeper {
     }
 
     async fn delete(&self, id: &Id) -> session_store::Result<()> {
-        let key = key(id);
-        if self.accounts.end_session(&key) {
-            drop(self.journal.push(Entry::SessionEnded(key)));
-        }
+        end(&self.accounts, &self.journal, &key(id));
         Ok(())
     }
 }

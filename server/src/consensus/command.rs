@@ -187,7 +187,7 @@ pub enum Command {
         /// Digest of the one session that goes on; empty for none.
         keep_session: String,
     },
-    /// Remove a user, with their sessions.
+    /// Remove a user, with their sessions and tokens.
     DeleteUser {
         /// The user.
         name: String,
@@ -296,7 +296,7 @@ impl Command {
             }
             Self::SetPassword { name, is_new: true, .. } => format!("password of {name} set; other sessions ended"),
             Self::SetPassword { name, .. } => format!("password of {name} hashed with other parameters"),
-            Self::DeleteUser { name } => format!("user {name} removed"),
+            Self::DeleteUser { name } => format!("user {name} removed, with sessions and tokens"),
             Self::PutToken { token } => {
                 let until = token.ends.map_or_else(|| "without end".to_owned(), |end| format!("until {end}"));
                 format!("token {} ({}) of {}: {}, {until}", token.name, token.id, token.owner, granted(token.role, &token.clusters))

@@ -155,8 +155,9 @@ impl Refactor {
         if !self.parts.consensus.is_leader() {
             return Err(RefactorError::NotLeader);
         }
+        self.refuse_out_of_reach(operation.servers().into_iter().cloned(), actor)?;
         let sketch = self.plan(operation)?;
-        self.refuse_out_of_reach(operation, &sketch, actor)?;
+        self.refuse_out_of_reach(touched_by(&sketch), actor)?;
         let name = format!("{} by {}", sketch.title, actor.name);
         // Every server touched: a recovery and an operation never meet (`safety.md` S4).
         let taken = self.parts.locks.take_servers(sketch.servers(), &name, Purpose::Operation).await;
@@ -169,7 +170,7 @@ impl Refactor {
         join_all(touched.iter().map(|key| self.parts.exec.refresh(key))).await;
         let plan = self.plan(operation)?;
         // What was read meanwhile may have changed what it touches.
-        self.refuse_out_of_reach(operation, &plan, actor)?;
+        self.refuse_out_of_reach(touched_by(&plan), actor)?;
         if fingerprint.is_some_and(|shown| shown != plan.fingerprint) {
             return Err(RefactorError::WorldChanged(Box::new(plan)));
         }
@@ -185,12 +186,10 @@ impl Refactor {
         Ok((view, work.boxed()))
     }
 
-    /// Every server that is named or acted on must be within the actor's limit, also those that merely become a source.
-    fn refuse_out_of_reach(&self, operation: &Operation, plan: &Plan, actor: &Actor) -> Result<(), OutOfReach> {
+    /// Every server that is named or acted on must be within the actor's limit.
+    fn refuse_out_of_reach(&self, servers: impl IntoIterator<Item = InstanceKey>, actor: &Actor) -> Result<(), OutOfReach> {
         let snapshot = self.parts.fleet.snapshot();
-        let sources = plan.moves.iter().map(|m| m.to.clone()).filter(InstanceKey::is_valid);
-        let mut touched = plan.servers().into_iter().chain(operation.servers().into_iter().cloned()).chain(sources);
-        touched.try_for_each(|key| actor.reaches_server(&snapshot, &key))
+        servers.into_iter().try_for_each(|key| actor.reaches_server(&snapshot, &key))
     }
 
     /// Runs the plan; on failure undoes what was done on the servers that failed. Gives what went wrong.
@@ -238,6 +237,12 @@ impl Refactor {
         };
         Some(format!("{}; {aftermath}", failures.join("; ")))
     }
+}
+
+/// The servers that a plan acts on, and those that merely become a source.
+fn touched_by(plan: &Plan) -> Vec<InstanceKey> {
+    let sources = plan.moves.iter().map(|m| m.to.clone()).filter(InstanceKey::is_valid);
+    plan.servers().into_iter().chain(sources).collect()
 }
 
 /// Puts the state of each step where the page can see it.

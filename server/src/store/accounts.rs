@@ -172,13 +172,15 @@ impl Store {
         self.run(Statement::new(sql).bind(hash).bind(at).bind(name)).await.map(drop)
     }
 
-    /// Removes a user with all their sessions.
+    /// Removes a user with all their sessions and tokens.
     ///
     /// # Errors
     /// What the backend says.
     pub async fn delete_user(&self, name: &str) -> StoreResult<()> {
         let mut tx = self.begin().await?;
         tx.run(Statement::new("delete from orchestrator_session where user_name = ?").bind(name)).await?;
+        let sql = "delete from orchestrator_token where owner = ? and owner_method = 'local'";
+        tx.run(Statement::new(sql).bind(name)).await?;
         tx.run(Statement::new("delete from orchestrator_user where name = ?").bind(name)).await?;
         tx.commit().await
     }

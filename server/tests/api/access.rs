@@ -286,6 +286,8 @@ async fn a_token_is_made_used_and_revoked() {
     let answer = edge.send(Method::GET, "/api/v2/session", &with, "").await;
     answer.error(401, "unauthenticated");
     assert!(answer.headers["www-authenticate"].to_str().is_ok_and(|c| c.contains("invalid_token")));
+    edge.send(Method::GET, "/api/v2/session", &with, "").await.error(401, "unauthenticated");
+    assert_eq!(audited(&edge, "failed-login").await.len(), 1, "told once a minute");
     assert!(audited(&edge, "create-token").await[0].1.contains("token ci") && audited(&edge, "revoke-token").await.len() == 1);
     assert!(!format!("{:?}", audited(&edge, "create-token").await).contains(&secret));
 }

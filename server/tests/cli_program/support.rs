@@ -128,6 +128,28 @@ impl Desk {
         }
     }
 
+    /// Runs a line of words with something on standard input.
+    pub fn line_with(&self, input: &str, line: &str) -> Said {
+        use std::io::Write as _;
+        let mut child = Command::new(env!("CARGO_BIN_EXE_orchestrator"))
+            .arg("-config")
+            .arg(self.config())
+            .args(line.split_whitespace())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        // A command that refuses before it reads has closed the pipe.
+        let _either = child.stdin.take().expect("its input").write_all(input.as_bytes());
+        let output = child.wait_with_output().expect("it ends");
+        Said {
+            code: output.status.code().expect("it ends by itself"),
+            out: String::from_utf8(output.stdout).expect("text"),
+            err: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+
     pub async fn world(&self) -> World {
         let store = self.store().await;
         let audit = store.audit(None, 0, 100).await.expect("read");

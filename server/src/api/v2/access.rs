@@ -19,7 +19,6 @@ use crate::api::error::{ApiError, ApiResult, ErrorKind};
 use crate::auth::{Beginning, Caller, LoginError, Logins, SessionKeeper, Viewer, begin_session, idle_limit};
 use crate::config::{AuthMethod, Config};
 use crate::consensus::Actor;
-use crate::journal::Entry;
 use crate::services::Services;
 use crate::store::{SessionRecord, UserRecord};
 
@@ -287,9 +286,7 @@ pub async fn end_session(
     in_person(caller)?;
     let found = open_sessions(&services).into_iter().find(|session| session.id == id);
     let session = found.filter(|session| may_see(caller, &session.user)).ok_or_else(|| ApiError::not_found("Session", &id))?;
-    if services.consensus.accounts().end_session(&id) {
-        drop(services.journal.push(Entry::SessionEnded(id)));
-    }
+    crate::auth::end_session(services.consensus.accounts(), &services.journal, &id);
     let message = format!("session of {} from {} ended", session.user, session.address);
     services.audit.record("end-session", &InstanceKey::default(), "", &caller.actor(), &message);
     Ok(StatusCode::NO_CONTENT)

@@ -96,7 +96,7 @@ pub async fn change_user(
     Ok(Json(row(&services, known(&services, &name).map_err(IntoResponse::into_response)?)))
 }
 
-/// Removes a user. Their sessions end, and their tokens are good for nothing from then on.
+/// Removes a user, with their sessions and tokens.
 #[utoipa::path(
     delete,
     path = "/users/{name}",
