@@ -159,7 +159,7 @@ test("a session that is ended elsewhere stops at once", async ({ page, browser }
 
 test("one's own password is changed, and only the new one is good", async ({ page }) => {
   await logIn(page, "dba", PASSWORD, "/web/account");
-  await page.getByLabel("Password until now").fill(PASSWORD);
+  await page.getByLabel("Current password").fill(PASSWORD);
   await page.getByLabel("New password", { exact: true }).fill(NEW_PASSWORD);
   await page.getByLabel("New password again").fill("something else");
   await expect(page.getByRole("button", { name: "Change the password" })).toBeDisabled();

@@ -56,12 +56,14 @@ pub fn failure(error: RwSignal<Option<ApiError>>) -> impl Fn() -> Option<AnyView
 
 /// A table that scrolls by itself, with these headings.
 pub fn table(name: &'static str, heads: &'static [&'static str], rows: Vec<Vec<AnyView>>) -> AnyView {
+    // On a phone a row is a card, and each value says what it is.
     let row = |cells: Vec<AnyView>| {
-        view! { <tr>{cells.into_iter().map(|cell| view! { <td>{cell}</td> }).collect_view()}</tr> }
+        let cells = heads.iter().zip(cells).map(|(head, cell)| view! { <td data-label=*head><div>{cell}</div></td> });
+        view! { <tr>{cells.collect_view()}</tr> }
     };
     view! {
         <div class="table-wrap" tabindex="0" role="region" aria-label=name>
-            <table>
+            <table class="stacked">
                 <thead><tr>{heads.iter().map(|head| view! { <th>{*head}</th> }).collect_view()}</tr></thead>
                 <tbody>{rows.into_iter().map(row).collect_view()}</tbody>
             </table>

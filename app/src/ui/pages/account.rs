@@ -83,7 +83,7 @@ fn password(ui: Ui) -> AnyView {
         <section class="card" aria-label="Password">
             <h2>"Password"</h2>
             <form class="stack-form" on:submit=submit>
-                {field("Password until now", "password", "current-password", true, old)}
+                {field("Current password", "password", "current-password", true, old)}
                 {field("New password", "password", "new-password", true, new)}
                 {field("New password again", "password", "new-password", true, again)}
                 <p class="quiet" role="status">{move || if differ() { "The two are not the same yet.".to_owned() } else { hint.clone() }}</p>

@@ -45,7 +45,7 @@ pub fn AuditPage() -> impl IntoView {
             {move || filters(ui, asked.get().0)}
             <Loaded here=Signal::derive(move || count().is_some()) error=rows.error>
                 <div class="table-wrap" tabindex="0" role="region" aria-label="Audit rows">
-                    <table class="audit">
+                    <table class="audit stacked">
                         <thead><tr><th>"When (UTC)"</th><th>"What"</th><th>"To"</th><th>"Who"</th><th>"Message"</th></tr></thead>
                         <tbody>{move || rows.value.get().unwrap_or_default().into_iter().map(row).collect_view()}</tbody>
                     </table>
@@ -101,8 +101,10 @@ fn filters(ui: Ui, shown: AuditView) -> AnyView {
             {field(4, "From (UTC)", "datetime-local", "")}
             {field(5, "Until (UTC)", "datetime-local", "")}
             {field(6, "Text", "search", "in message, reason, address")}
-            <button type="submit" class="primary">"Filter"</button>
-            {any.then(|| view! { <a class="button" href=Route::audit().address()>"Show all"</a> })}
+            <div class="buttons">
+                <button type="submit" class="primary">"Filter"</button>
+                {any.then(|| view! { <a class="button" href=Route::audit().address()>"Show all"</a> })}
+            </div>
         </form>
     }
     .into_any()
@@ -130,11 +132,11 @@ fn row(row: Row) -> AnyView {
     let by_action = only(AuditView { action: row.kind.clone(), ..AuditView::default() });
     view! {
         <tr>
-            <td class="nowrap">{moment_text(row.at).trim_end_matches(" UTC").to_owned()}</td>
-            <td><div class="stack"><a href=by_action>{row.kind}</a> {outcome}</div></td>
-            <td><div class="stack">{server} {cluster}</div></td>
-            <td><div class="stack"><a href=by_actor>{row.actor}</a> <span class="small">{how}</span></div></td>
-            <td class="message">{row.message} <span class="small">{row.reason}</span></td>
+            <td class="nowrap" data-label="When">{moment_text(row.at).trim_end_matches(" UTC").to_owned()}</td>
+            <td data-label="What"><div class="stack"><a href=by_action>{row.kind}</a> {outcome}</div></td>
+            <td data-label="To"><div class="stack">{server} {cluster}</div></td>
+            <td data-label="Who"><div class="stack"><a href=by_actor>{row.actor}</a> <span class="small">{how}</span></div></td>
+            <td class="message" data-label="Message"><div>{row.message} <span class="small">{row.reason}</span></div></td>
         </tr>
     }
     .into_any()

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::api::AcknowledgeRequest;
-use crate::recovery::Recovery;
+use crate::recovery::{Recovery, RecoveryState};
 use crate::ui::chrome::act::act;
 use crate::ui::chrome::icon::Icon;
 use crate::ui::chrome::parts::{Ago, Badge, Loaded};
@@ -82,6 +82,7 @@ fn Record(recovery: Recovery) -> impl IntoView {
             <Ago at=Some(started) /> " (" {moment_text(started)} "), "
             {took} ", " {recovery.with_value(progress_text)} "."
         </p>
+        {failure(recovery)}
         <Acknowledgement recovery=recovery />
         {recovery.with_value(Offer::after).map(|offer| loss(recovery, offer))}
         <div class="recovery-grid">
@@ -151,6 +152,15 @@ fn steps(recovery: StoredValue<Recovery>) -> impl IntoView {
         <StepList steps=steps states=Signal::stored(Some(states)) in_recovery=true />
         {empty.then(|| view! { <p class="quiet">"No step was taken."</p> })}
     }
+}
+
+/// All of why it failed, where the heading has only the beginning.
+fn failure(recovery: StoredValue<Recovery>) -> AnyView {
+    let reason = recovery.with_value(|r| match &r.state {
+        RecoveryState::Failed { reason } if reason.contains("; ") && Offer::after(r).is_none() => Some(reason.clone()),
+        _ => None,
+    });
+    reason.map(|reason| view! { <p class="tone-broken"><Icon name="cross" /> <span>{reason}</span></p> }).into_any()
 }
 
 /// What would be lost, and the way on, as long as nothing else has recovered the cluster since.
