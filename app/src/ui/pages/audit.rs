@@ -52,7 +52,7 @@ pub fn AuditPage() -> impl IntoView {
                 </div>
                 <Show when=move || count() == Some(0)>
                     <p class="quiet">{move || if asked.with(|(view, page)| *page == 0 && view.given().is_empty()) {
-                        "Nothing is written down here. Rows are kept when AuditToBackendDB is on."
+                        "Nothing is written down yet."
                     } else {
                         "No rows match."
                     }}</p>
