@@ -39,13 +39,16 @@ pub async fn run(args: &mut Args) -> Result<()> {
     find(&service, servers, port).await?;
     tokio::time::sleep(Duration::from_secs(poll * 2)).await;
 
-    println!("| | logins/s | login p50 | max | polls late by p50 | p99 | max | processor, of one core |\n|---|---:|---:|---:|---:|---:|---:|---:|");
+    println!(
+        "| | logins/s | login p50 | max | polls late by p50 | p99 | max | processor, of one core |\n|---|---:|---:|---:|---:|---:|---:|---:|"
+    );
     measure(&service, "nobody logs in", poll, long, std::future::pending()).await?;
     measure(&service, &format!("{logins} at a time"), poll, long, log_in_again_and_again(address, logins)).await?;
 
     let cookie = log_in(address, 0).await?.0;
     let (memory, quiet) = (memory_mb()?, processor(long).await?);
-    let open = join_all((0..viewers).map(|_| follow(address, &cookie))).await.into_iter().collect::<Result<Vec<_>>>()?;
+    let open =
+        join_all((0..viewers).map(|_| follow(address, &cookie))).await.into_iter().collect::<Result<Vec<_>>>()?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let busy = processor(long).await?;
     println!("\n| viewers | memory more | processor more, of one core |\n|---:|---:|---:|");
@@ -70,9 +73,9 @@ async fn serve(service: &Service) -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let router = orchestrator::api::router(Arc::new(service.services.clone()));
-    tokio::spawn(async move {
-        axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await
-    });
+    tokio::spawn(
+        async move { axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await },
+    );
     Ok(address)
 }
 
@@ -143,7 +146,9 @@ async fn log_in(address: SocketAddr, number: usize) -> Result<(String, Duration)
 /// Opens a stream of events and reads it in the background, as a page does.
 async fn follow(address: SocketAddr, cookie: &str) -> Result<tokio::task::JoinHandle<()>> {
     let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET /api/v2/events HTTP/1.1\r\nHost: {address}\r\nCookie: {cookie}\r\nAccept: text/event-stream\r\n\r\n");
+    let request = format!(
+        "GET /api/v2/events HTTP/1.1\r\nHost: {address}\r\nCookie: {cookie}\r\nAccept: text/event-stream\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).await?;
     let mut first = [0; 12];
     stream.read_exact(&mut first).await?;

@@ -291,9 +291,8 @@ impl Accounts {
     pub fn take_used(&self) -> Vec<Used> {
         let mut state = self.lock();
         let (sessions, tokens) = (std::mem::take(&mut state.used_sessions), std::mem::take(&mut state.used_tokens));
-        let session = |id: &String| {
-            state.sessions.get(id).map(|session| Used::Session { id: id.clone(), at: session.seen })
-        };
+        let session =
+            |id: &String| state.sessions.get(id).map(|session| Used::Session { id: id.clone(), at: session.seen });
         let token = |id: &String| {
             let token = state.tokens.get(id)?;
             Some(Used::Token { id: id.clone(), at: token.used?, from: token.used_from.clone() })
@@ -385,9 +384,8 @@ mod tests {
     #[test]
     fn of_too_many_sessions_the_longest_unused_ends() {
         let accounts = accounts();
-        let ended: Vec<String> = (1..=50)
-            .flat_map(|n| accounts.begin_session(session(&format!("s{n}"), "ann", n)))
-            .collect();
+        let ended: Vec<String> =
+            (1..=50).flat_map(|n| accounts.begin_session(session(&format!("s{n}"), "ann", n))).collect();
         assert_eq!(ended, ["a"]);
         assert!(accounts.session("b", IDLE, at(1)).is_some(), "of somebody else");
     }

@@ -21,8 +21,8 @@ use tower_sessions::cookie::SameSite;
 use tower_sessions::{Session, SessionManagerLayer};
 
 use super::error::{ApiError, ErrorKind};
-use super::{access_token, figures, v1, v2, web};
 use super::v2::access::Door;
+use super::{access_token, figures, v1, v2, web};
 use crate::auth::{Doorkeeper, Identity, Logins, Refusal, SESSION_COOKIE, SessionKeeper, client_address, is_over_tls};
 use crate::config::AuthMethod;
 use crate::consensus::Actor;
@@ -176,8 +176,7 @@ impl Entrance {
         if !self.told.entry(from.to_owned()).or_insert(()).is_fresh() {
             return;
         }
-        let actor =
-            Actor { address: address.to_owned(), method: "api-token".to_owned(), ..Actor::named("anonymous") };
+        let actor = Actor { address: address.to_owned(), method: "api-token".to_owned(), ..Actor::named("anonymous") };
         let message = "an API token that is unknown, revoked or ended, or whose maker is gone";
         self.services.audit.record("failed-login", &InstanceKey::default(), "", &actor, message);
     }

@@ -2,11 +2,11 @@
 
 use app::access::{CSRF_HEADER, ClusterLimit};
 use app::api::Role;
-use chrono::{DateTime, Utc};
-use subtle::ConstantTimeEq as _;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use chrono::{DateTime, Utc};
+use subtle::ConstantTimeEq as _;
 
 use crate::accounts::Pass;
 use crate::api::{ApiError, ErrorKind};

@@ -32,7 +32,9 @@ pub enum LoginError {
     #[error("too many logins at once; try again in a second")]
     TooBusy,
     /// There are users already, or another code was given.
-    #[error("wrong set-up code, or the set-up is done already; the code is in the log of this node since its last start")]
+    #[error(
+        "wrong set-up code, or the set-up is done already; the code is in the log of this node since its last start"
+    )]
     NoSetup,
     /// The name or the password cannot be taken.
     #[error(transparent)]
@@ -107,10 +109,16 @@ impl Logins {
         let verdict = if password.len() > LONGEST_PASSWORD {
             None
         } else {
-            Some(self.hasher.check(password, user.as_ref().map(|u| u.password_hash.as_str())).await.map_err(|_| LoginError::TooBusy)?)
+            Some(
+                self.hasher
+                    .check(password, user.as_ref().map(|u| u.password_hash.as_str()))
+                    .await
+                    .map_err(|_| LoginError::TooBusy)?,
+            )
         };
         // Somebody may have removed the user while their password was hashed.
-        let user = user.filter(|user| self.accounts.user(&user.name).is_some_and(|now| now.password_hash == user.password_hash));
+        let user = user
+            .filter(|user| self.accounts.user(&user.name).is_some_and(|now| now.password_hash == user.password_hash));
         match (user, verdict) {
             (Some(user), Some(verdict)) if verdict.right => {
                 self.throttle.succeeded(name, address, Utc::now());
@@ -130,7 +138,13 @@ impl Logins {
     ///
     /// # Errors
     /// [`LoginError::Bad`] and what keeps it from being kept.
-    pub async fn set_password(&self, name: &str, password: &str, keep_session: &str, actor: &Actor) -> Result<(), LoginError> {
+    pub async fn set_password(
+        &self,
+        name: &str,
+        password: &str,
+        keep_session: &str,
+        actor: &Actor,
+    ) -> Result<(), LoginError> {
         check_password(name, password)?;
         let hash = PasswordHashText(self.hasher.hash(password).await?);
         let (at, keep_session) = (Utc::now(), keep_session.to_owned());
@@ -155,7 +169,13 @@ impl Logins {
     ///
     /// # Errors
     /// [`LoginError::NoSetup`]; [`LoginError::Bad`], which leaves the code good.
-    pub async fn set_up(&self, code: &str, name: &str, password: &str, address: &str) -> Result<UserRecord, LoginError> {
+    pub async fn set_up(
+        &self,
+        code: &str,
+        name: &str,
+        password: &str,
+        address: &str,
+    ) -> Result<UserRecord, LoginError> {
         let now = Utc::now();
         self.throttle.admit("", address, now)?;
         let expected = self.code().filter(|_| self.accounts.has_no_users());
@@ -213,4 +233,57 @@ fn new_code() -> String {
     let mut letter = || CODE_LETTERS.get(random.random_range(0..CODE_LETTERS.len())).copied().map_or('2', char::from);
     let groups: Vec<String> = (0..4).map(|_| (0..4).map(|_| letter()).collect()).collect();
     groups.join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, LiveConfig};
+    use crate::node::Node;
+    use crate::store::Store;
+
+    const PASSWORD: &str = "correct horse battery";
+
+    async fn logins() -> Logins {
+        let config = Config::from_json(
+            r#"{"AuthenticationMethod": "local", "BackendDB": "sqlite", "SQLite3DataFile": ":memory:"}"#,
+        )
+        .unwrap();
+        let store = Store::in_memory().await.unwrap();
+        let assembled = crate::services::assemble(Arc::new(LiveConfig::fixed(config)), store, Node::new("a")).await;
+        Logins::new(&assembled.unwrap().write_behind())
+    }
+
+    #[tokio::test]
+    async fn the_code_makes_one_administrator() {
+        let logins = logins().await;
+        let code = logins.code().unwrap();
+        assert_eq!(code.len(), 19, "{code}");
+        assert!(matches!(logins.set_up("2222-2222-2222-2222", "ann", PASSWORD, "").await, Err(LoginError::NoSetup)));
+        assert!(
+            matches!(logins.set_up(&code, "ann", "short", "").await, Err(LoginError::Bad(_))),
+            "the code stays good"
+        );
+        let typed = format!(" {} ", code.to_lowercase());
+        let (first, second) = tokio::join!(
+            logins.set_up(&typed, "ann", PASSWORD, "192.0.2.1"),
+            logins.set_up(&typed, "eve", PASSWORD, "192.0.2.2")
+        );
+        assert!(first.is_ok() != second.is_ok(), "of two at the same time one has it");
+        assert!(!logins.needs_setup() && logins.code().is_none());
+        let users = logins.accounts.users();
+        assert_eq!(users.iter().map(|user| user.role).collect::<Vec<_>>(), [Role::Admin]);
+        assert!(matches!(logins.set_up(&code, "eve", PASSWORD, "").await, Err(LoginError::NoSetup)));
+        assert!(logins.check(&users[0].name, PASSWORD, "").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn without_a_code_nobody_is_made() {
+        let logins = logins().await;
+        logins.setup_code.lock().unwrap().take();
+        for code in ["", " ", "-"] {
+            assert!(matches!(logins.set_up(code, "ann", PASSWORD, "").await, Err(LoginError::NoSetup)), "{code:?}");
+        }
+        assert!(logins.accounts.has_no_users());
+    }
 }

@@ -133,8 +133,8 @@ fn record_of(id: Id, session: &SessionRecord) -> Record {
         (ADDRESS.to_owned(), text(&session.address)),
         (AGENT.to_owned(), text(&session.agent)),
     ]);
-    let expiry_date = time::OffsetDateTime::from_unix_timestamp(session.ends.timestamp())
-        .unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+    let expiry_date =
+        time::OffsetDateTime::from_unix_timestamp(session.ends.timestamp()).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
     Record { id, data, expiry_date }
 }
 

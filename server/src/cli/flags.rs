@@ -32,7 +32,10 @@ const FLAGS: &[Spec] = &[
     text("alias", "cluster alias or cluster name"),
     text("binlog", "binary log file name, or file:position"),
     text("c", "command; see the list with -c help"),
-    text("clusters", "with create-user and create-token: names, aliases or patterns of the clusters that may be changed"),
+    text(
+        "clusters",
+        "with create-user and create-token: names, aliases or patterns of the clusters that may be changed",
+    ),
     text("config", "read this configuration file and no other"),
     text("d", "destination instance, host[:port]"),
     text("days", "with create-token: it ends after so many days; never without it"),
@@ -375,7 +378,11 @@ mod tests {
         sorted.sort_unstable();
         sorted.dedup();
         assert_eq!(names, sorted);
-        assert_eq!(names.len(), 31 + 7, "31 of the original's; accept-loss-of, clusters, days, json, name, role and user");
+        assert_eq!(
+            names.len(),
+            31 + 7,
+            "31 of the original's; accept-loss-of, clusters, days, json, name, role and user"
+        );
         let usage = usage();
         assert!(usage.contains("  -c string\n    \tcommand"));
         assert!(usage.contains("  -debug\n    \tlog level DEBUG\n"));

@@ -6,7 +6,7 @@ use app::InstanceKey;
 use app::access::ClusterLimit;
 use app::api::Role;
 use app::recovery::AcknowledgeScope;
-use app::topology::{Annotations, Candidate, Downtime, Maintenance, PromotionRule, Snapshot};
+use app::topology::{Annotations, Candidate, Downtime, Equivalence, Maintenance, PromotionRule, Snapshot};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -151,6 +151,11 @@ pub enum Command {
         /// Tag name.
         name: String,
     },
+    /// Record two places in binary logs that are the same moment.
+    RecordEquivalence {
+        /// The places.
+        equivalence: Equivalence,
+    },
     /// Switch recoveries on or off for the whole group.
     EnableRecoveries {
         /// On or off.
@@ -252,6 +257,7 @@ impl Command {
             Self::RegisterUnresolved { .. } => "register-hostname-unresolve",
             Self::PutTag { .. } => "put-tag",
             Self::DeleteTag { .. } => "delete-instance-tag",
+            Self::RecordEquivalence { .. } => "record-equivalence",
             Self::EnableRecoveries { enabled: true } => "enable-global-recoveries",
             Self::EnableRecoveries { enabled: false } => "disable-global-recoveries",
             Self::Acknowledge { .. } => "acknowledge-recovery",
@@ -288,6 +294,9 @@ impl Command {
             Self::RegisterUnresolved { hostname, unresolved } => format!("{hostname} is configured as {unresolved}"),
             Self::PutTag { name, value, .. } => format!("tag {name}={value}"),
             Self::DeleteTag { name, .. } => format!("tag {name} removed"),
+            Self::RecordEquivalence { equivalence: Equivalence { one, other } } => {
+                format!("{} of {} is {} of {}", one.at, one.source, other.at, other.source)
+            }
             Self::EnableRecoveries { enabled: true } => "recoveries switched on".to_owned(),
             Self::EnableRecoveries { enabled: false } => "recoveries switched off".to_owned(),
             Self::Acknowledge { by, comment, .. } => format!("acknowledged by {by}: {comment}"),
@@ -299,7 +308,13 @@ impl Command {
             Self::DeleteUser { name } => format!("user {name} removed, with sessions and tokens"),
             Self::PutToken { token } => {
                 let until = token.ends.map_or_else(|| "without end".to_owned(), |end| format!("until {end}"));
-                format!("token {} ({}) of {}: {}, {until}", token.name, token.id, token.owner, granted(token.role, &token.clusters))
+                format!(
+                    "token {} ({}) of {}: {}, {until}",
+                    token.name,
+                    token.id,
+                    token.owner,
+                    granted(token.role, &token.clusters)
+                )
             }
             Self::DeleteToken { id, name } => format!("token {name} ({id}) revoked"),
         }
@@ -402,6 +417,7 @@ impl Command {
                 }
                 annotations.tags.retain(|_, tags| !tags.is_empty());
             }
+            Self::RecordEquivalence { equivalence } => annotations.equivalences.record(equivalence.clone()),
             // Pools are read from the backend when they are asked for: no decision rests on them.
             Self::SubmitPool { .. }
             | Self::Forget { .. }

@@ -190,7 +190,8 @@ impl RecoveryService {
                 actor.reaches_server(&snapshot, failed)?;
                 designated
             }
-            RecoveryRequest::Takeover { cluster, designated, .. } | RecoveryRequest::Force { cluster, designated, .. } => {
+            RecoveryRequest::Takeover { cluster, designated, .. }
+            | RecoveryRequest::Force { cluster, designated, .. } => {
                 actor.reaches_cluster(&snapshot, cluster)?;
                 designated
             }

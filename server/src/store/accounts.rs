@@ -98,7 +98,10 @@ impl fmt::Debug for UserRecord {
 
 impl fmt::Debug for SessionRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionRecord").field("user", &self.user).field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("SessionRecord")
+            .field("user", &self.user)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -115,8 +118,7 @@ impl fmt::Debug for TokenRecord {
 }
 
 const USER: [&str; 6] = ["name", "password_hash", "role", "clusters", "created_at", "password_set_at"];
-const SESSION: [&str; 8] =
-    ["id", "user_name", "csrf_token", "address", "agent", "created_at", "seen_at", "ends_at"];
+const SESSION: [&str; 8] = ["id", "user_name", "csrf_token", "address", "agent", "created_at", "seen_at", "ends_at"];
 const TOKEN: [&str; 11] = [
     "id",
     "name",
@@ -241,7 +243,11 @@ impl Store {
     ///
     /// # Errors
     /// What the backend says.
-    pub async fn purge_accounts(&self, sessions_before: DateTime<Utc>, tokens_before: DateTime<Utc>) -> StoreResult<()> {
+    pub async fn purge_accounts(
+        &self,
+        sessions_before: DateTime<Utc>,
+        tokens_before: DateTime<Utc>,
+    ) -> StoreResult<()> {
         let sql = "delete from orchestrator_session where ends_at < ?";
         self.run(Statement::new(sql).bind(sessions_before)).await?;
         let sql = "delete from orchestrator_token where ends_at is not null and ends_at < ?";

@@ -13,7 +13,9 @@ use orchestrator::store::UserRecord;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::people::{CSRF, LOCAL, PASSWORD, as_page, audited, cookie_of, edge, hash, login_from, put_user, session, token};
+use crate::people::{
+    CSRF, LOCAL, PASSWORD, as_page, audited, cookie_of, edge, hash, login_from, put_user, session, token,
+};
 use crate::support::{BASIC, CREDENTIALS, Edge, OPEN};
 
 const HOME: &str = "192.0.2.1:1000";
@@ -33,7 +35,10 @@ async fn act(edge: &Edge, cookie: &str, method: Method, path: &str, body: Value)
 async fn a_user_logs_in_and_out() {
     let edge = edge().await;
     let stranger = me(&edge, "").await;
-    assert_eq!((&stranger["role"], &stranger["has_logins"], &stranger["method"]), (&Value::Null, &json!(true), &json!("local")));
+    assert_eq!(
+        (&stranger["role"], &stranger["has_logins"], &stranger["method"]),
+        (&Value::Null, &json!(true), &json!("local"))
+    );
     assert_eq!(stranger["needs_setup"], json!(false));
 
     let answer = login_from(&edge, HOME, "olga", PASSWORD).await;
@@ -45,9 +50,15 @@ async fn a_user_logs_in_and_out() {
     let (first, cookie) = (answer.json(), cookie_of(&answer));
     let now = me(&edge, &cookie).await;
     assert_eq!(first, now, "the login tells what `me` does");
-    assert_eq!((&now["user"], &now["role"], &now["clusters"]), (&json!("olga"), &json!("operator"), &json!(["orders"])));
+    assert_eq!(
+        (&now["user"], &now["role"], &now["clusters"]),
+        (&json!("olga"), &json!("operator"), &json!(["orders"]))
+    );
     let before = edge.get("/api/v2/session").await;
-    assert_eq!((before.status, &before.headers["www-authenticate"]), (StatusCode::UNAUTHORIZED, &"Bearer realm=\"orchestrator\"".parse().unwrap()));
+    assert_eq!(
+        (before.status, &before.headers["www-authenticate"]),
+        (StatusCode::UNAUTHORIZED, &"Bearer realm=\"orchestrator\"".parse().unwrap())
+    );
 
     assert_eq!(act(&edge, &cookie, Method::POST, "/api/v2/logout", Value::Null).await.status, StatusCode::NO_CONTENT);
     let gone = edge.send(Method::GET, "/api/v2/session", &[("cookie", &cookie)], "").await;
@@ -86,7 +97,9 @@ async fn the_number_of_a_session_is_never_one_that_somebody_brought() {
 async fn a_wrong_user_and_a_wrong_password_look_alike() {
     let edge = edge().await;
     let mut answers = Vec::new();
-    for (user, password) in [("ada", "wrong wrong wrong"), ("nobody", PASSWORD), ("", ""), ("ada", ""), ("ADA", PASSWORD)] {
+    for (user, password) in
+        [("ada", "wrong wrong wrong"), ("nobody", PASSWORD), ("", ""), ("ada", ""), ("ADA", PASSWORD)]
+    {
         let answer = login_from(&edge, HOME, user, password).await;
         answer.error(401, "unauthenticated");
         assert!(!answer.headers.contains_key("set-cookie"));
@@ -117,8 +130,10 @@ async fn who_guesses_has_to_wait_and_the_owner_elsewhere_has_not() {
 async fn a_page_of_another_site_logs_nobody_in() {
     let edge = edge().await;
     let body = json!({"user": "ada", "password": PASSWORD}).to_string();
-    for header in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example"), ("user-agent", "Mozilla/5.0")] {
-        let answer = edge.send(Method::POST, "/api/v2/login", &[("content-type", "application/json"), header], &body).await;
+    for header in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example"), ("user-agent", "Mozilla/5.0")]
+    {
+        let answer =
+            edge.send(Method::POST, "/api/v2/login", &[("content-type", "application/json"), header], &body).await;
         answer.error(403, "forbidden");
     }
     // What a form of another site can send without being asked.
@@ -151,7 +166,8 @@ async fn a_new_password_ends_the_other_sessions() {
 async fn a_hash_of_other_parameters_is_made_anew_at_a_login() {
     let edge = Edge::new(LOCAL).await;
     let cheap = "$argon2id$v=19$m=64,t=1,p=1$ZXhhbXBsZS1zYWx0$".to_owned() + &cheap_hash();
-    put_user(&edge, UserRecord { password_hash: cheap.clone(), ..blank_user("ann", Role::Viewer, &[], Utc::now()) }).await;
+    put_user(&edge, UserRecord { password_hash: cheap.clone(), ..blank_user("ann", Role::Viewer, &[], Utc::now()) })
+        .await;
     let open = session(&edge, "ann", Utc::now());
     assert_eq!(login_from(&edge, HOME, "ann", "hunter42").await.status, StatusCode::OK);
     let now = edge.services.consensus.accounts().user("ann").expect("a user").password_hash;
@@ -192,7 +208,10 @@ async fn sessions_are_listed_and_ended_by_their_owner_and_administrators() {
     let (vic, ada) = (session(&edge, "vic", Utc::now()), session(&edge, "ada", Utc::now()));
     let listed = async |cookie: &str| edge.send(Method::GET, "/api/v2/sessions", &[("cookie", cookie)], "").await.ok();
     let own = listed(&vic).await;
-    assert_eq!((own.as_array().map(Vec::len), &own[0]["user"], &own[0]["is_current"]), (Some(1), &json!("vic"), &json!(true)));
+    assert_eq!(
+        (own.as_array().map(Vec::len), &own[0]["user"], &own[0]["is_current"]),
+        (Some(1), &json!("vic"), &json!(true))
+    );
     assert!(!own.to_string().contains(vic.split('=').nth(1).unwrap()), "nothing to step into");
     let all = listed(&ada).await;
     let id = |rows: &Value, user: &str| {
@@ -200,7 +219,9 @@ async fn sessions_are_listed_and_ended_by_their_owner_and_administrators() {
         rows.iter().find(|row| row["user"] == user).and_then(|row| row["id"].as_str()).expect("a session").to_owned()
     };
     let (of_vic, of_ada) = (id(&all, "vic"), id(&all, "ada"));
-    let end = async |cookie: &str, id: &str| as_page(&edge, cookie, Method::DELETE, &format!("/api/v2/sessions/{id}"), &Value::Null).await;
+    let end = async |cookie: &str, id: &str| {
+        as_page(&edge, cookie, Method::DELETE, &format!("/api/v2/sessions/{id}"), &Value::Null).await
+    };
     end(&vic, &of_ada).await.error(404, "not-found");
     assert_eq!(end(&ada, &of_vic).await.status, StatusCode::NO_CONTENT);
     assert_eq!(me(&edge, &vic).await["role"], Value::Null);
@@ -228,14 +249,21 @@ async fn a_stream_ends_with_what_it_rests_on() {
     assert!(ends(logged_out).await, "logged out");
 
     let oz = token(&edge, "oz", Role::Operator, &[]).await;
-    let (revoked, stays) = (stream(&edge, ("authorization", &oz)).await, stream(&edge, ("cookie", &session(&edge, "ada", Utc::now()))).await);
+    let (revoked, stays) = (
+        stream(&edge, ("authorization", &oz)).await,
+        stream(&edge, ("cookie", &session(&edge, "ada", Utc::now()))).await,
+    );
     let id = oz.strip_prefix("Bearer orc_").and_then(|rest| rest.get(..12)).unwrap().to_owned();
     let command = Command::DeleteToken { id, name: "ci".to_owned() };
     edge.services.consensus.submit(command, &Actor::system()).await.expect("revoked");
     assert!(ends(revoked).await, "revoked");
 
     let of_gone = stream(&edge, ("authorization", &token(&edge, "otto", Role::Viewer, &[]).await)).await;
-    edge.services.consensus.submit(Command::DeleteUser { name: "otto".to_owned() }, &Actor::system()).await.expect("gone");
+    edge.services
+        .consensus
+        .submit(Command::DeleteUser { name: "otto".to_owned() }, &Actor::system())
+        .await
+        .expect("gone");
     assert!(ends(of_gone).await, "its maker is gone");
     assert!(!ends(stays).await, "of somebody else");
 }
@@ -268,11 +296,11 @@ async fn a_token_is_made_used_and_revoked() {
     let bearer = format!("Bearer {secret}");
     let with = [("authorization", bearer.as_str())];
     let peer = Some("203.0.113.9:77".parse().unwrap());
-    let answer = edge.send_from(peer, Method::GET, "/api/set-read-only/db3.example/3306", &with, "").await;
+    let answer = edge.send_from(peer, Method::GET, "/api/begin-downtime/db3.example/3306/o/r", &with, "").await;
     answer.message("OK");
-    let refused = edge.send_from(peer, Method::GET, "/api/set-read-only/us2.example/3306", &with, "").await;
+    let refused = edge.send_from(peer, Method::GET, "/api/begin-downtime/us2.example/3306/o/r", &with, "").await;
     assert_eq!(refused.message("ERROR"), "Unauthorized", "its maker may change orders only");
-    let said = audited(&edge, "read-only").await;
+    let said = audited(&edge, "begin-downtime").await;
     assert_eq!(said[0].0, "olga (token ci)");
 
     let rows = edge.send(Method::GET, "/api/v2/tokens", &[("cookie", &olga)], "").await.ok();
@@ -288,7 +316,10 @@ async fn a_token_is_made_used_and_revoked() {
     assert!(answer.headers["www-authenticate"].to_str().is_ok_and(|c| c.contains("invalid_token")));
     edge.send(Method::GET, "/api/v2/session", &with, "").await.error(401, "unauthenticated");
     assert_eq!(audited(&edge, "failed-login").await.len(), 1, "told once a minute");
-    assert!(audited(&edge, "create-token").await[0].1.contains("token ci") && audited(&edge, "revoke-token").await.len() == 1);
+    assert!(
+        audited(&edge, "create-token").await[0].1.contains("token ci")
+            && audited(&edge, "revoke-token").await.len() == 1
+    );
     assert!(!format!("{:?}", audited(&edge, "create-token").await).contains(&secret));
 }
 
@@ -303,13 +334,18 @@ async fn a_token_never_does_more_than_its_maker_may_now() {
     };
     assert_eq!(role().await.ok()["role"], "operator");
     put_user(&edge, oz(Role::Operator, &["users"])).await;
-    let answer = edge.send(Method::GET, "/api/set-read-only/db3.example/3306", &[("authorization", &bearer)], "").await;
+    let answer =
+        edge.send(Method::GET, "/api/begin-downtime/db3.example/3306/o/r", &[("authorization", &bearer)], "").await;
     assert_eq!(answer.message("ERROR"), "Unauthorized");
     put_user(&edge, oz(Role::Viewer, &[])).await;
     assert_eq!(role().await.ok()["role"], "viewer");
     put_user(&edge, oz(Role::Admin, &[])).await;
     assert_eq!(role().await.ok()["role"], "operator", "nor more than it was made for");
-    edge.services.consensus.submit(Command::DeleteUser { name: "oz".to_owned() }, &Actor::system()).await.expect("gone");
+    edge.services
+        .consensus
+        .submit(Command::DeleteUser { name: "oz".to_owned() }, &Actor::system())
+        .await
+        .expect("gone");
     role().await.error(401, "unauthenticated");
 }
 
@@ -322,8 +358,8 @@ async fn tokens_count_with_the_other_methods_too() {
     let bearer = format!("Bearer {}", made.json()["secret"].as_str().expect("a token"));
     let with = [("authorization", bearer.as_str())];
     assert_eq!(edge.send(Method::GET, "/api/v2/session", &with, "").await.ok()["role"], "operator");
-    edge.send(Method::GET, "/api/set-read-only/us2.example/3306", &with, "").await.message("OK");
-    let refused = edge.send(Method::GET, "/api/set-read-only/db3.example/3306", &with, "").await;
+    edge.send(Method::GET, "/api/begin-downtime/us2.example/3306/o/r", &with, "").await.message("OK");
+    let refused = edge.send(Method::GET, "/api/begin-downtime/db3.example/3306/o/r", &with, "").await;
     assert_eq!(refused.message("ERROR"), "Unauthorized");
     edge.send(Method::POST, "/api/v2/tokens", &[json, with[0]], &body).await.error(403, "forbidden");
 
@@ -332,7 +368,9 @@ async fn tokens_count_with_the_other_methods_too() {
     edge.send(Method::POST, "/api/v2/login", &[json], r#"{"user":"a","password":"b"}"#).await.error(404, "not-found");
     let answer = edge.send(Method::GET, "/api/v2/session", &[("authorization", "Bearer orc_revoked")], "").await;
     answer.error(401, "unauthenticated");
-    let users = edge.send(Method::POST, "/api/v2/users", &[json], r#"{"name":"a","password":"long enough one","role":"viewer"}"#).await;
+    let users = edge
+        .send(Method::POST, "/api/v2/users", &[json], r#"{"name":"a","password":"long enough one","role":"viewer"}"#)
+        .await;
     users.error(404, "not-found");
 }
 
@@ -340,7 +378,9 @@ async fn tokens_count_with_the_other_methods_too() {
 async fn administrators_look_after_users() {
     let edge = edge().await;
     let ada = session(&edge, "ada", Utc::now());
-    let ask = async |method: Method, path: &str, body: Value| as_page(&edge, &ada, method, &format!("/api/v2/users{path}"), &body).await;
+    let ask = async |method: Method, path: &str, body: Value| {
+        as_page(&edge, &ada, method, &format!("/api/v2/users{path}"), &body).await
+    };
     let new = |name: &str, role: &str, clusters: &[&str]| json!({"name": name, "password": "long enough one", "role": role, "clusters": clusters});
     ask(Method::POST, "", new("a/b", "viewer", &[])).await.error(400, "bad-input");
     ask(Method::POST, "", new("ann", "admin", &["orders"])).await.error(400, "bad-input");
@@ -377,10 +417,17 @@ async fn what_is_on_record_outlives_the_process_and_what_others_revoke_is_taken_
     assert!(!held.contains(cookie.split('=').nth(1).unwrap()) && !held.contains(&bearer[7..]), "digests only");
     // Another process, on the same backend, forgets all of it and then removes the token.
     edge.services.consensus.accounts().adopt(orchestrator::store::AccountRows::default());
-    assert_eq!(edge.send(Method::GET, "/api/v2/session", &[("authorization", &bearer)], "").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        edge.send(Method::GET, "/api/v2/session", &[("authorization", &bearer)], "").await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    drop(audited(&edge, "failed-login").await);
     edge.services.consensus.adopt_accounts(&edge.services.store).await.expect("adopted");
     assert_eq!(me(&edge, &cookie).await["user"], "vic");
-    assert_eq!(edge.send(Method::GET, "/api/v2/session", &[("authorization", &bearer)], "").await.ok()["role"], "operator");
+    assert_eq!(
+        edge.send(Method::GET, "/api/v2/session", &[("authorization", &bearer)], "").await.ok()["role"],
+        "operator"
+    );
     edge.services.store.delete_token(&rows.tokens[0].id).await.expect("deleted");
     edge.services.consensus.adopt_accounts(&edge.services.store).await.expect("adopted");
     edge.send(Method::GET, "/api/v2/session", &[("authorization", &bearer)], "").await.error(401, "unauthenticated");
@@ -391,7 +438,11 @@ fn ask_many(strategy: impl Strategy<Value = (Vec<(&'static str, String)>, String
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let edge = runtime.block_on(edge());
     let before = edge.world();
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() });
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
     let result = runner.run(&strategy, |(headers, path)| {
         let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let changes = runtime.block_on(edge.send(Method::GET, "/api/disable-global-recoveries", &headers, ""));
@@ -423,7 +474,10 @@ fn no_made_up_header_lets_anybody_in() {
     let users = prop_oneof![value.prop_map(|text| text), Just("ada".to_owned())];
     let headers = (schemes, cookies, users).prop_map(|(scheme, cookie, user)| {
         let csrf = ("x-csrf-token", CSRF.to_owned());
-        (vec![("authorization", scheme), ("cookie", cookie), ("x-forwarded-user", user), csrf], "/api/v2/clusters".to_owned())
+        (
+            vec![("authorization", scheme), ("cookie", cookie), ("x-forwarded-user", user), csrf],
+            "/api/v2/clusters".to_owned(),
+        )
     });
     ask_many(headers);
 }
@@ -432,7 +486,11 @@ fn no_made_up_header_lets_anybody_in() {
 fn no_made_up_credentials_log_anybody_in() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let edge = runtime.block_on(Edge::new(LOCAL));
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() });
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
     // Without a user nothing is ever right; the throttle answers most of it without hashing.
     let strategy = ("\\PC{0,40}", "\\PC{0,600}", "\\PC{0,40}");
     let result = runner.run(&strategy, |(user, password, junk)| {
@@ -441,7 +499,8 @@ fn no_made_up_credentials_log_anybody_in() {
             ("/api/v2/login", junk.clone()),
             ("/api/v2/setup", json!({"code": junk, "user": user, "password": password}).to_string()),
         ] {
-            let answer = runtime.block_on(edge.send(Method::POST, path, &[("content-type", "application/json")], &body));
+            let answer =
+                runtime.block_on(edge.send(Method::POST, path, &[("content-type", "application/json")], &body));
             prop_assert!(matches!(answer.status.as_u16(), 400 | 401 | 403 | 429), "{} {}", answer.status, answer.body);
             prop_assert!(!answer.headers.contains_key("set-cookie"));
         }

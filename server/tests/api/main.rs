@@ -3,6 +3,7 @@
 
 mod access;
 mod bad_input;
+mod clients;
 mod contract;
 mod events;
 mod matrix;
@@ -15,4 +16,5 @@ mod support;
 mod v1_changes;
 mod v1_reads;
 mod v2;
+mod v2_more;
 mod v2_records;

@@ -86,8 +86,12 @@ pub async fn token(edge: &Edge, owner: &str, role: Role, clusters: &[&str]) -> S
 
 /// A request with a session, as our page makes it.
 pub async fn as_page(edge: &Edge, cookie: &str, method: Method, path: &str, body: &Value) -> Answer {
-    let headers =
-        [("cookie", cookie), ("x-csrf-token", CSRF), ("content-type", "application/json"), ("sec-fetch-site", "same-origin")];
+    let headers = [
+        ("cookie", cookie),
+        ("x-csrf-token", CSRF),
+        ("content-type", "application/json"),
+        ("sec-fetch-site", "same-origin"),
+    ];
     edge.send(method, path, &headers, &text(body)).await
 }
 

@@ -16,7 +16,10 @@ async fn users_are_made_changed_and_removed() {
     let said = desk.line_with(PASSWORD, "-c create-user -user bob -role operator -clusters orders*,users");
     assert_eq!((said.out.as_str(), said.code), ("bob\n", 0), "{}", said.err);
     let listed = desk.line("-c users").out;
-    assert!(listed.contains("ann\tadmin\tall clusters\t") && listed.contains("bob\toperator\torders*,users\t"), "{listed}");
+    assert!(
+        listed.contains("ann\tadmin\tall clusters\t") && listed.contains("bob\toperator\torders*,users\t"),
+        "{listed}"
+    );
 
     let store = desk.store().await;
     let before = store.load_accounts().await.expect("read").users;
@@ -29,7 +32,10 @@ async fn users_are_made_changed_and_removed() {
     let after = store.load_accounts().await.expect("read").users;
     store.close().await;
     assert_eq!(after.len(), 1);
-    assert_ne!(after.first().map(|user| &user.password_hash), before.iter().find(|user| user.name == "bob").map(|u| &u.password_hash));
+    assert_ne!(
+        after.first().map(|user| &user.password_hash),
+        before.iter().find(|user| user.name == "bob").map(|u| &u.password_hash)
+    );
     let audit = desk.world().await.audit;
     for kind in ["create-user", "set-password", "delete-user"] {
         assert!(audit.iter().any(|(of, _, actor)| of == kind && actor.starts_with("cli:")), "{kind}: {audit:?}");
@@ -73,7 +79,10 @@ async fn tokens_are_made_listed_and_revoked() {
     let listed = desk.line("-c tokens").out;
     let id = listed.split('\t').next().expect("an identity").to_owned();
     assert!(secret.contains(&id) && !listed.contains(&secret), "{listed}");
-    assert!(listed.contains("\tci\tcli:") && listed.contains("\toperator\torders\t") && listed.contains("never used"), "{listed}");
+    assert!(
+        listed.contains("\tci\tcli:") && listed.contains("\toperator\torders\t") && listed.contains("never used"),
+        "{listed}"
+    );
     assert_eq!(desk.line(&format!("-c revoke-token -name {id}")).out, format!("{id}\n"));
     assert_eq!(desk.line("-c tokens").out, "");
     let audit = desk.world().await.audit;

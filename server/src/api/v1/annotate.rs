@@ -10,9 +10,9 @@ use crate::api::compat::{CandidateInstance, Maintenance};
 use crate::api::error::{ApiError, ApiResult};
 use crate::auth::{Operator, Viewer};
 use crate::cli::duration::parse_duration;
-use crate::consensus::Command;
+use crate::consensus::{Command, ConsensusError};
 use crate::lookup::{Hint, Reach, TagExpression, cluster_by_hint, tagged};
-use crate::maintenance::{self, Wanted};
+use crate::maintenance::{self, MaintenanceError, Wanted};
 
 /// A downtime without a duration lasts this long.
 pub const DEFAULT_DOWNTIME: TimeDelta = TimeDelta::minutes(10);
@@ -120,6 +120,9 @@ async fn remove_tag(
         None => tag.name.clone(),
     };
     let keys: Vec<InstanceKey> = tagged(&call.snapshot(), &text)?.into_iter().filter(|key| meant(key)).collect();
+    // All or none.
+    let snapshot = call.snapshot();
+    keys.iter().try_for_each(|key| operator.actor().reaches_server(&snapshot, key))?;
     for key in &keys {
         let command = Command::DeleteTag { key: key.clone(), name: tag.name.clone() };
         call.services.consensus.submit(command, operator.actor()).await?;
@@ -161,8 +164,13 @@ pub async fn begin_maintenance(operator: Operator, call: Call) -> ApiResult<Answ
         reason: call.param("reason").trim().to_owned(),
         length: maintenance::DEFAULT_LENGTH,
     };
-    maintenance::begin(&call.services, wanted, operator.actor()).await?;
-    Ok(Answer::ok(format!("Maintenance begun: {key}"), key))
+    match maintenance::begin(&call.services, wanted, operator.actor()).await {
+        Ok(()) => Ok(Answer::ok(format!("Maintenance begun: {key}"), key)),
+        // The number of no maintenance, as in the original.
+        Err(held @ MaintenanceError::Held(_)) => Ok(Answer::failed(held.to_string(), 0)),
+        Err(held @ MaintenanceError::Consensus(ConsensusError::Refused(_))) => Ok(Answer::failed(held.to_string(), 0)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// `end-maintenance/:host/:port`: no error when there was none

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use app::InstanceKey;
 use app::access::{LoginRequest, Me, PasswordRequest, SessionRow, SetupRequest};
 use app::api::{ErrorBody, Role};
-use app::InstanceKey;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -141,9 +141,14 @@ async fn open(
     headers: &HeaderMap,
 ) -> Result<Json<Me>, Response> {
     let agent = headers.get(header::USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
-    let beginning = Beginning { user: &user.name, address: &caller.address, agent: agent.as_deref().unwrap_or_default() };
+    let beginning =
+        Beginning { user: &user.name, address: &caller.address, agent: agent.as_deref().unwrap_or_default() };
     begin_session(session, beginning).await.map_err(|error| ApiError::internal(error).into_response())?;
-    let begun = door.keeper.of(session).await.ok_or_else(|| ApiError::internal("a new session is not there").into_response())?;
+    let begun = door
+        .keeper
+        .of(session)
+        .await
+        .ok_or_else(|| ApiError::internal("a new session is not there").into_response())?;
     let actor = Actor { address: caller.address.clone(), method: "local".to_owned(), ..Actor::named(&user.name) };
     services.audit.record("login", &InstanceKey::default(), "", &actor, &format!("{} logged in", user.name));
     let config = services.config.current();
@@ -277,15 +282,12 @@ pub async fn list_sessions(viewer: Viewer, State(services): Rooms) -> Json<Vec<S
     params(("id" = String, Path, description = "as listed")),
     responses((status = 204), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)),
 )]
-pub async fn end_session(
-    viewer: Viewer,
-    State(services): Rooms,
-    Named(id): Named<String>,
-) -> ApiResult<StatusCode> {
+pub async fn end_session(viewer: Viewer, State(services): Rooms, Named(id): Named<String>) -> ApiResult<StatusCode> {
     let caller = viewer.caller();
     in_person(caller)?;
     let found = open_sessions(&services).into_iter().find(|session| session.id == id);
-    let session = found.filter(|session| may_see(caller, &session.user)).ok_or_else(|| ApiError::not_found("Session", &id))?;
+    let session =
+        found.filter(|session| may_see(caller, &session.user)).ok_or_else(|| ApiError::not_found("Session", &id))?;
     crate::auth::end_session(services.consensus.accounts(), &services.journal, &id);
     let message = format!("session of {} from {} ended", session.user, session.address);
     services.audit.record("end-session", &InstanceKey::default(), "", &caller.actor(), &message);

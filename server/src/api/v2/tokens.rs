@@ -78,11 +78,15 @@ pub async fn make_token(
     let known = services.consensus.accounts().tokens();
     let own: Vec<&TokenRecord> = known.iter().filter(|token| token.owner == caller.user).collect();
     if own.iter().any(|token| token.name == wanted.name) {
-        let message = format!("{} has a token of the name {} already; revoke it or choose another", caller.user, wanted.name);
+        let message =
+            format!("{} has a token of the name {} already; revoke it or choose another", caller.user, wanted.name);
         return Err(ApiError::refused_by("token-exists", message));
     }
     if own.len() >= MOST_TOKENS {
-        return Err(ApiError::refused_by("too-many-tokens", format!("{} has {MOST_TOKENS} tokens already", caller.user)));
+        return Err(ApiError::refused_by(
+            "too-many-tokens",
+            format!("{} has {MOST_TOKENS} tokens already", caller.user),
+        ));
     }
     let fresh = fresh_token();
     let token = TokenRecord {
@@ -109,10 +113,9 @@ fn check_maker(config: &Config, caller: &Caller) -> ApiResult<()> {
         return Err(ApiError::forbidden(caller.read_only_because.clone()));
     }
     let method = config.auth.method();
-    let has_makers = matches!(
-        method,
-        Ok(AuthMethod::Local | AuthMethod::Basic | AuthMethod::Multi | AuthMethod::Proxy)
-    ) && caller.method == config.auth.authentication_method.to_ascii_lowercase();
+    let has_makers =
+        matches!(method, Ok(AuthMethod::Local | AuthMethod::Basic | AuthMethod::Multi | AuthMethod::Proxy))
+            && caller.method == config.auth.authentication_method.to_ascii_lowercase();
     if has_makers && !caller.user.is_empty() {
         return Ok(());
     }

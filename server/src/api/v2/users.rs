@@ -140,7 +140,6 @@ fn keep_an_administrator(services: &Services, user: &UserRecord) -> ApiResult<()
     Err(ApiError::refused_by("last-administrator", message))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
 fn bad(error: app::access::BadAccess) -> Response {
     ApiError::bad_input(error.to_string()).into_response()
 }

@@ -21,7 +21,9 @@ pub async fn create_user(bench: Bench) -> Outcome {
     let clusters = clusters(&bench, role)?;
     check_name("-user", &name).map_err(Failure::new)?;
     if bench.services.consensus.accounts().user(&name).is_some() {
-        return Err(Failure::new(format!("there is a user {name} already; see set-password, delete-user and the page")));
+        return Err(Failure::new(format!(
+            "there is a user {name} already; see set-password, delete-user and the page"
+        )));
     }
     let password_hash = new_password(&name).await?;
     let user = UserRecord { password_hash, ..blank_user(&name, role, &clusters, Utc::now()) };
@@ -52,7 +54,13 @@ pub async fn delete_user(bench: Bench) -> Outcome {
 /// `users`: name, role, clusters, and when the password was set
 pub async fn users(bench: Bench) -> Outcome {
     Ok(lines(bench.services.consensus.accounts().users().into_iter().map(|user| {
-        format!("{}\t{}\t{}\t{}", user.name, role_word(user.role), limit_word(&user.clusters), moment(Some(user.password_set)))
+        format!(
+            "{}\t{}\t{}\t{}",
+            user.name,
+            role_word(user.role),
+            limit_word(&user.clusters),
+            moment(Some(user.password_set))
+        )
     })))
 }
 
@@ -105,7 +113,9 @@ pub async fn tokens(bench: Bench) -> Outcome {
 pub async fn revoke_token(bench: Bench) -> Outcome {
     let text = bench.arguments.name.as_str();
     if text.is_empty() {
-        return Err(Failure::new("expected -name with the identity or name of a token (see tokens), which is not given"));
+        return Err(Failure::new(
+            "expected -name with the identity or name of a token (see tokens), which is not given",
+        ));
     }
     let tokens = bench.services.consensus.accounts().tokens();
     let by_id = tokens.iter().find(|token| token.id == text);
