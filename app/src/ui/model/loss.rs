@@ -63,7 +63,10 @@ impl Offer {
         told: Vec<String>,
     ) -> Self {
         let accept_loss_of = Some(at_risk.to_owned());
-        Self { request: RecoverRequest { kind: kind.to_owned(), target, designated, accept_loss_of }, told }
+        Self {
+            request: RecoverRequest { kind: kind.to_owned(), target, designated, accept_loss_of, skip_hooks: false },
+            told,
+        }
     }
 
     /// The record that this offer is of is the last word about its cluster: nothing has recovered it since.

@@ -274,7 +274,7 @@ object!(NodeStatus {
     tasks,
 });
 object!(ErrorBody { code, message } or { refusal, plan });
-object!(OperationView { id, plan, steps, actor, started, ended, error });
+object!(OperationView { id, plan, steps, actor, started, ended, error } without { outcomes });
 object!(Row { id, at, kind, server, cluster, actor, message } or { method, address, outcome, duration_ms, reason });
 
 // Access
@@ -343,7 +343,7 @@ mod tests {
         check::<TaskStatus>(&[]);
         check::<NodeStatus>(&[]);
         check::<ErrorBody>(&[]);
-        check::<OperationView>(&[]);
+        check::<OperationView>(&["outcomes"]);
         check::<Me>(&[]);
         check::<SessionRow>(&[]);
         check::<TokenRow>(&[]);

@@ -2,14 +2,15 @@
 
 use super::{Blank, Fill, Shape, object, words};
 use crate::InstanceKey;
-use crate::plan::{Action, Condition, Move, Place, Plan, Positioning, Refusal, Step, StepState};
+use crate::plan::{Action, Condition, LeftOut, Move, Place, Plan, Positioning, Refusal, Step, StepState};
 use crate::recovery::{HookList, RecoveryState};
 
 words! { Place: Place::Own; }
 object!(Step { id, server, action, statements, before, undo, timeout_ms, phase, reason } or { needs });
 object!(Move { server, from, to });
 object!(Refusal { rule, message });
-object!(Plan { operation, title, cluster, steps, moves, checks, warnings, fingerprint });
+object!(Plan { operation, title, cluster, steps, moves, checks, warnings, fingerprint } or { left_out });
+object!(LeftOut { server, refusal });
 
 /// Types that are told by a word under a name of their own: the first name is that, and the word fills the type itself. The rest
 /// are the names of what any of the kinds holds.
@@ -95,7 +96,7 @@ tagged!(Positioning: Self::Unchanged, POSITIONING,
 Some(place)
 });
 
-const CONDITION: &[&str] = &["kind", "source", "running", "on", "set", "at_least", "at_most"];
+const CONDITION: &[&str] = &["kind", "source", "running", "on", "set", "at", "at_least", "at_most"];
 tagged!(Condition: Self::Reachable, CONDITION,
 |word| Some(match word {
     "reachable" => Self::Reachable,
@@ -106,6 +107,7 @@ tagged!(Condition: Self::Reachable, CONDITION,
     "executed_covers" => Self::ExecutedCovers { set: String::new() },
     "relay_log_applied" => Self::RelayLogApplied,
     "uses_gtid" => Self::UsesGtid { on: false },
+        "executed_is" => Self::ExecutedIs { at: Blank::blank() },
     "acknowledgers" => Self::Acknowledgers { at_least: 0, at_most: None },
     _ => return None,
 }),
@@ -115,6 +117,7 @@ tagged!(Condition: Self::Reachable, CONDITION,
     (Self::ReceiverRunning { running } | Self::ApplierRunning { running }, "running") => running,
     (Self::ReadOnly { on } | Self::UsesGtid { on }, "on") => on,
     (Self::ExecutedCovers { set }, "set") => set,
+            (Self::ExecutedIs { at }, "at") => at,
     (Self::Acknowledgers { at_least, .. }, "at_least") => at_least,
     (Self::Acknowledgers { at_most, .. }, "at_most") => at_most,
     _ => return None,
@@ -235,6 +238,27 @@ mod tests {
         check([RecoveryState::Running, RecoveryState::Succeeded, RecoveryState::Failed { reason: text() }]);
     }
 
+    /// A kind that is new fails here, until it is read above and among the samples below.
+    fn is_sampled(action: &Action, condition: &Condition) {
+        match action {
+            Action::Refresh | Action::StopReplication | Action::StartReplication | Action::StopReceiver => {}
+            Action::StartReceiver | Action::StopApplier | Action::StartApplier | Action::Drain => {}
+            Action::WaitForGtid { .. } | Action::WaitForPeer { .. } | Action::ChangeSource { .. } => {}
+            Action::ResetReplication | Action::DetachSource | Action::ReattachSource => {}
+            Action::SetReadOnly { .. } | Action::KillSessions | Action::SetSemiSyncSource { .. } => {}
+            Action::SetSemiSyncReplica { .. } | Action::StartUntil { .. } | Action::SkipTransaction => {}
+            Action::InjectEmpty { .. } | Action::ResetBinaryLogs { .. } | Action::FlushBinaryLogs { .. } => {}
+            Action::PurgeBinaryLogs { .. } | Action::KillQuery { .. } | Action::SetDelay { .. } => {}
+            Action::SetCredentials | Action::Verify { .. } | Action::RunHooks { .. } => {}
+        }
+        match condition {
+            Condition::Reachable | Condition::SourceIs { .. } | Condition::ReceiverRunning { .. } => {}
+            Condition::ApplierRunning { .. } | Condition::ReadOnly { .. } | Condition::ExecutedCovers { .. } => {}
+            Condition::RelayLogApplied | Condition::UsesGtid { .. } | Condition::ExecutedIs { .. } => {}
+            Condition::Acknowledgers { .. } => {}
+        }
+    }
+
     #[test]
     fn every_condition_is_read_as_it_was_written() {
         use Condition::*;
@@ -247,6 +271,7 @@ mod tests {
             ExecutedCovers { set: text() },
             RelayLogApplied,
             UsesGtid { on: true },
+            ExecutedIs { at: BinlogCoordinates::binary("log.1", 4) },
             Acknowledgers { at_least: 1, at_most: Some(2) },
             Acknowledgers { at_least: 1, at_most: None },
         ]);
@@ -296,6 +321,7 @@ mod tests {
 
     #[test]
     fn a_kind_that_is_not_known_is_an_error() {
+        is_sampled(&Action::blank(), &Condition::blank());
         assert!(read::<Action>(r#"{"kind":"dance"}"#).is_err());
         assert!(read::<Action>("{}").is_err());
     }
@@ -323,6 +349,7 @@ mod tests {
             moves,
             checks: vec![text()],
             warnings: vec![],
+            left_out: vec![LeftOut { server: key(), refusal: Refusal::new("a-rule", "why") }],
             fingerprint: text(),
         };
         check([plan]);
