@@ -5,9 +5,9 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # What the servers themselves do differently, one family from the other.
-SERVER_SPECS=(relocate live z-failover)
+SERVER_SPECS=(relocate live z-failover zz-loss)
 # What else watches the fleet (scripts/with-fleet.sh).
-BESIDE=(--beside prefix --beside viewer)
+BESIDE=(--beside prefix --beside viewer --beside logins)
 RUNS=()
 
 # run_flavor FLAVOR [PLAYWRIGHT ARGUMENT...] : in a process group of its own, so that all of it can be ended.

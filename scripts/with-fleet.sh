@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # A fleet like the demo's on free ports, an orchestrator that knows it, and a command that uses both:
-# scripts/with-fleet.sh [--beside prefix|viewer]... COMMAND [ARGUMENT...]. The command gets ORCHESTRATOR_URL, FLEET_SERVERS
+# scripts/with-fleet.sh [--beside prefix|viewer|logins]... COMMAND [ARGUMENT...]. The command gets ORCHESTRATOR_URL, FLEET_SERVERS
 # (the --dir for scripts/sandbox), FLEET_ORDERS and FLEET_USERS (ports, the source first), FLEET_LOG. With --beside prefix,
 # a second orchestrator below a URLPrefix at PREFIX_URL; with --beside viewer, one that lets nobody change anything at
-# VIEWER_URL, with VIEWER_USER and VIEWER_PASSWORD. All of it is gone when the command ends.
+# VIEWER_URL, with VIEWER_USER and VIEWER_PASSWORD; with --beside logins, one with logins and no user yet at LOGINS_URL, whose
+# log LOGINS_LOG has the set-up code. All of it is gone when the command ends.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/lib-rust.sh"
@@ -19,23 +20,24 @@ ORCHESTRATOR_LOG="$PROJECT_DIR/target/with-fleet-$FLAVOR.log"
 trap 'rm -rf "$FLEET_DIR"' EXIT
 BESIDE=()
 while [[ "${1:-}" == --beside ]]; do
-    [[ "${2:-}" == prefix || "${2:-}" == viewer ]] || die "--beside wants prefix or viewer, not '${2:-}'"
+    [[ "${2:-}" =~ ^(prefix|viewer|logins)$ ]] || die "--beside wants prefix, viewer or logins, not '${2:-}'"
     BESIDE+=("$2")
     shift 2
 done
-(($#)) || die "usage: scripts/with-fleet.sh [--beside prefix|viewer]... COMMAND [ARGUMENT...]"
+(($#)) || die "usage: scripts/with-fleet.sh [--beside prefix|viewer|logins]... COMMAND [ARGUMENT...]"
 need_rust
 "$PROJECT_DIR/scripts/setup-servers.sh" "$FLAVOR"
 export PROFILE=debug
 [[ "${DEMO_RELEASE:-0}" == 0 ]] || PROFILE=release
 "$PROJECT_DIR/scripts/build.sh" "--$PROFILE"
 
-mapfile -t ports < <("$PROJECT_DIR/scripts/sandbox" ports --count 12)
+mapfile -t ports < <("$PROJECT_DIR/scripts/sandbox" ports --count 13)
 ORDERS=("${ports[@]:0:6}")
 USERS=("${ports[@]:6:3}")
 WEB_PORT="${ports[9]}"
 PREFIX_PORT="${ports[10]}"
 VIEWER_PORT="${ports[11]}"
+LOGINS_PORT="${ports[12]}"
 
 clean_up() {
     trap '' INT TERM HUP
@@ -58,6 +60,10 @@ for kind in "${BESIDE[@]}"; do
     viewer)
         start_beside viewer "$VIEWER_PORT"
         export VIEWER_URL="http://127.0.0.1:$VIEWER_PORT" VIEWER_USER="$BESIDE_USER" VIEWER_PASSWORD="$BESIDE_PASSWORD"
+        ;;
+    logins)
+        start_beside logins "$LOGINS_PORT"
+        export LOGINS_URL="http://127.0.0.1:$LOGINS_PORT" LOGINS_LOG="$ORCHESTRATOR_LOG.logins"
         ;;
     esac
 done

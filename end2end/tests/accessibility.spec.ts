@@ -7,7 +7,7 @@ const cluster = fleet.here ? "orders" : "nowhere";
 const addresses = [
   "/web/clusters",
   `/web/cluster/${cluster}`,
-  ...(fleet.here ? [`/web/cluster/orders?server=${fleet.key(fleet.orders[1])}`] : []),
+  ...(fleet.here ? [`/web/cluster/orders?server=${fleet.key(fleet.orders[1])}`, "/web/cluster/orders?panel=readiness"] : []),
   "/web/recoveries",
   "/web/audit",
   "/web/status",
@@ -21,6 +21,12 @@ for (const address of addresses) {
     await page.goto(address);
     await expect(page.getByRole("heading").first()).toBeVisible();
     await expect(page.getByText("Reading…")).toHaveCount(0);
+    if (address.includes("panel=readiness")) {
+      await expect(page.getByRole("heading", { name: "Would it fail over?" })).toBeVisible();
+      // What is folded is looked at too.
+      for (const summary of await page.locator(".forecast details:not([open]) > summary").all()) await summary.click();
+      await expect(page.locator(".forecast .evidence").first()).toBeVisible();
+    }
     // Colours fade from theme to theme: axe is not to measure them half-way.
     await page.emulateMedia({ reducedMotion: "reduce" });
     for (const theme of ["light", "dark", "contrast"]) {

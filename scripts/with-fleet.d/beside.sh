@@ -18,7 +18,8 @@ beside_keys() {
         printf '"ReadOnly": true, "AuthenticationMethod": "basic", "HTTPAuthUser": "%s", "HTTPAuthPassword": "%s",\n' \
             "$BESIDE_USER" "$BESIDE_PASSWORD"
         ;;
-    *) die "no orchestrator of kind '$1'; there are: prefix viewer" ;;
+    logins) printf '"AuthenticationMethod": "local",\n' ;;
+    *) die "no orchestrator of kind '$1'; there are: prefix viewer logins" ;;
     esac
 }
 

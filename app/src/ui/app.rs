@@ -7,15 +7,19 @@ use super::chrome::header::Header;
 use super::chrome::notice_list::NoticeList;
 use super::chrome::palette::Palette;
 use super::model::route::Route;
+use super::pages::account::AccountPage;
 use super::pages::audit::AuditPage;
 use super::pages::cluster::ClusterPage;
 use super::pages::dashboard::DashboardPage;
 use super::pages::discover::DiscoverPage;
+use super::pages::login::LoginPage;
 use super::pages::not_found::NotFoundPage;
 use super::pages::recoveries::RecoveriesPage;
 use super::pages::recovery::RecoveryPage;
 use super::pages::search::SearchPage;
 use super::pages::status::StatusPage;
+use super::pages::tokens::TokensPage;
+use super::pages::users::UsersPage;
 use super::state::Ui;
 use super::state::live::Liveness;
 
@@ -35,6 +39,10 @@ fn kind(route: &Route) -> &'static str {
         Route::Recoveries { .. } => "recoveries",
         Route::Recovery { .. } => "recovery",
         Route::Audit { .. } => "audit",
+        Route::Login { .. } => "login",
+        Route::Account => "account",
+        Route::Tokens => "tokens",
+        Route::Users => "users",
         Route::Status => "status",
         Route::Discover => "discover",
         Route::Search { .. } => "search",
@@ -61,6 +69,10 @@ fn App() -> impl IntoView {
                 "recoveries" => view! { <RecoveriesPage /> }.into_any(),
                 "recovery" => view! { <RecoveryPage /> }.into_any(),
                 "audit" => view! { <AuditPage /> }.into_any(),
+                "login" => view! { <LoginPage /> }.into_any(),
+                "account" => view! { <AccountPage /> }.into_any(),
+                "tokens" => view! { <TokensPage /> }.into_any(),
+                "users" => view! { <UsersPage /> }.into_any(),
                 "status" => view! { <StatusPage /> }.into_any(),
                 "discover" => view! { <DiscoverPage /> }.into_any(),
                 "search" => view! { <SearchPage /> }.into_any(),

@@ -1,6 +1,7 @@
 //! The page: every view and component, and (without feature `ui`) the pure view models behind them.
 
 pub mod model;
+pub mod read;
 pub mod tree;
 
 #[cfg(feature = "ui")]

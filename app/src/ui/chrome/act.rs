@@ -1,6 +1,7 @@
 //! Calls that change something: what came of them is always said.
 
 use std::future::Future;
+use std::pin::Pin;
 
 use leptos::task::spawn_local;
 
@@ -9,6 +10,8 @@ use crate::ui::model::reaction::Reread;
 use crate::ui::state::Ui;
 use crate::ui::state::live::ask;
 
+type Call = Pin<Box<dyn Future<Output = Result<(), ApiError>>>>;
+
 /// Makes a call, says that it is done or why it failed, and reads again what it may have changed.
 pub fn act(
     ui: Ui,
@@ -16,7 +19,11 @@ pub fn act(
     call: impl Future<Output = Result<(), ApiError>> + 'static,
     then: impl FnOnce() + 'static,
 ) {
-    let done = done.into();
+    run(ui, done.into(), Box::pin(call), Box::new(then));
+}
+
+/// The same for whatever is called: in the program once.
+fn run(ui: Ui, done: String, call: Call, then: Box<dyn FnOnce()>) {
     spawn_local(async move {
         match call.await {
             Ok(()) => {

@@ -7,6 +7,7 @@ use super::act::act;
 use super::icon::Icon;
 use crate::api::{AcknowledgeRequest, RecoveriesSwitch, Role};
 use crate::ui::infra::api::{path, send_only};
+use crate::ui::model::access::must_log_in;
 use crate::ui::model::age::{left_text, moment_text};
 use crate::ui::model::recovery::{Block, blocks};
 use crate::ui::model::route::Route;
@@ -63,11 +64,20 @@ fn lines(ui: Ui) -> Vec<Line> {
     });
     lines.extend(blocked(ui));
     ui.fleet.session.value.with(|session| {
-        if let Some(session) = session.as_ref().filter(|s| s.role == Role::Viewer) {
-            let why = if session.read_only_because.is_empty() { "" } else { ": " };
-            let text = format!("You may look and not act{why}{}", session.read_only_because);
-            lines.push(Line { class: "tone-unknown", icon: "lock", text, offer: Offer::None });
-        }
+        let Some(session) = session.as_ref().filter(|me| !must_log_in(me)) else { return };
+        let why = |words: &str| {
+            let colon = if session.read_only_because.is_empty() { "" } else { ": " };
+            format!("{words}{colon}{}", session.read_only_because)
+        };
+        let text = match session.role {
+            None => why("The service does not know who you are"),
+            Some(Role::Viewer) => why("You may look and not act"),
+            Some(_) if !session.clusters.is_empty() => {
+                format!("You may change these clusters only: {}", session.clusters.join(", "))
+            }
+            Some(_) => return,
+        };
+        lines.push(Line { class: "tone-unknown", icon: "lock", text, offer: Offer::None });
     });
     lines
 }
@@ -151,11 +161,11 @@ fn Blocked(block: Block) -> impl IntoView {
     let ui = use_ui();
     let until = block.until;
     let left = Memo::new(move |_| left_text(until, ui.clock.now()));
-    let uid = StoredValue::new(block.uid.clone());
+    let (uid, cluster) = (StoredValue::new(block.uid.clone()), StoredValue::new(block.cluster.clone()));
     view! {
         <span class="banner-left" aria-hidden="true">{move || left.get()}</span>
         <a href=Route::Recovery { id: block.uid }.address()>"Look at it"</a>
-        <Show when=move || ui.may_operate()>
+        <Show when=move || cluster.with_value(|c| ui.may_operate_on(c, c))>
             <button type="button" on:click=move |_| acknowledge(ui, uid.get_value())>"Acknowledge"</button>
         </Show>
     }

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use super::icon::Icon;
 use crate::ui::infra::prefs::{Theme, set_theme, theme};
+use crate::ui::model::access::role_word;
 use crate::ui::model::age::{duration_text, moment_text};
 use crate::ui::model::route::Route;
 use crate::ui::state::live::{Liveness, since_heard};
@@ -25,6 +26,7 @@ pub fn Header(
             </li>
         }
     };
+    let inside = ui.navigator.part(|r| !matches!(r, Route::Login { .. }));
     let clusters = |route: &Route| matches!(route, Route::Clusters { .. } | Route::Cluster { .. });
     let recoveries = |route: &Route| matches!(route, Route::Recoveries { .. } | Route::Recovery { .. });
     view! {
@@ -37,6 +39,7 @@ pub fn Header(
                 </svg>
                 <span class="brand-name">"orchestrator"</span>
             </a>
+            <Show when=move || inside.get()>
             <nav aria-label="Pages">
                 <ul>
                     {link(Route::dashboard(), "Clusters", clusters)}
@@ -54,8 +57,9 @@ pub fn Header(
                 <kbd aria-hidden="true">"⌘K"</kbd>
             </button>
             <LiveDot />
+            </Show>
             <ThemeSwitch />
-            <User />
+            <Show when=move || inside.get()><User /></Show>
         </header>
     }
 }
@@ -116,21 +120,26 @@ fn ThemeSwitch() -> impl IntoView {
     }
 }
 
-/// Who is calling, and with which rights.
+/// Who is calling, and with which rights; the way to the account, and out.
 #[component]
 fn User() -> impl IntoView {
-    let session = use_ui().fleet.session.value;
-    let name = move || {
-        session.with(|s| s.as_ref().map(|s| if s.user.is_empty() { "no login".to_owned() } else { s.user.clone() }))
-    };
-    let role = move || {
-        session.with(|s| {
-            s.as_ref().map(|s| match s.role {
-                crate::api::Role::Viewer => "viewer",
-                crate::api::Role::Operator => "operator",
-                crate::api::Role::Admin => "admin",
-            })
-        })
-    };
-    view! { <span class="user"><span class="user-name">{name}</span> <span class="user-role">{role}</span></span> }
+    let ui = use_ui();
+    let me = ui.fleet.session.value;
+    let name =
+        move || me.with(|s| s.as_ref().map(|s| if s.user.is_empty() { "no login".to_owned() } else { s.user.clone() }));
+    let role = move || me.with(|s| s.as_ref().map(|s| s.role.map_or("unknown", role_word)));
+    let has_logins = Memo::new(move |_| me.with(|s| s.as_ref().is_some_and(|s| s.has_logins)));
+    let here = ui.navigator.part(|r| matches!(r, Route::Account | Route::Tokens | Route::Users));
+    view! {
+        <a class="user" href=Route::Account.address() aria-label="Account" aria-current=move || here.get().then_some("page")>
+            <Icon name="person" />
+            <span class="user-name">{name}</span>
+            <span class="user-role">{role}</span>
+        </a>
+        <Show when=move || has_logins.get()>
+            <button type="button" class="plain log-out" on:click=move |_| ui.log_out() aria-label="Log out" title="Log out">
+                <Icon name="leave" />
+            </button>
+        </Show>
+    }
 }

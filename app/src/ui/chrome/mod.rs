@@ -3,6 +3,7 @@
 pub mod act;
 pub mod banner;
 pub mod cluster_list;
+pub mod form;
 pub mod header;
 pub mod icon;
 pub mod notice_list;

@@ -48,6 +48,8 @@ fn entries(ui: Ui) -> Vec<Entry> {
         ("Audit", Route::audit()),
         ("Status", Route::Status),
         ("Discover a server", Route::Discover),
+        ("Account", Route::Account),
+        ("API tokens", Route::Tokens),
     ] {
         entries.push(entry("page", label.to_owned(), String::new(), Does::Go(route)));
     }
@@ -62,6 +64,7 @@ fn entries(ui: Ui) -> Vec<Entry> {
         entries.push(entry("action", format!("Theme: {}", theme.name()), String::new(), Does::Theme(theme.name())));
     }
     if ui.may_administer() {
+        entries.push(entry("page", "Users".to_owned(), String::new(), Does::Go(Route::Users)));
         let on = ui.fleet.node.value.with_untracked(|n| n.as_ref().is_some_and(|n| n.recoveries_enabled));
         let label = if on { "Switch recoveries off everywhere" } else { "Switch recoveries on" };
         entries.push(entry("action", label.to_owned(), String::new(), Does::SwitchRecoveries(!on)));

@@ -1,14 +1,20 @@
 //! The only place that talks HTTP. Every failure says whether the service was reached and what it answered.
+//!
+//! A call is one and the same piece of program whatever is sent and read: only writing a body and reading an answer depend
+//! on their types.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::rc::Rc;
 
-use gloo_net::http::{Method, Request, RequestBuilder, Response};
+use gloo_net::http::{Method, RequestBuilder};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
+use crate::access::CSRF_HEADER;
 use crate::api::ErrorBody;
 use crate::plan::{Plan, Refusal};
 use crate::ui::model::route::encode;
+use crate::ui::read::{self, Blank};
 
 /// A call takes at most this long, milliseconds. A discovery waits for a probe.
 const TIMEOUT_MS: u32 = 30_000;
@@ -72,6 +78,28 @@ impl fmt::Display for ApiError {
     }
 }
 
+/// What belongs to the session, wherever a call is made.
+struct Session {
+    /// Goes with every change.
+    csrf: Option<String>,
+    /// Hears that the service no longer knows the caller.
+    unknown: Option<Rc<dyn Fn()>>,
+}
+
+thread_local! {
+    static SESSION: RefCell<Session> = const { RefCell::new(Session { csrf: None, unknown: None }) };
+}
+
+/// Every change carries this from now on; `None` where nothing asks for it.
+pub fn carry(csrf: Option<String>) {
+    SESSION.with_borrow_mut(|session| session.csrf = csrf);
+}
+
+/// Has it said at once when a call tells that the service does not know the caller (any more).
+pub fn when_unknown(tell: impl Fn() + 'static) {
+    SESSION.with_borrow_mut(|session| session.unknown = Some(Rc::new(tell)));
+}
+
 /// A path below `api/v2`, each part percent-encoded.
 pub fn path(parts: &[&str]) -> String {
     let parts: Vec<String> = parts.iter().map(|part| encode(part)).collect();
@@ -82,18 +110,16 @@ pub fn path(parts: &[&str]) -> String {
 ///
 /// # Errors
 /// [`ApiError`].
-pub async fn get<T: DeserializeOwned>(path: &str) -> Result<T, ApiError> {
-    let request = builder(Method::GET, path).build().map_err(unreachable)?;
-    read(request).await
+pub async fn get<T: Blank>(path: &str) -> Result<T, ApiError> {
+    received(call(Method::GET, path.to_owned(), None).await)
 }
 
 /// Sends a body and reads the answer.
 ///
 /// # Errors
 /// [`ApiError`].
-pub async fn send<T: DeserializeOwned>(method: Method, path: &str, body: &impl Serialize) -> Result<T, ApiError> {
-    let request = builder(method, path).json(body).map_err(unreachable)?;
-    read(request).await
+pub async fn send<T: Blank>(method: Method, path: &str, body: &impl Serialize) -> Result<T, ApiError> {
+    received(call(method, path.to_owned(), Some(written(body)?)).await)
 }
 
 /// Sends a body (or nothing) where the answer has none.
@@ -101,39 +127,56 @@ pub async fn send<T: DeserializeOwned>(method: Method, path: &str, body: &impl S
 /// # Errors
 /// [`ApiError`].
 pub async fn send_only<B: Serialize>(method: Method, path: &str, body: Option<&B>) -> Result<(), ApiError> {
-    let builder = builder(method, path);
-    let request = match body {
-        Some(body) => builder.json(body),
-        None => builder.build(),
-    };
-    answer(request.map_err(unreachable)?).await.map(|_| ())
+    let body = body.map(written).transpose()?;
+    call(method, path.to_owned(), body).await.map(|_| ())
 }
 
-fn builder(method: Method, path: &str) -> RequestBuilder {
-    let signal = web_sys::AbortSignal::timeout_with_u32(TIMEOUT_MS);
-    RequestBuilder::new(path).method(method).header("Accept", "application/json").abort_signal(Some(&signal))
+fn written(body: &impl Serialize) -> Result<String, ApiError> {
+    serde_json::to_string(body).map_err(|error| ApiError::Unreachable(error.to_string()))
+}
+
+fn received<T: Blank>(answer: Result<Answer, ApiError>) -> Result<T, ApiError> {
+    let Answer { status, text } = answer?;
+    read::read(&text).map_err(|error| ApiError::Unreadable { status, why: error.to_string() })
+}
+
+/// A good answer.
+struct Answer {
+    status: u16,
+    text: String,
 }
 
 fn unreachable(error: gloo_net::Error) -> ApiError {
     ApiError::Unreachable(error.to_string())
 }
 
-async fn answer(request: Request) -> Result<Response, ApiError> {
-    let response = request.send().await.map_err(unreachable)?;
-    if response.ok() {
-        return Ok(response);
+async fn call(method: Method, path: String, body: Option<String>) -> Result<Answer, ApiError> {
+    let signal = web_sys::AbortSignal::timeout_with_u32(TIMEOUT_MS);
+    let changes = method != Method::GET;
+    let mut builder =
+        RequestBuilder::new(&path).method(method).header("Accept", "application/json").abort_signal(Some(&signal));
+    if let Some(csrf) = SESSION.with_borrow(|session| session.csrf.clone()).filter(|_| changes) {
+        builder = builder.header(CSRF_HEADER, &csrf);
     }
+    let request = match body {
+        Some(text) => builder.header("Content-Type", "application/json").body(text),
+        None => builder.build(),
+    };
+    let response = request.map_err(unreachable)?.send().await.map_err(unreachable)?;
     let status = response.status();
-    let text = response.text().await.unwrap_or_default();
-    match serde_json::from_str::<ErrorBody>(&text) {
-        Ok(body) => Err(ApiError::Refused { status, body }),
+    let text = response.text().await;
+    if response.ok() {
+        return Ok(Answer { status, text: text.map_err(unreachable)? });
+    }
+    let text = text.unwrap_or_default();
+    match read::read::<ErrorBody>(&text) {
+        Ok(body) => {
+            let is_unknown = status == 401 || body.code == "csrf";
+            if let Some(tell) = SESSION.with_borrow(|session| session.unknown.clone()).filter(|_| is_unknown) {
+                tell();
+            }
+            Err(ApiError::Refused { status, body })
+        }
         Err(_) => Err(ApiError::Unreadable { status, why: text.chars().take(200).collect() }),
     }
-}
-
-async fn read<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
-    let response = answer(request).await?;
-    let status = response.status();
-    let text = response.text().await.map_err(unreachable)?;
-    serde_json::from_str(&text).map_err(|error| ApiError::Unreadable { status, why: error.to_string() })
 }

@@ -1,7 +1,7 @@
 //! The event stream. The browser resumes it by itself after the last number it saw; where it gives up, this opens a new one,
 //! later each time, and everything is read again.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -39,20 +39,45 @@ const NAMES: &[&str] = &[
 /// Longest pause before another try, milliseconds.
 const LONGEST_PAUSE: u64 = 15_000;
 
+/// An open stream.
+pub struct Stream(Rc<Hub>);
+
 /// Opens the stream and keeps it open. `on_state` hears of each change; `on_event` gets each event.
-pub fn open(on_state: impl Fn(StreamState) + 'static, on_event: impl Fn(Told) + 'static) {
-    let hub = Rc::new(Hub { on_state: Box::new(on_state), on_event: Box::new(on_event), failures: Cell::new(0) });
-    hub.connect();
+pub fn open(on_state: impl Fn(StreamState) + 'static, on_event: impl Fn(Told) + 'static) -> Stream {
+    let hub = Rc::new(Hub {
+        on_state: Box::new(on_state),
+        on_event: Box::new(on_event),
+        failures: Cell::new(0),
+        source: RefCell::new(None),
+        is_closed: Cell::new(false),
+    });
+    Rc::clone(&hub).connect();
+    Stream(hub)
+}
+
+impl Stream {
+    /// Ends it for good: nothing is heard any more.
+    pub fn close(self) {
+        self.0.is_closed.set(true);
+        if let Some(source) = self.0.source.take() {
+            source.close();
+        }
+    }
 }
 
 struct Hub {
     on_state: Box<dyn Fn(StreamState)>,
     on_event: Box<dyn Fn(Told)>,
     failures: Cell<u32>,
+    source: RefCell<Option<EventSource>>,
+    is_closed: Cell<bool>,
 }
 
 impl Hub {
     fn connect(self: Rc<Self>) {
+        if self.is_closed.get() {
+            return;
+        }
         let Ok(source) = EventSource::new("api/v2/events") else {
             self.retry();
             return;
@@ -69,6 +94,9 @@ impl Hub {
         let hub = Rc::clone(&self);
         let stream = source.clone();
         let failed = Closure::<dyn Fn()>::new(move || {
+            if hub.is_closed.get() {
+                return;
+            }
             (hub.on_state)(StreamState::Lost);
             if stream.ready_state() == EventSource::CLOSED {
                 Rc::clone(&hub).retry();
@@ -76,6 +104,9 @@ impl Hub {
         });
         let hub = Rc::clone(&self);
         let told = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
+            if hub.is_closed.get() {
+                return;
+            }
             (hub.on_event)(Told::read(&message.type_(), &message.data().as_string().unwrap_or_default()));
         });
         source.set_onopen(Some(opened.as_ref().unchecked_ref()));
@@ -83,6 +114,7 @@ impl Hub {
         for name in NAMES {
             let _ = source.add_event_listener_with_callback(name, told.as_ref().unchecked_ref());
         }
+        self.source.replace(Some(source));
         // They live as long as the stream, which lives as long as the page or until it is closed for good.
         opened.forget();
         failed.forget();

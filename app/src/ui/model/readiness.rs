@@ -1,7 +1,6 @@
 //! Readiness in words: what the panel says of a forecast, an obstacle, a piece of evidence.
 
 use chrono::{DateTime, Duration, Utc};
-use serde::Deserialize;
 
 use super::age::{duration_text, left_text, moment_text};
 use super::tone::Tone;
@@ -10,7 +9,7 @@ use crate::readiness::{Forecast, Obstacle, PastEvent, SourcePlace, Verdict};
 
 /// What the page takes from [`crate::readiness::Readiness`]. What is wrong now is shown from the cluster itself; reading it a
 /// second time would make the program larger.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Shown {
     /// The moment of the answer.
     pub at: DateTime<Utc>,
@@ -19,7 +18,6 @@ pub struct Shown {
     /// What happened lately, newest first.
     pub events: Vec<PastEvent>,
     /// Why some of it may be missing.
-    #[serde(default)]
     pub events_missing: Option<String>,
 }
 

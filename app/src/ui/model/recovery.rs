@@ -37,7 +37,10 @@ pub fn headline(recovery: &Recovery, now: DateTime<Utc>) -> String {
             format!("{what} → {verb} {successor} in {took}")
         }
         (RecoveryState::Succeeded, None) => format!("{what}: done in {took}"),
-        (RecoveryState::Failed { reason }, _) => format!("{what}: failed, {reason}"),
+        // What is behind the first semicolon is for the record: lists of transactions, of what was left changed.
+        (RecoveryState::Failed { reason }, _) => {
+            format!("{what}: failed, {}", reason.split("; ").next().unwrap_or(reason))
+        }
     }
 }
 
@@ -152,7 +155,7 @@ pub(crate) mod tests {
         record.successor = Some(InstanceKey::new("db3", 3306));
         record.ended = record.started.checked_add_signed(Duration::milliseconds(440));
         assert_eq!(headline(&record, now), "DeadMaster db1:3306 → promoted db3:3306 in 0.4 s");
-        record.state = RecoveryState::Failed { reason: "no candidate".to_owned() };
+        record.state = RecoveryState::Failed { reason: "no candidate; left changed: db2".to_owned() };
         assert_eq!(headline(&record, now), "DeadMaster db1:3306: failed, no candidate");
     }
 

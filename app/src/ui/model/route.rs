@@ -37,11 +37,22 @@ pub enum Route {
     },
     /// What was done, newest first.
     Audit {
-        /// To this server only (`host:port`); empty for all.
-        server: String,
+        /// Which rows.
+        view: AuditView,
         /// Page, from 0.
         page: u32,
     },
+    /// Where somebody logs in.
+    Login {
+        /// The address that is shown afterwards; the dashboard when empty.
+        to: String,
+    },
+    /// One's own account: sessions and password.
+    Account,
+    /// Tokens for programs.
+    Tokens,
+    /// Users, for administrators.
+    Users,
     /// The state of the node that answers.
     Status,
     /// The form that makes a server known.
@@ -67,6 +78,68 @@ pub struct FleetView {
     pub state: String,
     /// What they are grouped by (`model::fleet::Grouping::name`); empty for one list.
     pub group: String,
+}
+
+/// Which rows of the audit are asked for; what is empty does not count.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditView {
+    /// Done by this actor.
+    pub actor: String,
+    /// Of this kind.
+    pub action: String,
+    /// Done to this cluster, by name or alias.
+    pub cluster: String,
+    /// Done to this server (`host:port`).
+    pub server: String,
+    /// Not before, in UTC as a browser writes a moment: `2026-01-31T12:00`.
+    pub from: String,
+    /// Before.
+    pub until: String,
+    /// With this text.
+    pub text: String,
+}
+
+impl AuditView {
+    /// The names of its parts in addresses, of the page as of the API.
+    pub const NAMES: [&'static str; 7] = ["actor", "action", "cluster", "server", "from", "until", "text"];
+
+    /// What was done to a server.
+    pub fn server(server: impl Into<String>) -> Self {
+        Self { server: server.into(), ..Self::default() }
+    }
+
+    fn parse(query: &Query) -> Self {
+        let mut view = Self::default();
+        for (part, name) in view.parts_mut().into_iter().zip(Self::NAMES) {
+            *part = query.get(name);
+        }
+        view
+    }
+
+    /// Its parts, as [`Self::NAMES`] names them.
+    pub fn parts(&self) -> [&String; 7] {
+        [&self.actor, &self.action, &self.cluster, &self.server, &self.from, &self.until, &self.text]
+    }
+
+    /// The same to be written.
+    pub fn parts_mut(&mut self) -> [&mut String; 7] {
+        let Self { actor, action, cluster, server, from, until, text } = self;
+        [actor, action, cluster, server, from, until, text]
+    }
+
+    /// What is not empty, by name.
+    pub fn given(&self) -> Vec<(&'static str, &str)> {
+        Self::NAMES.into_iter().zip(self.parts()).map(|(n, v)| (n, v.as_str())).filter(|(_, v)| !v.is_empty()).collect()
+    }
+
+    /// Without white space around anything.
+    #[must_use]
+    pub fn trimmed(mut self) -> Self {
+        for part in self.parts_mut() {
+            *part = part.trim().to_owned();
+        }
+        self
+    }
 }
 
 /// What of a tree is on the screen.
@@ -121,7 +194,7 @@ impl Route {
 
     /// The whole audit.
     pub fn audit() -> Self {
-        Self::Audit { server: String::new(), page: 0 }
+        Self::Audit { view: AuditView::default(), page: 0 }
     }
 
     /// Reads an address: path and query, without prefix, with or without a slash in front.
@@ -167,12 +240,18 @@ impl Route {
             }
             ["recovery", id] | ["audit-recovery", "id" | "uid", id] | ["audit-recovery-steps", id] => recovery(id),
             ["audit-recovery" | "audit-failure-detection", page] => recoveries("", number(page)?),
-            ["audit"] => Self::Audit { server: query.get("server"), page: query.page() },
-            ["audit", page] => Self::Audit { server: String::new(), page: number(page)? },
-            ["audit", "instance", host, port] => Self::Audit { server: format!("{host}:{port}"), page: 0 },
-            ["audit", "instance", host, port, page] => {
-                Self::Audit { server: format!("{host}:{port}"), page: number(page)? }
+            ["audit"] => Self::Audit { view: AuditView::parse(query), page: query.page() },
+            ["audit", page] => Self::Audit { view: AuditView::default(), page: number(page)? },
+            ["audit", "instance", host, port] => {
+                Self::Audit { view: AuditView::server(format!("{host}:{port}")), page: 0 }
             }
+            ["audit", "instance", host, port, page] => {
+                Self::Audit { view: AuditView::server(format!("{host}:{port}")), page: number(page)? }
+            }
+            ["login"] => Self::Login { to: query.get("to") },
+            ["account"] => Self::Account,
+            ["tokens"] => Self::Tokens,
+            ["users"] => Self::Users,
             ["status"] | ["about"] => Self::Status,
             ["discover"] => Self::Discover,
             ["search"] => Self::Search { text: query.get("s") },
@@ -200,7 +279,17 @@ impl Route {
                 .query("panel", if *readiness { "readiness" } else { "" }),
             Self::Recoveries { cluster, page } => out.path(&["recoveries"]).query("cluster", cluster).page(*page),
             Self::Recovery { id } => out.path(&["recovery", id]),
-            Self::Audit { server, page } => out.path(&["audit"]).query("server", server).page(*page),
+            Self::Audit { view, page } => {
+                out.path(&["audit"]);
+                for (name, value) in view.given() {
+                    out.query(name, value);
+                }
+                out.page(*page)
+            }
+            Self::Login { to } => out.path(&["login"]).query("to", to),
+            Self::Account => out.path(&["account"]),
+            Self::Tokens => out.path(&["tokens"]),
+            Self::Users => out.path(&["users"]),
             Self::Status => out.path(&["status"]),
             Self::Discover => out.path(&["discover"]),
             Self::Search { text } => out.path(&["search"]).query("s", text),
@@ -217,6 +306,10 @@ impl Route {
             Self::Recoveries { .. } => "Recoveries".to_owned(),
             Self::Recovery { .. } => "Recovery".to_owned(),
             Self::Audit { .. } => "Audit".to_owned(),
+            Self::Login { .. } => "Log in".to_owned(),
+            Self::Account => "Account".to_owned(),
+            Self::Tokens => "API tokens".to_owned(),
+            Self::Users => "Users".to_owned(),
             Self::Status => "Status".to_owned(),
             Self::Discover => "Discover".to_owned(),
             Self::Search { .. } => "Search".to_owned(),
@@ -328,7 +421,8 @@ mod tests {
             ("/web/audit-recovery/id/7", Route::Recovery { id: "7".to_owned() }),
             ("/web/audit-recovery/alias/orders", Route::Recoveries { cluster: "orders".to_owned(), page: 0 }),
             ("/web/audit-recovery/2", Route::Recoveries { cluster: String::new(), page: 2 }),
-            ("/web/audit/instance/db1/3306/3", Route::Audit { server: "db1:3306".to_owned(), page: 3 }),
+            ("/web/audit/instance/db1/3306/3", Route::Audit { view: AuditView::server("db1:3306"), page: 3 }),
+            ("/web/login?to=web%2Fstatus", Route::Login { to: "web/status".to_owned() }),
             ("/web/search?s=db+1", Route::Search { text: "db 1".to_owned() }),
             ("/web/search/a%2Fb", Route::Search { text: "a/b".to_owned() }),
         ] {
@@ -359,7 +453,17 @@ mod tests {
                 }),
             (text, 0..9u32).prop_map(|(cluster, page)| Route::Recoveries { cluster, page }),
             ".{1,12}".prop_map(|id| Route::Recovery { id }),
-            (text, 0..9u32).prop_map(|(server, page)| Route::Audit { server, page }),
+            ([text; 7], 0..9u32).prop_map(|(parts, page)| {
+                let mut view = AuditView::default();
+                for (part, text) in view.parts_mut().into_iter().zip(parts) {
+                    *part = text;
+                }
+                Route::Audit { view, page }
+            }),
+            text.prop_map(|to| Route::Login { to }),
+            Just(Route::Account),
+            Just(Route::Tokens),
+            Just(Route::Users),
             text.prop_map(|text| Route::Search { text }),
             Just(Route::Status),
             Just(Route::Discover),

@@ -1,12 +1,11 @@
 //! What the page takes from an event. [`crate::event::Event`] is one enum with everything in it; reading it as such makes the
-//! browser carry a second copy of every reader (an eighth of the program). The name of an event says what is in it, so each
+//! browser read what it has no use for. The name of an event says what is in it, so each
 //! kind is read by itself, and of a finding only whose it is: it is read again with its cluster.
-
-use serde::Deserialize;
 
 use crate::InstanceKey;
 use crate::plan::StepState;
 use crate::recovery::Recovery;
+use crate::ui::read::{object, read};
 
 /// What was told.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,34 +55,34 @@ pub enum Told {
     Refetch,
 }
 
-#[derive(Deserialize)]
 struct Named {
     key: InstanceKey,
     cluster: String,
 }
+object!(Named { key, cluster });
 
-#[derive(Deserialize)]
 struct WithFinding {
     finding: Named,
 }
+object!(WithFinding { finding });
 
-#[derive(Deserialize)]
 struct WithRecovery {
     recovery: Box<Recovery>,
 }
+object!(WithRecovery { recovery });
 
-#[derive(Deserialize)]
 struct WithStep {
     operation_id: String,
     step: u32,
     state: StepState,
 }
+object!(WithStep { operation_id, step, state });
 
-#[derive(Deserialize)]
 struct WithEnd {
     operation_id: String,
     error: Option<String>,
 }
+object!(WithEnd { operation_id, error });
 
 impl Told {
     /// Reads an event of this name. Anything that cannot be read may have changed anything.
@@ -94,26 +93,26 @@ impl Told {
     fn try_read(name: &str, data: &str) -> Option<Self> {
         Some(match name {
             "instance" | "annotation" => {
-                let Named { key, cluster } = serde_json::from_str(data).ok()?;
+                let Named { key, cluster } = read(data).ok()?;
                 Self::Changed { key, cluster }
             }
             "instance_forgotten" => {
-                let Named { key, cluster } = serde_json::from_str(data).ok()?;
+                let Named { key, cluster } = read(data).ok()?;
                 Self::Forgotten { key, cluster }
             }
             "finding" => {
-                let WithFinding { finding } = serde_json::from_str(data).ok()?;
+                let WithFinding { finding } = read(data).ok()?;
                 Self::Finding { key: finding.key, cluster: finding.cluster }
             }
             "plan_step" => {
-                let WithStep { operation_id, step, state } = serde_json::from_str(data).ok()?;
+                let WithStep { operation_id, step, state } = read(data).ok()?;
                 Self::Step { operation_id, step, state }
             }
             "plan_ended" => {
-                let WithEnd { operation_id, error } = serde_json::from_str(data).ok()?;
+                let WithEnd { operation_id, error } = read(data).ok()?;
                 Self::Ended { operation_id, error }
             }
-            "recovery" => Self::Recovery(serde_json::from_str::<WithRecovery>(data).ok()?.recovery),
+            "recovery" => Self::Recovery(read::<WithRecovery>(data).ok()?.recovery),
             "node" => Self::Node,
             _ => Self::Refetch,
         })

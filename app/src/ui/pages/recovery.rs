@@ -5,15 +5,17 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::api::AcknowledgeRequest;
-use crate::recovery::Recovery;
+use crate::recovery::{Recovery, RecoveryState};
 use crate::ui::chrome::act::act;
 use crate::ui::chrome::icon::Icon;
 use crate::ui::chrome::parts::{Ago, Badge, Loaded};
 use crate::ui::infra::api::{path, send_only};
 use crate::ui::model::age::{clock_text, duration_text, moment_text};
+use crate::ui::model::loss::Offer;
 use crate::ui::model::recovery::{elapsed, headline, kind_text, progress_text};
 use crate::ui::model::route::Route;
 use crate::ui::model::tone::Tone;
+use crate::ui::panel::confirm::{ConfirmPanel, loss_offer};
 use crate::ui::panel::evidence::Evidence;
 use crate::ui::panel::readiness::considered_list;
 use crate::ui::panel::steps::StepList;
@@ -80,7 +82,9 @@ fn Record(recovery: Recovery) -> impl IntoView {
             <Ago at=Some(started) /> " (" {moment_text(started)} "), "
             {took} ", " {recovery.with_value(progress_text)} "."
         </p>
+        {failure(recovery)}
         <Acknowledgement recovery=recovery />
+        {recovery.with_value(Offer::after).map(|offer| loss(recovery, offer))}
         <div class="recovery-grid">
             <section aria-label="Story" class="card">
                 <h2>"What happened"</h2>
@@ -150,6 +154,43 @@ fn steps(recovery: StoredValue<Recovery>) -> impl IntoView {
     }
 }
 
+/// All of why it failed, where the heading has only the beginning.
+fn failure(recovery: StoredValue<Recovery>) -> AnyView {
+    let reason = recovery.with_value(|r| match &r.state {
+        RecoveryState::Failed { reason } if reason.contains("; ") && Offer::after(r).is_none() => Some(reason.clone()),
+        _ => None,
+    });
+    reason.map(|reason| view! { <p class="tone-broken"><Icon name="cross" /> <span>{reason}</span></p> }).into_any()
+}
+
+/// What would be lost, and the way on, as long as nothing else has recovered the cluster since.
+fn loss(recovery: StoredValue<Recovery>, offer: Offer) -> AnyView {
+    let ui = use_ui();
+    let open = Memo::new(move |_| {
+        let latest = ui.fleet.recoveries.value;
+        recovery.with_value(|r| latest.with(|list| Offer::is_open(r, list.as_deref().unwrap_or_default())))
+    });
+    let offer = StoredValue::new(offer);
+    let ask = move || {
+        let told = offer.get_value();
+        view! {
+            <h2>"Refused, because writes would be lost"</h2>
+            {told.told.iter().map(|line| view! { <p>{line.clone()}</p> }).collect_view()}
+            <pre tabindex="0" aria-label="Transactions at risk">{told.at_risk().to_owned()}</pre>
+            {loss_offer(told)}
+        }
+    };
+    on_cleanup(move || ui.work.dismiss());
+    view! {
+        <Show when=move || open.get()>
+            <section class="card loss" aria-label="Writes at risk">
+                <Show when=move || ui.work.is_open() fallback=ask><ConfirmPanel /></Show>
+            </section>
+        </Show>
+    }
+    .into_any()
+}
+
 /// Who has looked at it; the form to say so.
 #[component]
 fn Acknowledgement(recovery: StoredValue<Recovery>) -> impl IntoView {
@@ -170,6 +211,7 @@ fn Acknowledgement(recovery: StoredValue<Recovery>) -> impl IntoView {
     };
     let done = recovery.with_value(|r| r.acknowledged.clone());
     let running = recovery.with_value(Recovery::is_running);
+    let may = move || recovery.with_value(|r| ui.may_operate_on(&r.cluster, &r.cluster_alias));
     match done {
         Some(ack) => view! {
             <p class="acknowledgement tone-ok">
@@ -182,7 +224,7 @@ fn Acknowledgement(recovery: StoredValue<Recovery>) -> impl IntoView {
         None => view! {
             <div class="acknowledgement">
                 <p class="tone-attention"><Icon name="triangle" /> "Not acknowledged: until somebody does, another recovery of this cluster may be held back."</p>
-                <Show when=move || ui.may_operate() fallback=|| view! { <p class="quiet">"An operator can acknowledge it."</p> }>
+                <Show when=may fallback=|| view! { <p class="quiet">"An operator can acknowledge it."</p> }>
                     <form class="row-form" on:submit=submit>
                         <label>"Comment" <input type="text" required bind:value=comment /></label>
                         <button type="submit" class="primary">"Acknowledge"</button>

@@ -94,6 +94,8 @@ fn Proposal(plan: Plan, note: Option<String>) -> impl IntoView {
     let steps = phases(&plan).into_iter().flat_map(|p| p.steps).collect::<Vec<_>>();
     let undo = undo_texts(&plan);
     let moves = plan.moves.iter().map(|m| format!("{}: {} → {}", m.server, m.from, m.to)).collect::<Vec<_>>();
+    let left_out: Vec<String> =
+        plan.left_out.iter().map(|l| format!("{} stays where it is: {}", l.server, l.refusal.message)).collect();
     let nothing = plan.steps.is_empty();
     let afterwards = ui.work.afterwards;
     let pressed = move |on: bool| if afterwards.get() == on { "true" } else { "false" };
@@ -109,7 +111,7 @@ fn Proposal(plan: Plan, note: Option<String>) -> impl IntoView {
             <ul class="moves">{moves.into_iter().map(|m| view! { <li><Icon name="move" /><span>{m}</span></li> }).collect_view()}</ul>
         })}
         <ul class="warnings">
-            {plan.warnings.iter().map(|w| view! { <li class="tone-attention"><Icon name="triangle" /><span>{w.clone()}</span></li> }).collect_view()}
+            {plan.warnings.iter().cloned().chain(left_out).map(|w| view! { <li class="tone-attention"><Icon name="triangle" /><span>{w}</span></li> }).collect_view()}
         </ul>
         <div class="buttons sticky">
             <Show when=move || ui.may_operate() && !nothing>

@@ -5,12 +5,14 @@
 
 use leptos::prelude::*;
 
+use super::confirm::loss_offer;
 use super::evidence::evidence_list;
 use crate::InstanceKey;
 use crate::readiness::{Forecast, Obstacle, PastEvent};
 use crate::recovery::Considered;
 use crate::ui::chrome::icon::Icon;
 use crate::ui::chrome::parts::{Ago, Badge, Loaded};
+use crate::ui::model::loss::Offer;
 use crate::ui::model::reaction::Reread;
 use crate::ui::model::readiness::{place_text, tone_of, until_text};
 use crate::ui::model::route::Route;
@@ -72,7 +74,7 @@ fn forecast_card(key: InstanceKey) -> AnyView {
     view! {
         <section class=move || format!("forecast {}", tone.get().class()) aria-label=label>
             <div class="forecast-head"><h3>{name}</h3><Badge tone=tone text=word /></div>
-            {part(|f| view! { <p class="small">{place_text(&f)}</p> <p>{f.summary}</p> {obstacle_list(f.obstacles)} }.into_any())}
+            {part(|f| view! { <p class="small">{place_text(&f)}</p> <p>{f.summary.clone()}</p> {Offer::now(&f).map(loss_offer)} {obstacle_list(f.obstacles)} }.into_any())}
             {folded(true, "Who comes into question", part(|f| considered_list(f.considered)))}
             {folded(true, "What would be lost", part(loss_list))}
             {folded(false, "Who sees it now", part(|f| evidence_list(f.evidence)))}

@@ -10,7 +10,7 @@ use crate::api::ServerView;
 use crate::ui::chrome::icon::Icon;
 use crate::ui::chrome::parts::Badge;
 use crate::ui::model::age::{left_text, moment_text};
-use crate::ui::model::route::Route;
+use crate::ui::model::route::{AuditView, Route};
 use crate::ui::model::server::{Facts, Part, facts, problem_text};
 use crate::ui::model::tone::Tone;
 use crate::ui::state::use_ui;
@@ -72,7 +72,7 @@ fn Body(key: InstanceKey, server: ArcRwSignal<ServerView>) -> impl IntoView {
         Memo::new(move |_| ui.cluster.rows.with(|rows| rows.iter().any(|r| r.source.as_ref() == Some(&key))))
     };
     let groups = Memo::new(move |_| read.with(|s| facts(s, ui.clock.now())));
-    let audit = Route::Audit { server: key.to_string(), page: 0 }.address();
+    let audit = Route::Audit { view: AuditView::server(key.to_string()), page: 0 }.address();
     view! {
         <p class="panel-state"><Badge tone=tone /> <span>{move || part.get()}</span></p>
         {move || downtime.get().map(|d| view! {

@@ -4,15 +4,17 @@ use leptos::prelude::*;
 
 use super::live::Link;
 use super::remote::Remote;
-use crate::api::{ClusterSummary, NodeStatus, Role, Session};
+use crate::access::Me;
+use crate::api::{ClusterSummary, NodeStatus, Role};
 use crate::recovery::Recovery;
 use crate::ui::infra::api::path;
+use crate::ui::model::access::must_log_in;
 
 /// What belongs to no single cluster.
 #[derive(Clone, Copy)]
 pub struct Fleet {
     /// Who is calling.
-    pub session: Remote<Session>,
+    pub session: Remote<Me>,
     /// The node that answers.
     pub node: Remote<NodeStatus>,
     /// All clusters.
@@ -27,9 +29,31 @@ impl Fleet {
         Self { session: Remote::new(), node: Remote::new(), clusters: Remote::new(), recoveries: Remote::new() }
     }
 
-    /// Reads session and node.
+    /// Reads who is calling.
+    pub async fn read_session(self, link: Link) {
+        self.session.read(link, &path(&["me"])).await;
+    }
+
+    /// Somebody has logged in.
+    pub fn enter(self, me: Me) {
+        self.session.error.set(None);
+        self.session.value.set(Some(me));
+    }
+
+    /// Nobody may see anything before they have logged in; false before it is known. Does not redraw.
+    pub fn is_shut(self) -> bool {
+        self.session.value.with_untracked(|me| me.as_ref().is_some_and(must_log_in))
+    }
+
+    /// Forgets everything but who is calling.
+    pub fn forget(self) {
+        self.node.clear();
+        self.clusters.clear();
+        self.recoveries.clear();
+    }
+
+    /// Reads the node.
     pub async fn read_node(self, link: Link) {
-        self.session.read(link, &path(&["session"])).await;
         self.node.read(link, &path(&["status"])).await;
     }
 
@@ -45,6 +69,6 @@ impl Fleet {
 
     /// What the caller may do; `None` before it is known.
     pub fn role(self) -> Option<Role> {
-        self.session.value.with(|session| session.as_ref().map(|s| s.role))
+        self.session.value.with(|session| session.as_ref().and_then(|s| s.role))
     }
 }

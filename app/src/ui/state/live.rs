@@ -8,8 +8,9 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::Ui;
-use crate::ui::infra::api::ApiError;
-use crate::ui::infra::stream::{self, StreamState};
+use crate::ui::infra::api::{self, ApiError};
+use crate::ui::infra::stream::{self, Stream, StreamState};
+use crate::ui::model::access::must_log_in;
 use crate::ui::model::reaction::Reread;
 use crate::ui::model::recovery::upsert;
 use crate::ui::model::route::Route;
@@ -72,6 +73,13 @@ impl Link {
         }
     }
 
+    /// Nothing is heard, because nobody listens.
+    pub fn reset(self) {
+        self.stream.set(StreamState::Connecting);
+        self.heard.set(None);
+        self.failing.set(None);
+    }
+
     /// How it stands; `tick` makes it look again as time goes by.
     pub fn liveness(self, tick: DateTime<Utc>) -> Liveness {
         let _ = tick;
@@ -105,16 +113,9 @@ pub fn since_heard(at: DateTime<Utc>) -> TimeDelta {
 
 /// Reads everything once and listens from then on.
 pub fn start(ui: Ui) {
+    api::when_unknown(move || ask(ui, Reread { node: true, ..Reread::default() }));
     ask(ui, Reread { all: true, ..Reread::default() });
-    stream::open(
-        move |state| {
-            ui.link.stream.set(state);
-            if state == StreamState::Open {
-                ui.link.heard.set(Some(local_now()));
-            }
-        },
-        move |event| hear(ui, &event),
-    );
+    follow_session(ui);
     let beat = StoredValue::new(0_usize);
     set_interval(
         move || {
@@ -142,6 +143,57 @@ pub fn start(ui: Ui) {
             ask(ui, Reread { cluster: true, ..Reread::default() });
         }
     });
+}
+
+/// The stream is open while the service knows who is here. When it does not (any more), the stream ends, what was shown is
+/// forgotten, and the page is the one where somebody can log in; then it is again what it was.
+fn follow_session(ui: Ui) {
+    let stream = StoredValue::new_local(None::<Stream>);
+    let me = ui.fleet.session.value;
+    Effect::new(move |_| api::carry(me.with(|me| me.as_ref().and_then(|me| me.csrf_token.clone()))));
+    let shut = Memo::new(move |_| me.with(|me| me.as_ref().map(must_log_in)));
+    Effect::new(move |before: Option<Option<bool>>| {
+        let now = shut.get();
+        match now {
+            None => {}
+            Some(false) => {
+                stream.set_value(Some(listen(ui)));
+                if let Route::Login { to } = ui.navigator.route_once() {
+                    ui.navigator.replace(&Route::parse(&to));
+                }
+                if before == Some(Some(true)) {
+                    ask(ui, Reread { all: true, ..Reread::default() });
+                }
+            }
+            Some(true) => {
+                if let Some(open) = stream.try_update_value(Option::take).flatten() {
+                    open.close();
+                }
+                let here = ui.navigator.route_once();
+                if !matches!(here, Route::Login { .. }) {
+                    ui.navigator.replace(&Route::Login { to: here.address() });
+                }
+                ui.forget();
+                ui.link.reset();
+            }
+        }
+        now
+    });
+}
+
+fn listen(ui: Ui) -> Stream {
+    stream::open(
+        move |state| {
+            ui.link.stream.set(state);
+            match state {
+                StreamState::Open => ui.link.heard.set(Some(local_now())),
+                // A session that was ended elsewhere takes its stream with it.
+                StreamState::Lost => ask(ui, Reread { node: true, ..Reread::default() }),
+                StreamState::Connecting => {}
+            }
+        },
+        move |event| hear(ui, &event),
+    )
 }
 
 /// What is read again at each beat though nothing happened. A large cluster is read whole at fewer beats, since that stops
@@ -196,6 +248,13 @@ async fn read(ui: Ui) {
     let mut wanted = Reread::default();
     ui.link.pending.update_value(|pending| std::mem::swap(pending, &mut wanted));
     let link = ui.link;
+    // Who is here comes first: without it there is nothing else to be had.
+    if wanted.all || wanted.node || ui.fleet.session.value.with_untracked(Option::is_none) {
+        ui.fleet.read_session(link).await;
+    }
+    if ui.fleet.is_shut() {
+        return;
+    }
     if wanted.cluster || wanted.all {
         ui.cluster.read(link, ui.clock).await;
     }

@@ -8,10 +8,14 @@ pub mod notices;
 pub mod remote;
 pub mod work;
 
+use gloo_net::http::Method;
 use leptos::prelude::*;
 
+use super::chrome::act::act;
+use super::infra::api::{path, send_only};
 use super::infra::clock::Clock;
 use super::infra::navigator::Navigator;
+use super::model::access::may_operate_on;
 use super::model::recovery::upsert;
 use crate::api::Role;
 use crate::recovery::Recovery;
@@ -79,9 +83,32 @@ impl Ui {
         list
     }
 
-    /// The caller may change topology.
+    /// The caller may change topology: that of the open cluster, where one is open.
     pub fn may_operate(self) -> bool {
-        self.fleet.role().is_some_and(|role| role >= Role::Operator)
+        let open = self.cluster.summary.with(|s| s.as_ref().map(|s| (s.name.clone(), s.alias.clone())));
+        match open {
+            Some((name, alias)) => self.may_operate_on(&name, &alias),
+            None => self.fleet.role().is_some_and(|role| role >= Role::Operator),
+        }
+    }
+
+    /// The caller may change this cluster.
+    pub fn may_operate_on(self, name: &str, alias: &str) -> bool {
+        self.fleet.session.value.with(|me| me.as_ref().is_some_and(|me| may_operate_on(me, name, alias)))
+    }
+
+    /// Ends the session; what was shown goes.
+    pub fn log_out(self) {
+        let call = async { send_only::<()>(Method::POST, &path(&["logout"]), None).await };
+        act(self, "You are logged out.", call, || {});
+    }
+
+    /// Nothing that somebody was allowed to see stays when they are gone.
+    pub fn forget(self) {
+        self.work.dismiss();
+        self.moving.cancel();
+        self.cluster.open(None);
+        self.fleet.forget();
     }
 
     /// The caller may change the service.

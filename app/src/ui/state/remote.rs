@@ -1,10 +1,10 @@
 //! A value that lives on the service: the last one read, and why the latest reading failed.
 
 use leptos::prelude::*;
-use serde::de::DeserializeOwned;
 
 use super::live::Link;
 use crate::ui::infra::api::{self, ApiError};
+use crate::ui::read::Blank;
 
 /// A value that lives on the service. A failed reading keeps the last value, and says so.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl<T: Send + Sync + 'static> Clone for Remote<T> {
 
 impl<T: Send + Sync + 'static> Copy for Remote<T> {}
 
-impl<T: DeserializeOwned + PartialEq + Send + Sync + 'static> Remote<T> {
+impl<T: Blank + PartialEq + Send + Sync + 'static> Remote<T> {
     /// Nothing read yet.
     pub fn new() -> Self {
         Self { value: RwSignal::new(None), error: RwSignal::new(None), turn: StoredValue::new(0) }

@@ -12,6 +12,7 @@ use crate::api::{ApplyRequest, Operation, OperationView, RecoverRequest};
 use crate::plan::{Plan, StepState};
 use crate::recovery::Recovery;
 use crate::ui::infra::api::{self, ApiError, path};
+use crate::ui::model::loss::Offer;
 use crate::ui::model::plan::operation_text;
 use crate::ui::model::reaction::Reread;
 use crate::ui::model::route::Route;
@@ -45,6 +46,8 @@ pub enum Stage {
     Confirming {
         /// What is asked for.
         request: RecoverRequest,
+        /// What would be lost, where its loss is to be accepted.
+        told: Vec<String>,
         /// Why it could not be begun.
         error: Option<ApiError>,
     },
@@ -213,12 +216,17 @@ impl Work {
 
     /// Shows what a recovery would mean, to be confirmed.
     pub fn confirm_recovery(self, request: RecoverRequest) {
-        self.stage.set(Stage::Confirming { request, error: None });
+        self.stage.set(Stage::Confirming { request, told: Vec::new(), error: None });
+    }
+
+    /// Shows what accepting a loss would mean, to be confirmed by naming it.
+    pub fn confirm_loss(self, offer: Offer) {
+        self.stage.set(Stage::Confirming { request: offer.request, told: offer.told, error: None });
     }
 
     /// Begins the confirmed recovery and goes to its record.
     pub fn begin_recovery(self, ui: Ui) {
-        let Stage::Confirming { request, .. } = self.stage.get_untracked() else { return };
+        let Stage::Confirming { request, told, .. } = self.stage.get_untracked() else { return };
         if self.busy.get_untracked() {
             return;
         }
@@ -232,7 +240,7 @@ impl Work {
                     ui.notices.say("The recovery has begun.");
                     ui.navigator.go(&Route::Recovery { id: recovery.uid });
                 }
-                Err(error) => self.stage.set(Stage::Confirming { request, error: Some(error) }),
+                Err(error) => self.stage.set(Stage::Confirming { request, told, error: Some(error) }),
             }
         });
     }
