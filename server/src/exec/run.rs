@@ -17,6 +17,10 @@ use crate::metrics::StepMeter;
 /// How long undoing one step may take.
 const UNDO_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Pauses between looks at a server that is not yet as expected grow from the first of these to the second.
+const SHORT_PAUSE: Duration = Duration::from_millis(5);
+const LONG_PAUSE: Duration = Duration::from_millis(200);
+
 /// How a step ended, with what was read on the way.
 #[derive(Debug, Clone)]
 pub struct StepResult {
@@ -50,7 +54,12 @@ pub trait Observer: Send + Sync {
 pub struct Exec {
     hands: Arc<dyn Hands>,
     meter: Arc<StepMeter>,
+    /// Asked before anything is changed.
+    permit: Option<Permit>,
 }
+
+/// Says whether this process may change anything now.
+pub type Permit = Arc<dyn Fn() -> bool + Send + Sync>;
 
 impl std::fmt::Debug for Exec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -61,12 +70,32 @@ impl std::fmt::Debug for Exec {
 impl Exec {
     /// An executor that acts through `hands`.
     pub fn new(hands: Arc<dyn Hands>) -> Self {
-        Self { hands, meter: Arc::default() }
+        Self { hands, meter: Arc::default(), permit: None }
     }
 
     /// The same hands, with figures of its own.
     pub fn measured_apart(&self) -> Self {
-        Self::new(Arc::clone(&self.hands))
+        Self { meter: Arc::default(), ..self.clone() }
+    }
+
+    /// The same, and nothing is changed while `permit` says no.
+    pub fn permitted_by(self, permit: Permit) -> Self {
+        Self { permit: Some(permit), ..self }
+    }
+
+    /// As the hands do, unless this process must hold them still.
+    async fn act(
+        &self,
+        server: &InstanceKey,
+        action: &Action,
+        statements: &[String],
+        limit: Duration,
+    ) -> Result<(), HandError> {
+        let waits = matches!(action, Action::WaitForGtid { .. } | Action::WaitForPeer { .. });
+        if !waits && self.permit.as_ref().is_some_and(|permit| !permit()) {
+            return Err(HandError::NotPermitted);
+        }
+        self.hands.act(server, action, statements, limit).await
     }
 
     /// What steps took.
@@ -184,7 +213,7 @@ impl Exec {
                 Ok(Some(fresh))
             }
             action => {
-                self.hands.act(&step.server, action, &step.statements, Duration::from_millis(step.timeout_ms)).await?;
+                self.act(&step.server, action, &step.statements, Duration::from_millis(step.timeout_ms)).await?;
                 Ok(None)
             }
         }
@@ -192,16 +221,16 @@ impl Exec {
 
     /// Reads the server until it is as expected or the step's time runs out: threads need a moment to come up.
     async fn verify(&self, server: &InstanceKey, expect: &[Condition]) -> Result<Instance, HandError> {
-        let mut wait = Duration::from_millis(5);
+        let began = Instant::now();
         loop {
             let fresh = self.hands.refresh(server).await?;
             match require(&fresh, expect) {
                 Ok(()) => return Ok(fresh),
                 // What cannot change by waiting is told at once.
                 Err(error) if fresh.replication.receiver_errno != 0 && is_final(&fresh) => return Err(error),
-                Err(_) => tokio::time::sleep(wait).await,
+                // Looked at often while it may be a matter of milliseconds.
+                Err(_) => tokio::time::sleep((began.elapsed() / 4).clamp(SHORT_PAUSE, LONG_PAUSE)).await,
             }
-            wait = (wait * 2).min(Duration::from_millis(200));
         }
     }
 
@@ -216,7 +245,7 @@ impl Exec {
             let mut problem = None;
             for action in &step.undo {
                 let acted =
-                    tokio::time::timeout(UNDO_TIMEOUT, self.hands.act(&step.server, action, &[], UNDO_TIMEOUT)).await;
+                    tokio::time::timeout(UNDO_TIMEOUT, self.act(&step.server, action, &[], UNDO_TIMEOUT)).await;
                 match acted {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => problem = Some(error.to_string()),
