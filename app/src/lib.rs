@@ -8,6 +8,7 @@
 pub mod api;
 pub mod coordinates;
 pub mod event;
+pub mod extra;
 pub mod finding;
 pub mod gtid;
 pub mod key;
