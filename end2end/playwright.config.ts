@@ -6,6 +6,8 @@ export default defineConfig({
   // One folder for each run of those side by side (scripts/end2end.sh).
   outputDir: process.env.END2END_OUTPUT ?? "test-results",
   timeout: 60_000,
+  // The page of an unoptimised build on a machine that compiles meanwhile.
+  expect: { timeout: 15_000 },
   fullyParallel: false,
   workers: 1,
   forbidOnly: true,

@@ -36,7 +36,8 @@ phase_lint_page() {
 # run_tests ARGUMENT... : by nextest where it is, which runs tests side by side and stops one that hangs.
 run_tests() {
     if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run --locked --no-fail-fast "$@"
+        # Twice as many as cores: tests with real servers wait for them more than they compute.
+        cargo nextest run --locked --no-fail-fast --test-threads "$((2 * $(nproc)))" "$@"
     else
         cargo test --locked --no-fail-fast "$@"
     fi

@@ -17,6 +17,10 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// Our own parts; what libraries say is shown from WARNING on, whatever the level.
 const OWN: [&str; 4] = ["orchestrator", "engine", "app", "audit"];
 
+/// What these say stands in the error that they return too, and that is logged once, where it is handled: a driver does
+/// not know that a refused statement was a question whether it is allowed.
+const SILENT: [&str; 1] = ["mysql_async"];
+
 /// Raises and lowers the threshold.
 pub struct Threshold {
     handle: reload::Handle<Targets, tracing_subscriber::Registry>,
@@ -40,7 +44,9 @@ impl Threshold {
 
 fn targets(level: LevelFilter) -> Targets {
     let others = level.min(LevelFilter::WARN);
-    OWN.iter().fold(Targets::new().with_default(others), |targets, own| targets.with_target(*own, level))
+    let own = OWN.map(|own| (own, level));
+    let silent = SILENT.map(|library| (library, LevelFilter::OFF));
+    Targets::new().with_default(others).with_targets(own).with_targets(silent)
 }
 
 /// The threshold that flags and configuration ask for: quiet wins, then debug, then verbose.
@@ -192,6 +198,7 @@ mod tests {
             tracing::debug!(target: "orchestrator", "not shown");
             tracing::info!(target: "hyper::proto", "not shown");
             tracing::error!(target: "hyper::proto", "shown");
+            tracing::error!(target: "mysql_async::conn", "told by whoever asked");
             let look = tracing::error_span!(target: "orchestrator", "look", instance = "db1:3306");
             look.in_scope(|| tracing::error!(target: "orchestrator", "no answer"));
         });

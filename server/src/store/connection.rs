@@ -8,13 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
+use sqlx::database::HasStatementCache;
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlRow, MySqlSslMode};
 use sqlx::query::Query;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, Column, Connection, MySql, Row as _, Sqlite, Transaction, TypeInfo, ValueRef};
+use sqlx::{
+    AssertSqlSafe, Column, Connection, Database, Encode, MySql, Row as _, Sqlite, Transaction, Type, TypeInfo, ValueRef,
+};
 
 use super::dialect::Dialect;
 use super::error::{StoreError, StoreResult};
@@ -302,21 +305,21 @@ fn mysql_done(result: &sqlx::mysql::MySqlQueryResult) -> Done {
 }
 
 fn sqlite_query(statement: Statement) -> Query<'static, Sqlite, SqliteArguments> {
-    let keep = statement.is_kept();
-    let Statement { sql, args, .. } = statement;
-    let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(keep);
-    for value in args {
-        query = match value {
-            Value::Null => query.bind(Option::<i64>::None),
-            Value::Int(number) => query.bind(number),
-            Value::Text(text) => query.bind(text),
-            Value::Time(time) => query.bind(Dialect::Sqlite.time_text(time)),
-        };
-    }
-    query
+    query(statement, Dialect::Sqlite)
 }
 
 fn mysql_query(statement: Statement) -> Query<'static, MySql, MySqlArguments> {
+    query(statement, Dialect::MySql)
+}
+
+/// The statement with its values, for either driver.
+fn query<DB>(statement: Statement, dialect: Dialect) -> Query<'static, DB, DB::Arguments>
+where
+    DB: Database + HasStatementCache,
+    Option<i64>: Encode<'static, DB> + Type<DB>,
+    i64: Encode<'static, DB> + Type<DB>,
+    String: Encode<'static, DB> + Type<DB>,
+{
     let keep = statement.is_kept();
     let Statement { sql, args, .. } = statement;
     let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(keep);
@@ -325,7 +328,7 @@ fn mysql_query(statement: Statement) -> Query<'static, MySql, MySqlArguments> {
             Value::Null => query.bind(Option::<i64>::None),
             Value::Int(number) => query.bind(number),
             Value::Text(text) => query.bind(text),
-            Value::Time(time) => query.bind(Dialect::MySql.time_text(time)),
+            Value::Time(time) => query.bind(dialect.time_text(time)),
         };
     }
     query

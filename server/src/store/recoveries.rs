@@ -368,7 +368,7 @@ impl Store {
 
     /// Acknowledges recoveries whose process is gone without having ended them, and fills in their end
     /// (`spec/recovery.md` 3.3.4, "crashed"). Recoveries that another process can take up
-    /// ([`Store::load_unfinished_recoveries`]) are left alone. Returns how many there were.
+    /// ([`Store::unfinished_recoveries`]) are left alone. Returns how many there were.
     ///
     /// # Errors
     /// What the backend says; then nothing has changed.

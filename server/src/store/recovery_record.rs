@@ -121,32 +121,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`] when the record cannot be read, or what the backend says.
     pub async fn load_unfinished_recovery(&self, uid: &str) -> StoreResult<Option<UnfinishedRecovery>> {
-        let sql = "select uid, recovery, machine, node_hostname, node_token, updated_at from orchestrator_recovery \
-                   where uid = ? and state = 'running'";
+        let sql = format!("select {RECORD} from orchestrator_recovery where uid = ? and state = 'running'");
         match self.row(Statement::new(sql).bind(uid)).await? {
             Some(row) => self.unfinished_of(&row).await.map(Some),
             None => Ok(None),
         }
-    }
-
-    /// Recoveries that are not finished, oldest first. A record that cannot be read is left out with an error in the
-    /// log: it must not keep the others from being finished.
-    ///
-    /// # Errors
-    /// What the backend says.
-    pub async fn load_unfinished_recoveries(&self) -> StoreResult<Vec<UnfinishedRecovery>> {
-        let sql = "select uid, recovery, machine, node_hostname, node_token, updated_at from orchestrator_recovery where state = 'running' order by started_at, uid";
-        let mut unfinished = Vec::new();
-        for row in self.rows(Statement::new(sql)).await? {
-            match self.unfinished_of(&row).await {
-                Ok(found) => unfinished.push(found),
-                Err(error @ StoreError::Corrupt { .. }) => {
-                    tracing::error!(uid = row.text("uid"), %error, "an unfinished recovery cannot be read");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(unfinished)
     }
 
     /// How the newest recoveries stand, newest first.
@@ -195,7 +174,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`] when the record cannot be read, or what the backend says.
     pub async fn load_recovery(&self, uid: &str) -> StoreResult<Option<Recovery>> {
-        let sql = "select uid, recovery, machine, node_hostname, node_token, updated_at from orchestrator_recovery where uid = ?";
+        let sql = format!("select {RECORD} from orchestrator_recovery where uid = ?");
         match self.row(Statement::new(sql).bind(uid)).await? {
             Some(row) => self.assemble(&row).await.map(Some),
             None => Ok(None),
@@ -207,7 +186,8 @@ impl Store {
     /// # Errors
     /// What the backend says.
     pub async fn load_recoveries(&self, page: u32, page_size: u32) -> StoreResult<Vec<Recovery>> {
-        let sql = "select uid, recovery, machine, node_hostname, node_token, updated_at from orchestrator_recovery order by started_at desc, uid desc limit ? offset ?";
+        let sql =
+            format!("select {RECORD} from orchestrator_recovery order by started_at desc, uid desc limit ? offset ?");
         let offset = u64::from(page) * u64::from(page_size);
         self.assemble_all(Statement::new(sql).bind(page_size).bind(offset)).await
     }
@@ -240,8 +220,7 @@ impl Store {
         offset: u64,
         limit: u32,
     ) -> StoreResult<Vec<Recovery>> {
-        let columns = "uid, recovery, machine, node_hostname, node_token, updated_at";
-        let mut sql = format!("select {columns} from orchestrator_recovery where 1 = 1");
+        let mut sql = format!("select {RECORD} from orchestrator_recovery where 1 = 1");
         if !besides.is_empty() {
             let marks = vec!["?"; besides.len()].join(", ");
             sql = format!("{sql} and uid not in ({marks})");
@@ -317,6 +296,9 @@ impl Store {
         Ok(recovery)
     }
 }
+
+/// Columns that a recovery is put together from.
+const RECORD: &str = "uid, recovery, machine, node_hostname, node_token, updated_at";
 
 /// How the backend calls a recovery that somebody has to go on with.
 const RUNNING: &str = "running";
