@@ -9,8 +9,9 @@ use chrono::{DateTime, Utc};
 
 /// Its source, or a source of that one, was left behind by a recovery itself: what the server gets from there is not the cluster's.
 pub fn is_below_left_behind(server: &Instance, snapshot: &Snapshot, now: DateTime<Utc>) -> bool {
-    let left_behind =
-        |key: &InstanceKey| snapshot.annotations.active_downtime(key, now).is_some_and(|d| d.reason == LOST_IN_RECOVERY);
+    let left_behind = |key: &InstanceKey| {
+        snapshot.annotations.active_downtime(key, now).is_some_and(|d| d.reason == LOST_IN_RECOVERY)
+    };
     let mut passed = BTreeSet::new();
     let mut at = &server.replication.source;
     while at.is_valid() && passed.insert(at) {

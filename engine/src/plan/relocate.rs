@@ -155,8 +155,7 @@ fn rejoin<'a>(
     }
     let action = Action::ChangeSource { to: below.clone(), positioning: positioning.clone() };
     let step = list.push_with(old, &options, 2, action, format!("from now on it replicates from {below}"));
-    step.before =
-        vec![Condition::SourceIs { source: InstanceKey::default() }, Condition::ReadOnly { on: true }];
+    step.before = vec![Condition::SourceIs { source: InstanceKey::default() }, Condition::ReadOnly { on: true }];
     step.undo = vec![Action::ResetReplication];
     list.push(old, 3, Action::StartReplication, format!("it follows {below}")).undo = vec![Action::StopReplication];
     let expect = vec![

@@ -311,8 +311,7 @@ fn replaced(mariadb: bool, executed: &str) -> Vec<Instance> {
     servers[2].semi_sync.replica_enabled = true;
     servers[2].replication.delay = 30;
     servers[0].executed_gtid = executed.into();
-    servers[1].executed_gtid =
-        if mariadb { "0-1-9".into() } else { "aaaaaaaa-0000-0000-0000-000000000000:1-9".into() };
+    servers[1].executed_gtid = if mariadb { "0-1-9".into() } else { "aaaaaaaa-0000-0000-0000-000000000000:1-9".into() };
     servers
 }
 
@@ -330,13 +329,7 @@ fn a_replaced_source_without_anything_of_its_own_becomes_a_replica_by_one_move()
         let plan = rejoin_of(replaced(mariadb, executed), "lost-in-recovery").expect("allowed");
         let actions: Vec<String> = plan.steps.iter().map(|s| format!("{:?}", s.action)).collect();
         let words: Vec<&str> = actions.iter().filter_map(|a| a.split([' ', '{']).next()).collect();
-        let expected = [
-            "SetSemiSyncSource",
-            "SetSemiSyncReplica",
-            "ChangeSource",
-            "StartReplication",
-            "Verify",
-        ];
+        let expected = ["SetSemiSyncSource", "SetSemiSyncReplica", "ChangeSource", "StartReplication", "Verify"];
         assert_eq!(words, expected);
         let change = plan.steps[2].statements.join(";");
         assert!(!change.contains("DELAY"), "the delay of the other replica is its own: {change}");

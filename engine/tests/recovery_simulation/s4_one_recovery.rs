@@ -112,7 +112,11 @@ fn a_node_that_the_store_does_not_hear_lets_go_before_the_other_one_takes_over()
 fn a_node_that_is_heard_again_in_time_goes_on_with_what_is_its_own() {
     let mut fleet = Fleet::plain(5, false, false, 3);
     fleet.plan = (1..4).map(|n| at(CALM, Fault::Slow(n, 8))).collect();
-    fleet.plan.extend([at(CALM + 4_000, Fault::Crash(0)), at_step(6, Fault::CutStore(0)), at_step(6, Fault::KillNode(1))]);
+    fleet.plan.extend([
+        at(CALM + 4_000, Fault::Crash(0)),
+        at_step(6, Fault::CutStore(0)),
+        at_step(6, Fault::KillNode(1)),
+    ]);
     let mut simulation = fleet.simulate();
     simulation.run_until(CALM + 8_000).unwrap_or_else(|what| panic!("{what}\n{}", simulation.story()));
     simulation.plan.push(at(0, Fault::MendStore(0)));

@@ -192,7 +192,9 @@ fn after_a_second_death_at_any_step_of_any_flow_everything_converges() {
                 fleet.plan = vec![at(CALM, first), at_step(step, second), at(CALM + 25_000, Fault::Heal)];
                 let mut simulation = play(fleet, CALM + 25_100);
                 let end = simulation.settle(90_000);
-                end.unwrap_or_else(|what| panic!("{flow:?}, {second:?} at step {step}: {what}\n{}", simulation.story()));
+                end.unwrap_or_else(|what| {
+                    panic!("{flow:?}, {second:?} at step {step}: {what}\n{}", simulation.story())
+                });
                 assert!(!simulation.store.records.is_empty(), "{flow:?}: nothing was begun");
             }
         }

@@ -134,7 +134,10 @@ fn item(value: &Value) -> Result<HookItem, Mismatch> {
 
 fn of_fields(fields: &Map<String, Value>) -> Result<HookItem, Mismatch> {
     if let Some(name) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
-        return Err(expected(&format!("the field {name:?}"), "the fields Run, TimeoutSeconds, Retries, Policy and Secret"));
+        return Err(expected(
+            &format!("the field {name:?}"),
+            "the fields Run, TimeoutSeconds, Retries, Policy and Secret",
+        ));
     }
     let run = text(fields, "Run")?;
     if run.trim().is_empty() {
@@ -146,9 +149,10 @@ fn of_fields(fields: &Map<String, Value>) -> Result<HookItem, Mismatch> {
         retries.ok_or_else(|| expected(&format!("Retries {}", fields["Retries"]), &format!("0 to {MOST_RETRIES}")))?;
     let policy = match text(fields, "Policy")?.as_str() {
         "" => None,
-        word => Some(FencingPolicy::parse(word).ok_or_else(|| {
-            expected(&format!("Policy {word:?}"), "\"required\" or \"optional\"")
-        })?),
+        word => Some(
+            FencingPolicy::parse(word)
+                .ok_or_else(|| expected(&format!("Policy {word:?}"), "\"required\" or \"optional\""))?,
+        ),
     };
     let (timeout_seconds, secret) = (number(fields, "TimeoutSeconds")?, Secret::new(text(fields, "Secret")?));
     Ok(HookItem { run, timeout_seconds, retries, policy, secret })

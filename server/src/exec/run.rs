@@ -244,8 +244,7 @@ impl Exec {
             }
             let mut problem = None;
             for action in &step.undo {
-                let acted =
-                    tokio::time::timeout(UNDO_TIMEOUT, self.act(&step.server, action, &[], UNDO_TIMEOUT)).await;
+                let acted = tokio::time::timeout(UNDO_TIMEOUT, self.act(&step.server, action, &[], UNDO_TIMEOUT)).await;
                 match acted {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => problem = Some(error.to_string()),

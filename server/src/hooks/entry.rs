@@ -45,7 +45,9 @@ impl Entry {
         let limit = match item.timeout_seconds {
             Some(0) => None,
             Some(seconds) => Some(Duration::from_secs(seconds)),
-            None if is_address => Some(limit_of(config, list, asynchronous).unwrap_or(ADDRESS_LIMIT).min(ADDRESS_LIMIT)),
+            None if is_address => {
+                Some(limit_of(config, list, asynchronous).unwrap_or(ADDRESS_LIMIT).min(ADDRESS_LIMIT))
+            }
             None => limit_of(config, list, asynchronous),
         };
         let of_list = match list {

@@ -260,7 +260,8 @@ impl Course<'_> {
         let mut attempt = match &earlier {
             None => 1,
             Some(run) if run.is_failure() && !run.asynchronous && run.attempt < entry.attempts => {
-                self.book.tell(format!("{list} hook {number} of {of} had failed before the interruption; trying again"));
+                self.book
+                    .tell(format!("{list} hook {number} of {of} had failed before the interruption; trying again"));
                 run.attempt.saturating_add(1)
             }
             Some(run) if run.ended.is_some() || run.asynchronous => {

@@ -453,8 +453,10 @@ async fn a_hook_is_tried_again_as_often_as_it_says_and_each_attempt_is_recorded(
     let failed = hooks(keys).run(HookList::PreFailover, &values_of(&finding(), None), &book).await.unwrap_err();
     assert_eq!((failed.number, failed.error.as_str()), (2, "answered 502 Bad Gateway"));
     assert_eq!(read(&log), "1\n2\n", "no attempt after one that went well");
-    let attempts: Vec<serde_json::Value> =
-        sent(&seen).iter().map(|(_, _, body)| serde_json::from_str::<serde_json::Value>(body).unwrap()["attempt"].clone()).collect();
+    let attempts: Vec<serde_json::Value> = sent(&seen)
+        .iter()
+        .map(|(_, _, body)| serde_json::from_str::<serde_json::Value>(body).unwrap()["attempt"].clone())
+        .collect();
     assert_eq!(attempts, [1, 2]);
     let runs = book.runs.into_inner().unwrap();
     let ended: Vec<(u32, u32, bool)> =

@@ -96,11 +96,7 @@ impl Values {
             (&["replicaHosts", "slaveHosts"], Some("ORC_REPLICA_HOSTS"), Servers(list(&finding.facts.replicas))),
             (&["isDowntimed"], Some("ORC_IS_DOWNTIMED"), Flag(finding.downtime_end.is_some())),
             (&["autoMasterRecovery"], Some("ORC_AUTO_MASTER_RECOVERY"), Flag(of.automatic.0)),
-            (
-                &["autoIntermediateMasterRecovery"],
-                Some("ORC_AUTO_INTERMEDIATE_MASTER_RECOVERY"),
-                Flag(of.automatic.1),
-            ),
+            (&["autoIntermediateMasterRecovery"], Some("ORC_AUTO_INTERMEDIATE_MASTER_RECOVERY"), Flag(of.automatic.1)),
             (&["orchestratorHost"], Some("ORC_ORCHESTRATOR_HOST"), Text(of.node.to_owned())),
             (&["recoveryUID"], Some("ORC_RECOVERY_UID"), Text(of.uid.to_owned())),
             (&["isSuccessful"], Some("ORC_IS_SUCCESSFUL"), Flag(of.successor.is_some())),

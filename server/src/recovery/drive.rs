@@ -262,7 +262,10 @@ impl RecoveryService {
                         true => machine.advance(outcomes, Utc::now()),
                         false => {
                             // Steps were held back, and time passes: once this process may act again everybody is read afresh.
-                            tracing::error!(uid, "the backend does not hear this process: the recovery waits, another process may have it");
+                            tracing::error!(
+                                uid,
+                                "the backend does not hear this process: the recovery waits, another process may have it"
+                            );
                             self.lease.wait(|| self.registry.is_lost(&uid)).await;
                             machine.resume(&self.parts.fleet.snapshot(), Utc::now())
                         }

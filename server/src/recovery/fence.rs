@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use app::InstanceKey;
+use app::extra::{Extra, extra_transactions};
 use app::plan::{Action, Step};
 use app::topology::{Instance, Snapshot};
 use chrono::{DateTime, TimeDelta, Utc};
-use app::extra::{Extra, extra_transactions};
 use engine::analysis::is_below_left_behind;
 use engine::recovery::LOST_IN_RECOVERY;
 
@@ -32,6 +32,9 @@ const LOOKED_FOR: TimeDelta = TimeDelta::hours(1);
 
 /// How long ending its sessions may take.
 const KILL_MS: u64 = 2_000;
+
+/// What was told of the transactions that a returned source holds alone.
+const RETURNED: &str = "returned";
 
 /// How long its list of binary logs may take.
 const LOGS_LIMIT: Duration = Duration::from_secs(2);
@@ -139,9 +142,11 @@ impl RecoveryService {
         let Ok(guard) = self.parts.locks.take(&[key.to_string()], &holder) else { return };
         let closed = self.close_off(key, instance).await;
         drop(guard);
+        let mut told = None;
         let outcome = match closed {
             Ok(()) => {
                 let extra = self.extra_of(key).await;
+                told = Some(extra.to_string());
                 self.tag(key, &extra).await;
                 let saved = self.write_down(key, &extra).await;
                 format!("came back writeable after it had been replaced: made read-only; {extra}{saved}")
@@ -154,6 +159,10 @@ impl RecoveryService {
         }
         if fenced {
             self.fencing.is_over(key);
+            // Seen read-only from now on: what it holds alone has been told.
+            if let Some(extra) = told {
+                self.fencing.is_news(key, RETURNED, &extra);
+            }
         } else {
             tokio::time::sleep(PAUSE).await;
         }
@@ -202,7 +211,7 @@ impl RecoveryService {
     /// It came back read-only: what it holds alone is told all the same.
     pub(super) async fn examine(&self, key: &InstanceKey, cluster: &str) {
         let extra = self.extra_of(key).await;
-        if !self.fencing.is_news(key, "returned", &extra.to_string()) {
+        if !self.fencing.is_news(key, RETURNED, &extra.to_string()) {
             return;
         }
         self.tag(key, &extra).await;
@@ -245,7 +254,8 @@ impl RecoveryService {
             Err(error) => format!("could not be listed: {error}"),
         };
         let at = Utc::now();
-        let text = format!("server: {key}\nreplaced by: {successor}\nat: {at}\ntransactions: {set}\nbinary logs: {logs}\n");
+        let text =
+            format!("server: {key}\nreplaced by: {successor}\nat: {at}\ntransactions: {set}\nbinary logs: {logs}\n");
         let name = format!("{}-{}-{}.txt", safe_name(&key.hostname), key.port, at.format("%Y%m%dT%H%M%S%.3fZ"));
         let path = std::path::Path::new(&folder).join(name);
         let written = tokio::task::spawn_blocking({

@@ -25,6 +25,10 @@ impl RecoveryService {
 
     /// What it holds alone is told; where the configuration asks for it, it becomes a replica.
     pub(super) async fn look_at_returned(&self, key: &InstanceKey, cluster: &str) {
+        if self.registry.successor_of(key).is_none() {
+            // It was no source, or who replaced it is not on record.
+            return;
+        }
         self.examine(key, cluster).await;
         if self.parts.config.current().extensions.rejoin_returning_source {
             self.rejoin(key, cluster).await;
@@ -32,7 +36,7 @@ impl RecoveryService {
     }
 
     async fn rejoin(&self, key: &InstanceKey, cluster: &str) {
-        let Some(successor) = self.registry().successor_of(key) else { return };
+        let Some(successor) = self.registry.successor_of(key) else { return };
         let operation = format!("rejoin {key} below {successor}");
         let servers = vec![key.clone(), successor.clone()];
         // Somebody is at work on them: it is tried again.

@@ -235,7 +235,10 @@ async fn what_a_returned_source_wrote_alone_is_written_down_in_full() {
     let file = || std::fs::read_dir(folder.path().join("extra")).ok()?.next()?.ok().map(|entry| entry.path());
     desk.within("the file", Duration::from_secs(2), async || file().is_some()).await;
     let text = std::fs::read_to_string(file().expect("there")).expect("readable");
-    assert!(text.contains(&format!("transactions: {OLD}:{gaps}\n")) && text.contains("replaced by: db2:3306"), "{text}");
+    assert!(
+        text.contains(&format!("transactions: {OLD}:{gaps}\n")) && text.contains("replaced by: db2:3306"),
+        "{text}"
+    );
     let audited = async || {
         let rows = desk.services.audit.page(Some(&key("db1")), 0).await.expect("readable");
         rows.iter().any(|row| row.kind == "fence" && row.message.contains("written down in"))
