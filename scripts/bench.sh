@@ -17,6 +17,7 @@ if (($#)); then
 fi
 scripts/setup-servers.sh all
 "$program" engine
+"$program" api
 "$program" store
 for servers in 100 1000 5000; do "$program" fleet --servers "$servers"; done
 for flavor in mariadb mysql; do

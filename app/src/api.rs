@@ -10,7 +10,7 @@
 //! | `GET /api/v2/status` | [`NodeStatus`] |
 //! | `GET /api/v2/clusters` | list of [`ClusterSummary`] |
 //! | `GET /api/v2/clusters/{name or alias}` | [`ClusterView`] |
-//! | `GET /api/v2/servers?search=` | list of [`ServerView`] |
+//! | `GET /api/v2/servers?search=&cluster=&tag=&problems=&downtimed=` | list of [`ServerView`] |
 //! | `POST /api/v2/servers` | [`DiscoverRequest`] → 201 [`ServerView`] |
 //! | `GET /api/v2/servers/{key}` | [`ServerView`] |
 //! | `DELETE /api/v2/servers/{key}` | 204 (forget) |
@@ -23,23 +23,56 @@
 //! | `POST /api/v2/plans` | [`Operation`] → [`Plan`]: nothing is changed |
 //! | `POST /api/v2/operations` | [`ApplyRequest`] → 202 [`OperationView`]; 409 when the world has changed since |
 //! | `GET /api/v2/operations/{id}` | [`OperationView`] |
+//! | `GET /api/v2/servers/{key}/equivalent-places?at=file:position` | list of [`LogPlace`](crate::topology::LogPlace) |
 //! | `GET /api/v2/recoveries?cluster=&page=` | list of [`Recovery`], newest first |
 //! | `GET /api/v2/recoveries/{id or uid}` | [`Recovery`] |
 //! | `POST /api/v2/recoveries` | [`RecoverRequest`] → 202 [`Recovery`] |
 //! | `PUT /api/v2/recoveries/{id or uid}/acknowledgement` | [`AcknowledgeRequest`] → 204 |
 //! | `PUT /api/v2/settings/recoveries` | [`RecoveriesSwitch`] → 204 |
 //! | `GET /api/v2/audit?page=&server=` | list of [`AuditRow`], newest first |
+//! | `GET /api/v2/settings/recoveries` | [`RecoverySettings`] |
+//! | `DELETE /api/v2/clusters/{name or alias}` | 204 (forget all its servers) |
+//! | `PUT /api/v2/clusters/{name or alias}/alias` | [`AliasRequest`] → 204 |
+//! | `GET /api/v2/clusters/{name or alias}/topology?style=` | the tree as text |
+//! | `GET /api/v2/clusters/{name or alias}/control-replicas` | list of [`ServerView`] |
+//! | `GET /api/v2/clusters/{name or alias}/pooled-servers?pool=` | [`PooledServers`] |
+//! | `GET /api/v2/servers/{key}/replicas` | list of [`ServerView`] |
+//! | `GET /api/v2/servers/{key}/can-replicate-from/{source}?by_gtid=` | [`CanReplicate`] |
+//! | `GET /api/v2/servers/{key}/errant-logs` | list of binary logs |
+//! | `GET /api/v2/servers/{key}/statements-around?statement=` | list of statements; none is run |
+//! | `POST /api/v2/servers/{key}/connection-check` | [`InstanceKey`] that was connected to |
+//! | `PUT`, `DELETE /api/v2/servers/{key}/tags/{tag}` | [`TagRequest`] → 204 |
+//! | `DELETE /api/v2/tags/{tag}?value=` | list of [`InstanceKey`] that had it |
+//! | `GET /api/v2/maintenance` | list of [`MaintenanceView`] |
+//! | `PUT`, `DELETE /api/v2/servers/{key}/maintenance` | [`MaintenanceRequest`] → 204 |
+//! | `PUT`, `DELETE /api/v2/servers/{key}/virtual-name` | [`VirtualNameRequest`] → 204 |
+//! | `GET /api/v2/promotion-rules` | list of [`PromotionRuleView`] |
+//! | `GET /api/v2/pools?cluster=` | list of [`PoolView`] |
+//! | `PUT`, `DELETE /api/v2/pools/{pool}` | [`PoolRequest`] → 204 |
+//! | `GET /api/v2/findings/changes` | list of [`FindingChange`] |
+//! | `GET /api/v2/detections?alias=&page=` | list of [`DetectionView`], newest first |
+//! | `GET /api/v2/blocked-recoveries?cluster=` | list of [`BlockedRecovery`] |
+//! | `POST /api/v2/acknowledgements` | [`AcknowledgeManyRequest`] → [`Acknowledged`] |
+//! | `GET`, `POST /api/v2/publications` | [`PublishRequest`] → list of [`PublishedPair`] |
+//! | `GET`, `POST /api/v2/topology-snapshots` | list of [`TopologySnapshot`]; one |
+//! | `GET /api/v2/topology-snapshots/{at}?cluster=` | list of [`SnapshotServer`] |
+//! | `GET`, `DELETE /api/v2/host-names` | list of [`HostName`]; 204 |
+//! | `POST /api/v2/configuration/reload` | [`ReloadRequest`] → 204 |
+//! | `PUT`, `DELETE /api/v2/leader` | 204: this node takes, or gives up, the active role |
 //! | `GET /api/v2/events` | server-sent events of [`crate::event::Event`]; resumes after `Last-Event-ID` |
 //! | `GET /api/v2/openapi.json` | this contract |
 
+mod bodies;
+
 use std::collections::BTreeMap;
 
+pub use bodies::*;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::InstanceKey;
 use crate::finding::{Finding, Severity};
-use crate::plan::{Plan, Refusal, StepState};
+use crate::plan::{Plan, Refusal, ServerOutcome, StepState};
 use crate::readiness::HeldBack;
 use crate::recovery::Recovery;
 use crate::topology::{Downtime, Instance, PromotionRule};
@@ -389,6 +422,18 @@ pub enum Operation {
         #[serde(default)]
         pattern: String,
     },
+    /// Move a replica to where its place in the log is known from an earlier move by file and position.
+    MoveEquivalent {
+        /// The server that moves.
+        server: InstanceKey,
+        /// Its new source.
+        below: InstanceKey,
+    },
+    /// Make the most advanced binlog server below a server the source of the others.
+    RegroupBinlogServers {
+        /// The server whose replicas are regrouped.
+        server: InstanceKey,
+    },
     /// Move a replica below its sibling.
     MoveBelow {
         /// The server that moves.
@@ -483,6 +528,7 @@ impl Operation {
             | Self::RelocateReplicas { server, below, .. }
             | Self::MoveGtid { server, below }
             | Self::MoveReplicasGtid { server, below, .. }
+            | Self::MoveEquivalent { server, below }
             | Self::MoveBelow { server, below } => vec![server, below],
             Self::Repoint { server, below } | Self::RepointReplicas { server, below, .. } => {
                 std::iter::once(server).chain(below).collect()
@@ -502,6 +548,7 @@ impl Operation {
             | Self::EnableGtid { server }
             | Self::DisableGtid { server }
             | Self::MoveUp { server }
+            | Self::RegroupBinlogServers { server }
             | Self::MoveUpReplicas { server, .. }
             | Self::TakeSiblings { server }
             | Self::TakeSource { server }
@@ -548,6 +595,9 @@ pub struct OperationView {
     pub ended: Option<DateTime<Utc>>,
     /// What went wrong and what has been left changed; `None` when nothing did.
     pub error: Option<String>,
+    /// What became of each server that was to move, failed or was left out; empty while at work.
+    #[serde(default)]
+    pub outcomes: Vec<ServerOutcome>,
 }
 
 /// What to recover, and how.
@@ -564,6 +614,9 @@ pub struct RecoverRequest {
     /// Transactions whose loss is accepted, as a refused recovery named them in its reason.
     #[serde(default)]
     pub accept_loss_of: Option<String>,
+    /// Run no hooks (`recover` only).
+    #[serde(default)]
+    pub skip_hooks: bool,
 }
 
 /// Body of an acknowledgement.

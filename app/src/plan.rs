@@ -90,7 +90,8 @@ pub enum Action {
         set: String,
     },
     /// Wait until `peer` has executed everything that this server has executed, both read afresh. A MariaDB replica that is
-    /// ahead of its new source is refused by it (error 1236), so it waits here, stopped, until it may be repointed.
+    /// ahead of its new source is refused by it (error 1236), so it waits here, stopped, until it may be repointed. Of a binlog server
+    /// it is waited for that its log reaches as far as the server has executed.
     WaitForPeer {
         /// The server that catches up.
         peer: InstanceKey,
@@ -223,6 +224,11 @@ pub enum Condition {
         /// Expected.
         on: bool,
     },
+    /// It has executed its source's log up to exactly here.
+    ExecutedIs {
+        /// Where in its source's log.
+        at: BinlogCoordinates,
+    },
     /// As many semi-sync replicas as this are connected to it.
     Acknowledgers {
         /// No fewer.
@@ -245,6 +251,7 @@ impl fmt::Display for Condition {
             Self::ExecutedCovers { set } => write!(f, "has executed {set}"),
             Self::RelayLogApplied => write!(f, "has applied all it received"),
             Self::UsesGtid { on } => write!(f, "replicates by {}", if *on { "GTID" } else { "file and position" }),
+            Self::ExecutedIs { at } => write!(f, "has executed exactly up to {at}"),
             Self::Acknowledgers { at_least, at_most: None } => write!(f, "has {at_least} or more semi-sync replicas"),
             Self::Acknowledgers { at_least, at_most: Some(most) } => {
                 write!(f, "has {at_least} to {most} semi-sync replicas")
@@ -313,6 +320,41 @@ impl Refusal {
     }
 }
 
+/// A server that a plan for several leaves where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LeftOut {
+    /// The server.
+    pub server: InstanceKey,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// What became of one server of an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ServerOutcome {
+    /// The server.
+    pub server: InstanceKey,
+    /// How it ended.
+    pub state: OutcomeState,
+    /// What was done or why it was not, for people.
+    pub message: String,
+}
+
+/// How an operation ended for one server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeState {
+    /// All of its steps were done.
+    Done,
+    /// One of its steps failed, or one of another server that they needed.
+    Failed,
+    /// A rule kept it where it is: nothing was tried.
+    LeftOut,
+}
+
 /// What would be done for one operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -331,6 +373,9 @@ pub struct Plan {
     pub checks: Vec<String>,
     /// What can go wrong, or deserves a second look.
     pub warnings: Vec<String>,
+    /// Of several servers those that are left where they are, and why.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
     /// Digest of the facts that the plan rests on; a plan is refused when they have changed since.
     pub fingerprint: String,
 }

@@ -3,6 +3,8 @@
 //! Shared by the planner and the page: the page lights drop targets with the rules that the
 //! planner refuses by. Pure and quick enough for every server of a large cluster at once.
 
+mod without_gtid;
+
 use crate::InstanceKey;
 use crate::extra::{Extra, extra_transactions};
 use crate::gtid::{GtidSet, MariadbGtidPos};
@@ -11,6 +13,8 @@ use crate::recovery::LOST_IN_RECOVERY;
 use crate::topology::graph::{is_below, is_group_secondary};
 use crate::topology::status::{StatusThresholds, is_recently_checked};
 use crate::topology::{Instance, Snapshot};
+
+pub use without_gtid::log_of;
 
 /// Configuration that the rules look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +58,12 @@ pub enum Technique {
     BelowSibling,
     /// By file and position, beside its source: it stops where its source stands.
     BesideSource,
+    /// By file and position, at a place that is recorded as the same moment.
+    Equivalent,
+    /// By the same file and position: both sources have one log, because one of them or both are binlog servers.
+    SameLog,
+    /// First below the server whose log the binlog server has, then in the same log.
+    ThroughItsSource,
 }
 
 /// A move that the rules allow.
@@ -285,14 +295,23 @@ pub fn can_relocate(
         Err(refusal) if refusal.rule != "needs-gtid" => return Err(refusal),
         Err(_) if already_there => (Technique::InPlace, Positioning::Unchanged),
         Ok(positioning) if already_there => (Technique::InPlace, positioning),
-        Ok(positioning) => (Technique::Gtid, positioning),
-        Err(refusal) => by_position(snapshot, replica, source, settings)?.ok_or(refusal)?,
+        Ok(positioning) => {
+            if matches!(positioning, Positioning::MariaDbGtid { .. }) {
+                // One position for all channels: the new source would have to know what arrived on the others.
+                one_channel(replica)?;
+            }
+            (Technique::Gtid, positioning)
+        }
+        Err(refusal) => without_gtid::technique(snapshot, replica, source, settings)?.ok_or(refusal)?,
     };
     allowed.checks.push(match technique {
         Technique::InPlace => format!("{} replicates from {} already", replica.key, source.key),
         Technique::Gtid => format!("{} finds its place on {} by GTID", replica.key, source.key),
         Technique::BelowSibling => format!("{} and {} have the same source", replica.key, source.key),
         Technique::BesideSource => format!("{} is the source of {}'s source", source.key, replica.key),
+        Technique::Equivalent => format!("the place of {} in the log of {} is recorded", replica.key, source.key),
+        Technique::SameLog => format!("{} has the log that {} reads", source.key, replica.key),
+        Technique::ThroughItsSource => format!("{} has the log of its source", source.key),
     });
     warn_of_relocation(replica, source, &mut allowed.warnings);
     Ok(Relocation { technique, positioning, already_there, checks: allowed.checks, warnings: allowed.warnings })
@@ -355,8 +374,9 @@ fn by_position(
     source: &Instance,
     settings: &RuleSettings,
 ) -> Result<Option<(Technique, Positioning)>, Refusal> {
-    let (own, other) = (&replica.replication.source, &source.replication.source);
-    if source.is_replica() && own == other {
+    let log = |key| log_of(snapshot, key);
+    let own = &replica.replication.source;
+    if source.is_replica() && log(own) == log(&source.replication.source) {
         if source.is_co_source && !source.read_only {
             let message = format!("{} is a writeable co-source: it cannot stand still", source.key);
             return Err(Refusal::new("writeable-co-source", message));
@@ -366,8 +386,9 @@ fn by_position(
         let positioning = Positioning::At { peer: source.key.clone(), place: Place::Own };
         return Ok(Some((Technique::BelowSibling, positioning)));
     }
-    match snapshot.get(own) {
-        Some(above) if above.is_replica() && above.replication.source == source.key => {
+    // A binlog server applies nothing: there is no place in a log of its own.
+    match snapshot.get(own).filter(|above| !above.is_binlog_server()) {
+        Some(above) if above.is_replica() && log(&above.replication.source) == Some(&source.key) => {
             can_be_aligned(replica, settings)?;
             can_be_aligned(above, settings)?;
             let positioning = Positioning::At { peer: own.clone(), place: Place::Executed };
@@ -380,9 +401,10 @@ fn by_position(
 /// A server can be brought to a position within the time of a move: it replicates and hardly lags (`spec/refactoring.md` 2.2).
 ///
 /// # Errors
-/// `last-check-invalid`, `not-replicating` or `lagging`.
+/// `last-check-invalid`, `several-channels`, `not-replicating` or `lagging`.
 pub fn can_be_aligned(server: &Instance, settings: &RuleSettings) -> Result<(), Refusal> {
     can_be_reached(server)?;
+    one_channel(server)?;
     let channel = &server.replication;
     if !channel.is_running() {
         let message = format!("{} does not replicate, so it cannot be brought to a position", server.key);
@@ -428,6 +450,20 @@ fn can_be_reached(server: &Instance) -> Result<(), Refusal> {
     }
     let why = if server.check.error.is_empty() { "it was never seen" } else { &server.check.error };
     Err(Refusal::new("last-check-invalid", format!("{} could not be read when last tried: {why}", server.key)))
+}
+
+/// A server with one channel at most: bringing it to a position, or giving it another history, takes that nothing else writes to it.
+///
+/// # Errors
+/// `several-channels`.
+pub fn one_channel(server: &Instance) -> Result<(), Refusal> {
+    if server.channels.len() < 2 {
+        return Ok(());
+    }
+    let names: Vec<String> = server.channels.iter().map(|c| format!("{:?} from {}", c.channel, c.source)).collect();
+    let message =
+        format!("{} replicates on several channels ({}), which this would mix up", server.key, names.join(", "));
+    Err(Refusal::new("several-channels", message))
 }
 
 /// No other channel of the replica gets the same transactions already.

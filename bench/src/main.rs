@@ -1,6 +1,7 @@
 //! Measures what `docs/PERFORMANCE.md` claims. `bench help` says how.
 #![forbid(unsafe_code)]
 
+mod api_cost;
 mod args;
 mod engine_cost;
 mod failover;
@@ -27,6 +28,8 @@ const USAGE: &str = "Usage: bench COMMAND [OPTION]...   (scripts/bench.sh builds
         planned takeover under load: how long nobody takes writes
   engine [--servers 10000] [--clusters 200] [--runs 20]
         the cost of decisions on a large picture
+  api [--servers 10000] [--clusters 200] [--runs 50]
+        answers of the API on a large picture, over a connection
   store [--servers 10000] [--backend sqlite|mariadb|mysql]...
         rows written a second, and how long a start takes to read them
   fleet [--servers 100] [--seconds 30] [--poll 5]
@@ -45,6 +48,7 @@ async fn main() -> Result<()> {
         "failover" => failover::run(&mut args).await,
         "takeover" => takeover::run(&mut args).await,
         "engine" => engine_cost::run(&mut args),
+        "api" => api_cost::run(&mut args).await,
         "store" => store_cost::run(&mut args).await,
         "fleet" => fleet_cost::run(&mut args).await,
         "fleet-servers" => wire::run(&mut args).await,

@@ -8,9 +8,12 @@ use std::sync::Arc;
 
 use app::InstanceKey;
 use app::gtid::{self, GtidSet, ServerUuid};
-use app::topology::graph::Graph;
+use app::topology::graph::{Graph, parent_key};
 use app::topology::{Annotations, Instance, Snapshot};
 use regex::Regex;
+
+/// No tree is looked up higher than this.
+const HIGHEST: usize = 64;
 
 /// Configuration that names clusters.
 #[derive(Debug, Clone, Default)]
@@ -56,6 +59,35 @@ pub fn errant(instance: &Instance, source: Option<&Instance>) -> String {
         return instance.errant_gtid.clone();
     };
     gtid::errant(&own, &theirs, &unjudged(instance, source)).to_string()
+}
+
+/// The same in a picture, where what came on other channels is known to be nobody's error: the sources of all channels of the server and of
+/// every server above it, and whatever is above those. `find` gives a server of the picture.
+pub fn errant_among<'a>(instance: &Instance, find: impl Fn(&InstanceKey) -> Option<&'a Instance>) -> String {
+    let suspected = errant(instance, find(parent_key(instance)));
+    let Ok(mut rest) = GtidSet::parse(&suspected) else { return suspected };
+    if rest.is_empty() {
+        return suspected;
+    }
+    // What the sources of its further channels hold came from there.
+    for source in instance.channels.iter().filter_map(|channel| find(&channel.source)) {
+        if let Ok(held) = GtidSet::parse(&source.executed_gtid) {
+            rest = rest.subtract(&held);
+        }
+    }
+    let mut foreign: Vec<ServerUuid> = vec![];
+    let mut at = Some(instance);
+    for _ in 0..HIGHEST {
+        let Some(server) = at else { break };
+        foreign.extend(channel_uuids(server).filter_map(|text| text.parse::<ServerUuid>().ok()));
+        for source in server.channels.iter().filter_map(|channel| find(&channel.source)) {
+            foreign.extend(source.ancestry.split(',').filter_map(|text| text.parse::<ServerUuid>().ok()));
+        }
+        at = find(parent_key(server));
+    }
+    let own: Option<ServerUuid> = instance.server_uuid.parse().ok().filter(|_| !instance.is_co_source);
+    foreign.retain(|uuid| Some(*uuid) != own);
+    rest.without_sources(&foreign).to_string()
 }
 
 /// UUIDs whose transactions may be on their way from source to replica.
@@ -192,6 +224,11 @@ fn head_of_ring(ring: &[&Arc<Instance>]) -> Option<usize> {
     places.min_by_key(|(_, node)| (std::cmp::Reverse(votes(&node.key)), node.key.clone())).map(|(place, _)| place)
 }
 
+/// A server of the graph.
+fn find<'a>(graph: &Graph<'a>, key: &InstanceKey) -> Option<&'a Instance> {
+    graph.nodes().get(graph.position(key)?).copied().map(AsRef::as_ref)
+}
+
 /// The server with its new attributes, if they are new.
 fn changed(node: &Instance, attributes: Attributes, graph: &Graph) -> Option<Instance> {
     let same = node.cluster_name == *attributes.cluster_name
@@ -200,7 +237,7 @@ fn changed(node: &Instance, attributes: Attributes, graph: &Graph) -> Option<Ins
         && node.is_co_source == attributes.is_co_source
         && node.ancestry == attributes.ancestry;
     if same {
-        let errant = errant(node, graph.parent(&node.key).map(AsRef::as_ref));
+        let errant = errant_among(node, |key| find(graph, key));
         return (errant != node.errant_gtid).then(|| Instance { errant_gtid: errant, ..node.clone() });
     }
     let mut fresh = node.clone();
@@ -209,7 +246,7 @@ fn changed(node: &Instance, attributes: Attributes, graph: &Graph) -> Option<Ins
     fresh.depth = attributes.depth;
     fresh.is_co_source = attributes.is_co_source;
     fresh.ancestry = attributes.ancestry;
-    fresh.errant_gtid = errant(&fresh, graph.parent(&node.key).map(AsRef::as_ref));
+    fresh.errant_gtid = errant_among(&fresh, |key| find(graph, key));
     Some(fresh)
 }
 

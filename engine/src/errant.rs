@@ -1,6 +1,7 @@
 //! Which binary logs hold errant transactions (`spec/refactoring.md` 14.2).
 
 use app::gtid::GtidSet;
+use app::topology::{Instance, Snapshot};
 
 /// A binary log and what was executed before its first transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,24 @@ pub fn locate(logs: &[BinaryLog], executed: &GtidSet, errant: &GtidSet) -> Vec<S
     let ends = logs.iter().skip(1).map(|log| &log.previous).chain([executed]);
     let holds = |(log, end): &(&BinaryLog, &GtidSet)| !end.subtract(&log.previous).intersect(errant).is_empty();
     logs.iter().zip(ends).filter(holds).map(|(log, _)| log.file.clone()).collect()
+}
+
+/// Where errant transactions come from: a line for each server that wrote some of them, for people.
+pub fn origins(snapshot: &Snapshot, server: &Instance) -> Vec<String> {
+    let Ok(errant) = GtidSet::parse(&server.errant_gtid) else { return vec![] };
+    let mut lines = vec![];
+    for uuid in errant.sources() {
+        let written = errant.subtract(&errant.without_sources(&[uuid]));
+        let text = uuid.to_string();
+        let writer = snapshot.instances.values().find(|i| i.server_uuid == text);
+        let by = match writer {
+            Some(writer) if writer.key == server.key => "on the server itself".to_owned(),
+            Some(writer) => format!("on {}", writer.key),
+            None => "on a server that is not known: a former member, or a backup that it was made from".to_owned(),
+        };
+        lines.push(format!("errant {} was written {by}", written.to_string().replace('\n', "")));
+    }
+    lines
 }
 
 #[cfg(test)]

@@ -152,3 +152,22 @@ fn a_set_that_cannot_be_read_leaves_what_was_known() {
     replica.executed_gtid = "0-1-5".to_owned();
     assert_eq!(errant(&replica, Some(&source)), "");
 }
+
+#[test]
+fn what_came_on_another_channel_is_nobodys_error_at_any_depth() {
+    let mut snapshot = topology(&["a", "up", "x < up", "m < a channel=x", "d < m"]);
+    let former = "cccccccc-0000-0000-0000-000000000001";
+    change(&mut snapshot, "a", |i| i.executed_gtid = format!("{}:1-9", uuid(1)));
+    change(&mut snapshot, "x", |i| i.executed_gtid = format!("{}:1-6,{former}:1-3", uuid(2)));
+    change(&mut snapshot, "m", |i| {
+        i.executed_gtid = format!("{}:1-9,{}:1-5,{former}:1-3", uuid(1), uuid(2));
+        i.channels[1].source_uuid = uuid(3);
+    });
+    // Read later than its source, and it wrote by itself.
+    change(&mut snapshot, "d", |i| {
+        i.executed_gtid = format!("{}:1-9,{}:1-6,{}:1-2,{former}:1-3,{}:1", uuid(1), uuid(2), uuid(3), uuid(5));
+    });
+    settle(&mut snapshot);
+    let errant = |name: &str| snapshot.get(&key(name)).expect(name).errant_gtid.clone();
+    assert_eq!((errant("m"), errant("d")), (String::new(), format!("{}:1", uuid(5))));
+}

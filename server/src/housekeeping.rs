@@ -51,6 +51,7 @@ async fn upkeep(services: Services, task: Task) {
 /// Once a minute: the backend's retention, and servers nobody has seen for long.
 async fn caretaking(services: Services, task: Task) {
     let mut names_recorded = services.node.started;
+    let mut pictured = None;
     while task.sleep(CARETAKING).await {
         task.busy();
         let config = services.config.current();
@@ -71,8 +72,32 @@ async fn caretaking(services: Services, task: Task) {
                 tracing::warn!(%error, "a server of the past could not be forgotten");
             }
         }
-        task.idle(recorded.and(purged).map_err(|error| error.to_string()));
+        let pictures = take_picture(&services.store, &config, &mut pictured, now).await;
+        task.idle(recorded.and(purged).and(pictures).map_err(|error| error.to_string()));
     }
+}
+
+/// Stores a picture of all topologies when the last one, whoever took it, is `SnapshotTopologiesIntervalHours` old.
+/// `taken` remembers the last one known, so that the backend is asked when one may be due only.
+async fn take_picture(
+    store: &Store,
+    config: &Config,
+    taken: &mut Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let hours = config.discovery.snapshot_topologies_interval_hours;
+    let interval = i64::try_from(hours).ok().filter(|hours| *hours > 0).and_then(TimeDelta::try_hours);
+    let Some(interval) = interval else { return Ok(()) };
+    let is_due = |last: Option<DateTime<Utc>>| last.is_none_or(|last| now.signed_duration_since(last) >= interval);
+    if !is_due(*taken) {
+        return Ok(());
+    }
+    *taken = store.last_topology_snapshot().await?;
+    if is_due(*taken) {
+        store.snapshot_topologies(now).await?;
+        *taken = Some(now);
+    }
+    Ok(())
 }
 
 /// Throws away what is old. The names of clusters that have servers are in use, so they are not.
@@ -154,4 +179,31 @@ fn purge_policy(config: &Config) -> PurgePolicy {
 
 fn delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_picture_is_stored_when_the_last_one_is_old_enough() {
+        let store = Store::in_memory().await.expect("a store");
+        let server = app::topology::Instance::unseen(InstanceKey::new("db1", 3306));
+        store.write_instances(&[std::sync::Arc::new(server)]).await.expect("written");
+        let hourly = Config::from_json(r#"{"SnapshotTopologiesIntervalHours": 1}"#).expect("a configuration");
+        let never = Config::from_json("{}").expect("a configuration");
+        let start = DateTime::from_timestamp(1_900_000_000, 0).expect("a time");
+        let mut taken = None;
+        for (minutes, config, expected) in
+            [(0, &never, 0), (0, &hourly, 1), (59, &hourly, 1), (60, &hourly, 2), (90, &hourly, 2), (120, &never, 2)]
+        {
+            let now = start + TimeDelta::minutes(minutes);
+            take_picture(&store, config, &mut taken, now).await.expect("taken or not");
+            let stored = store.topology_snapshots(0, 20).await.expect("a list");
+            assert_eq!(stored.len(), expected, "after {minutes} minutes");
+        }
+        // A restart remembers through the backend.
+        take_picture(&store, &hourly, &mut None, start + TimeDelta::minutes(100)).await.expect("not taken");
+        assert_eq!(store.topology_snapshots(0, 20).await.expect("a list").len(), 2);
+    }
 }

@@ -409,6 +409,10 @@ async fn put_down_command(
         }
         Command::PutTag { key, name, value } => store.put_tag(key, name, value, now).await?,
         Command::DeleteTag { key, name } => drop(store.delete_tags(Some(key), name, None).await?),
+        Command::RecordEquivalence { equivalence } => {
+            // The move that taught it is audited.
+            return store.record_equivalence(equivalence, now).await;
+        }
         Command::EnableRecoveries { enabled } => store.set_recoveries_disabled(!enabled).await?,
         Command::Acknowledge { what, by, comment, at } => {
             let acknowledgement = app::recovery::Acknowledgement { at: *at, by: by.clone(), comment: comment.clone() };

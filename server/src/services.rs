@@ -112,7 +112,8 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
     let discovery = Arc::new(Discovery::new(look, Arc::clone(&connector), Arc::clone(&fleet), pace));
     crate::names::load(discovery.resolver(), &store).await?;
     let control = Arc::new(MysqlControl::new(Arc::clone(&connector)));
-    let hands = ServerHands::new(control, Arc::clone(&discovery), Arc::clone(&fleet), Arc::clone(&config));
+    let (looks, picture, keys) = (Arc::clone(&discovery), Arc::clone(&fleet), Arc::clone(&config));
+    let hands = ServerHands::new(control, looks, picture, keys, Arc::clone(&consensus));
     let exec = Exec::new(Arc::new(hands));
     let node = Arc::new(node);
     let locks = Locks::shared(store.clone(), node.identity());

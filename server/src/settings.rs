@@ -235,7 +235,12 @@ pub fn probe(config: &Config) -> ProbeSettings {
         classify.region_pattern.text(),
         classify.physical_environment_pattern.text(),
     );
-    ProbeSettings { names, filters: filters(config), queries }
+    ProbeSettings {
+        names,
+        filters: filters(config),
+        queries,
+        looks_for_binlog_servers: !config.discovery.skip_maxscale_check,
+    }
 }
 
 /// Who is looked at, and how often.

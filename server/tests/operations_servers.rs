@@ -10,6 +10,7 @@ use app::api::{Operation, OperationView};
 use app::plan::StepState;
 use orchestrator::refactor::RefactorError;
 use rstest::rstest;
+use support::binlog_server::BinlogServer;
 use support::service::{Service, actor, key, tree};
 use support::{Sandbox, eventually};
 
@@ -328,4 +329,162 @@ async fn a_move_by_position_that_fails_leaves_everybody_where_they_were(
     assert_eq!(refused(&service, Operation::MoveBelow { server: key(b), below: key(a) }).await, "not-replicating");
     assert_eq!((source_of(&service, a), source_of(&service, b)), (source, source));
     assert!(service.server(a).replication.is_running());
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_by_position_is_taken_back_by_what_it_taught(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let sandbox = tree(flavor, 2);
+    let [source, a, b] = sandbox.ports[..] else { panic!("three servers") };
+    let service = Service::start().await;
+    service.discover(source, 3).await;
+    let mut writes = Writes::new(&sandbox);
+    writes.write(source);
+    by_position(&service, &[a, b]).await;
+    writes.arrive(&[a, b]).await;
+    run(&service, Operation::MoveBelow { server: key(b), below: key(a) }).await;
+
+    // Another process, which has it from the backend.
+    let service = service.restart().await;
+    service.discover(source, 3).await;
+    let stands = service.services.discovery.probe_now(&key(b)).await.expect("it answers").replication.exec.clone();
+    let known = service.services.fleet.snapshot().annotations.equivalences.clone();
+    let (a_key, source_key) = (key(a), key(source));
+    let places: Vec<_> = known.of(&a_key, &stands).map(|place| &place.source).collect();
+    assert_eq!(places, [&source_key], "{known:?}");
+    run(&service, Operation::MoveEquivalent { server: key(b), below: key(source) }).await;
+    assert_eq!(source_of(&service, b), source);
+    writes.write(source);
+    writes.arrive(&[a, b]).await;
+    assert!(!service.server(b).replication.uses_gtid());
+    let _seen = service.services.discovery.probe_now(&key(b)).await;
+    assert_eq!(refused(&service, Operation::MoveEquivalent { server: key(b), below: key(a) }).await, "no-equivalence");
+    assert_eq!(source_of(&service, b), source);
+}
+
+/// Lets a server replicate from a further one, on a channel or connection of its own, from where that stands.
+fn add_channel(sandbox: &Sandbox, flavor: &str, replica: u16, source: u16) {
+    let status = if flavor == "mysql" { "SHOW BINARY LOG STATUS" } else { "SHOW MASTER STATUS" };
+    let status = sandbox.sql(source, status);
+    let mut cells = status.split_whitespace();
+    let (file, position) = (cells.next().expect("a file"), cells.next().expect("a position"));
+    let change = match flavor {
+        "mysql" => format!(
+            "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {source}, SOURCE_USER = 'repl', \
+             SOURCE_PASSWORD = 'repl_password', SOURCE_LOG_FILE = '{file}', SOURCE_LOG_POS = {position}, \
+             SOURCE_AUTO_POSITION = 0, GET_SOURCE_PUBLIC_KEY = 1 FOR CHANNEL 'east'; START REPLICA FOR CHANNEL 'east'"
+        ),
+        _ => format!(
+            "CHANGE MASTER 'east' TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {source}, MASTER_USER = 'repl', \
+             MASTER_PASSWORD = 'repl_password', MASTER_LOG_FILE = '{file}', MASTER_LOG_POS = {position}, \
+             MASTER_USE_GTID = no; START SLAVE 'east'"
+        ),
+    };
+    sandbox.sql(replica, &change);
+}
+
+/// The channels of a server: name, source, whether it runs.
+async fn channels_of(service: &Service, port: u16) -> Vec<(String, u16, bool)> {
+    let seen = service.services.discovery.probe_now(&key(port)).await.expect("it answers");
+    seen.channels.iter().map(|c| (c.channel.clone(), c.source.port, c.is_running())).collect()
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn several_channels_are_edges_and_what_would_mix_them_up_is_refused(
+    #[values("mariadb", "mysql")] flavor: &'static str,
+) {
+    let sandbox = Sandbox::start(flavor, 5);
+    let [top, middle, several, peer, east] = sandbox.ports[..] else { panic!("five servers") };
+    sandbox.replicate(&[(top, middle), (middle, several), (middle, peer)]);
+    add_channel(&sandbox, flavor, several, east);
+    let service = Service::start().await;
+    service.discover(top, 4).await;
+    service.discover(east, 5).await;
+    let expected = vec![(String::new(), middle, true), ("east".to_owned(), east, true)];
+    eventually("both channels are seen to run", Duration::from_secs(10), || async {
+        (channels_of(&service, several).await == expected).then_some(())
+    })
+    .await;
+    let snapshot = service.services.fleet.snapshot();
+    let graph = app::topology::Graph::new(&snapshot);
+    let edges: Vec<(u16, bool)> = graph
+        .edges()
+        .iter()
+        .filter(|edge| edge.replica.key == key(several))
+        .map(|edge| (edge.source.key.port, edge.managed))
+        .collect();
+    assert_eq!(edges, [(middle, true), (east, false)]);
+
+    let (up, take) = (Operation::MoveUp { server: key(several) }, Operation::TakeSource { server: key(several) });
+    let ring = Operation::MakeCoSource { server: key(several) };
+    let mut mixing = vec![take, ring];
+    if flavor == "mariadb" {
+        // One position for both connections.
+        mixing.extend([up.clone(), Operation::Repoint { server: key(several), below: Some(key(top)) }]);
+    }
+    for operation in mixing {
+        assert_eq!(refused(&service, operation.clone()).await, "several-channels", "{operation:?}");
+        assert_eq!(channels_of(&service, several).await, expected, "{operation:?} changed nothing");
+    }
+
+    // What is done is done to the managed channel only.
+    run(&service, Operation::StopReplication { server: key(several) }).await;
+    let stopped = vec![(String::new(), middle, false), ("east".to_owned(), east, true)];
+    assert_eq!(channels_of(&service, several).await, stopped);
+    run(&service, Operation::StartReplication { server: key(several) }).await;
+    if flavor == "mysql" {
+        run(&service, up.clone()).await;
+        let moved = vec![(String::new(), top, true), ("east".to_owned(), east, true)];
+        assert_eq!(channels_of(&service, several).await, moved);
+        run(&service, Operation::DisableGtid { server: key(several) }).await;
+        let below = Operation::Relocate { server: key(several), below: key(middle) };
+        assert_eq!(refused(&service, below).await, "several-channels", "by position");
+        assert_eq!(channels_of(&service, several).await, moved);
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn binlog_servers_are_seen_regrouped_and_moved_by_the_same_coordinates(
+    #[values("mariadb", "mysql")] flavor: &'static str,
+) {
+    let sandbox = tree(flavor, 1);
+    let [source, replica] = sandbox.ports[..] else { panic!("two servers") };
+    let service = Service::start_with(serde_json::json!({ "SkipMaxScaleCheck": false })).await;
+    service.discover(source, 2).await;
+    by_position(&service, &[replica]).await;
+    let log = service.server(source).binlog.clone();
+    let behind = app::BinlogCoordinates::binary(log.file.clone(), 4);
+    let late = BinlogServer::start(key(source), behind.clone()).await;
+    let best = BinlogServer::start(key(source), log.clone()).await;
+    service.discover(late.port, 3).await;
+    service.discover(best.port, 4).await;
+    let seen = service.server(best.port);
+    assert!(seen.is_binlog_server() && seen.read_only && seen.replication.is_running(), "{seen:#?}");
+    assert_eq!((seen.version.as_str(), &seen.binlog), ("2.4.19-maxscale", &log));
+    assert_eq!((seen.depth, &seen.cluster_name), (1, &service.server(source).cluster_name));
+
+    let done = run(&service, Operation::RegroupBinlogServers { server: key(source) }).await;
+    let moves: Vec<_> = done.plan.moves.iter().map(|m| (m.server.port, m.to.port)).collect();
+    assert_eq!(moves, [(late.port, best.port)]);
+    let stands = late.standing();
+    assert_eq!((&stands.source, &stands.received, stands.runs), (&key(best.port), &behind, true));
+    assert_eq!(stands.told.len(), 3, "{:?}", stands.told);
+    assert_eq!(service.server(late.port).depth, 2);
+    let place = app::topology::LogPlace { source: key(best.port), at: behind.clone() };
+    let known = service.services.fleet.snapshot().annotations.equivalences.clone();
+    assert_eq!(known.of(&key(source), &behind).cloned().collect::<Vec<_>>(), [place]);
+    run(&service, Operation::Relocate { server: key(late.port), below: key(source) }).await;
+    assert_eq!(late.standing().source, key(source));
+
+    // It passes no log on, so a replica that is moved below it finds nobody to replicate from and is put back.
+    let relocate = Operation::Relocate { server: key(replica), below: key(best.port) };
+    let result = service.services.refactor.run(&relocate, &actor()).await;
+    assert!(matches!(&result, Err(RefactorError::Failed(text)) if text.contains("has been undone")), "{result:?}");
+    let mut writes = Writes::new(&sandbox);
+    writes.write(source);
+    writes.arrive(&[replica]).await;
+    let below = Operation::Relocate { server: key(best.port), below: key(replica) };
+    assert_eq!(refused(&service, below).await, "other-log");
 }

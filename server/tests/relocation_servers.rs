@@ -1,16 +1,18 @@
-//! Moves on real servers, both families: a replica and a sub-tree move, what must not move stays, and the options of
-//! replication survive.
+//! Moves on real servers, both families: a replica and a sub-tree move, what must not move stays, the options of
+//! replication survive, and what is left when a server dies in the middle.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 
 mod support;
 
 use std::time::Duration;
 
-use app::api::Operation;
+use app::api::{Operation, OperationView};
+use app::event::EventBody;
+use app::plan::{OutcomeState, Step, StepState};
 use orchestrator::refactor::RefactorError;
 use rstest::rstest;
-use support::eventually;
 use support::service::{Service, actor, key, tree};
+use support::{Sandbox, eventually};
 
 fn relocate(server: u16, below: u16) -> Operation {
     Operation::Relocate { server: key(server), below: key(below) }
@@ -80,4 +82,257 @@ async fn a_plan_is_refused_when_the_world_has_changed(#[values("mariadb", "mysql
 fn channel_options(service: &Service, port: u16) -> (String, Option<u64>, u64, app::topology::ReplicationTls) {
     let channel = service.server(port).replication.clone();
     (channel.user, channel.heartbeat_period_ms, channel.connect_retry, channel.tls)
+}
+
+/// A service that leaves what dies to the test.
+async fn without_recoveries() -> Service {
+    let nobody: [&str; 0] = [];
+    let keys = serde_json::json!({
+        "RecoverMasterClusterFilters": nobody,
+        "RecoverIntermediateMasterClusterFilters": nobody,
+    });
+    Service::start_with(keys).await
+}
+
+/// Carries out an operation, and kills a server as soon as the first step of this kind on `at` was done. What came of it, whether or not
+/// some of its servers failed.
+async fn killing(
+    service: &Service,
+    sandbox: &Sandbox,
+    operation: &Operation,
+    (at, kind): (u16, &str),
+    victim: u16,
+) -> Result<OperationView, RefactorError> {
+    let refactor = service.services.refactor.clone();
+    let plan = refactor.plan(operation).expect("possible");
+    let is_kind = |step: &&Step| step.server == key(at) && format!("{:?}", step.action).starts_with(kind);
+    let awaited = plan.steps.iter().find(is_kind).unwrap_or_else(|| panic!("no {kind} on {at}: {plan:#?}")).id;
+    let mut events = service.services.events.subscribe();
+    let asked = operation.clone();
+    let work = tokio::spawn(async move { refactor.run_each(&asked, &actor()).await });
+    let mut killed = false;
+    loop {
+        match events.recv().await.map(|event| event.body.clone()) {
+            Ok(EventBody::PlanStep { step, state: StepState::Done, .. }) if step == awaited => {
+                sandbox.signal(victim, "KILL");
+                killed = true;
+            }
+            Ok(EventBody::PlanEnded { .. }) => break,
+            _ => {}
+        }
+    }
+    assert!(killed, "step {awaited} was never done");
+    work.await.expect("no panic")
+}
+
+/// The failure that was reported: it names the server that died, and is in the audit.
+async fn reported(service: &Service, result: Result<OperationView, RefactorError>, victim: u16) -> String {
+    let Err(RefactorError::Failed(error)) = result else { panic!("expected a failure: {result:#?}") };
+    assert!(error.contains(&key(victim).to_string()), "{error}");
+    assert!(error.contains("has been undone") || error.contains("still changed"), "{error}");
+    eventually("the audit tells it", Duration::from_secs(5), || async {
+        let rows = service.services.store.audit(None, 0, 50).await.ok()?;
+        rows.iter().any(|row| row.entry.message.contains(&error)).then_some(())
+    })
+    .await;
+    error
+}
+
+/// A server that was killed is started again and seen.
+async fn back(service: &Service, sandbox: &Sandbox, port: u16) {
+    sandbox.start_one(port);
+    eventually("it is back", Duration::from_secs(20), || async {
+        let seen = service.services.discovery.probe_now(&key(port)).await.ok()?;
+        let runs = seen.replication.is_running() || !seen.is_replica();
+        runs.then_some(())
+    })
+    .await;
+}
+
+async fn is_below(service: &Service, replica: u16, source: u16) {
+    eventually("it replicates from where it should", Duration::from_secs(20), || async {
+        let seen = service.services.discovery.probe_now(&key(replica)).await.ok()?;
+        let channel = &seen.replication;
+        (channel.source == key(source) && channel.is_running()).then_some(())
+    })
+    .await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn moves_by_gtid_survive_a_death_in_the_middle(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let sandbox = tree(flavor, 3);
+    let [source, a, b, c] = sandbox.ports[..] else { panic!("four servers") };
+    let service = without_recoveries().await;
+    service.discover(source, 4).await;
+
+    // The new source dies: the replica is put back.
+    let result = killing(&service, &sandbox, &relocate(b, a), (b, "StopReplication"), a).await;
+    let error = match result {
+        Err(RefactorError::Failed(error)) => error,
+        other => panic!("{other:#?}"),
+    };
+    assert!(error.contains("has been undone"), "{error}");
+    is_below(&service, b, source).await;
+    back(&service, &sandbox, a).await;
+
+    // The replica itself dies. What it was is said, and the same move succeeds once it is back.
+    let result = killing(&service, &sandbox, &relocate(b, a), (b, "StopReceiver"), b).await;
+    reported(&service, result, b).await;
+    is_below(&service, c, source).await;
+    back(&service, &sandbox, b).await;
+    service.services.refactor.run(&relocate(b, a), &actor()).await.expect("nothing holds it");
+    is_below(&service, b, a).await;
+    service.services.refactor.run(&relocate(b, source), &actor()).await.expect("back");
+
+    // One of several dies: the other one is moved, and each has its own end.
+    let all = Operation::RelocateReplicas { server: key(source), below: key(a), pattern: String::new() };
+    let view = killing(&service, &sandbox, &all, (c, "StopReceiver"), c).await.expect("one of them moved");
+    let ends: Vec<_> = view.outcomes.iter().map(|o| (o.server.port, o.state)).collect();
+    let mut expected = vec![(b, OutcomeState::Done), (c, OutcomeState::Failed)];
+    expected.sort_by_key(|(port, _)| *port);
+    assert_eq!(ends, expected, "{:#?}", view.outcomes);
+    assert!(view.error.is_some_and(|error| error.contains(&key(c).to_string())));
+    is_below(&service, b, a).await;
+    back(&service, &sandbox, c).await;
+    service.services.refactor.run(&all, &actor()).await.expect("the rest is moved by asking again");
+    is_below(&service, c, a).await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn moves_by_position_survive_a_death_in_the_middle(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let sandbox = tree(flavor, 3);
+    let [source, a, b, c] = sandbox.ports[..] else { panic!("four servers") };
+    let service = without_recoveries().await;
+    service.discover(source, 4).await;
+    for port in [a, b, c] {
+        let operation = Operation::DisableGtid { server: key(port) };
+        service.services.refactor.run(&operation, &actor()).await.expect("by position from now on");
+    }
+
+    // The sibling that both stand still for dies: the replica runs again, where it was.
+    let below = Operation::MoveBelow { server: key(b), below: key(a) };
+    let result = killing(&service, &sandbox, &below, (a, "StopReplication"), a).await;
+    reported(&service, result, a).await;
+    is_below(&service, b, source).await;
+    back(&service, &sandbox, a).await;
+    is_below(&service, a, source).await;
+    for port in [b, c] {
+        let operation = Operation::MoveBelow { server: key(port), below: key(a) };
+        service.services.refactor.run(&operation, &actor()).await.expect("now it lives");
+    }
+
+    // The one that stands still for its replicas dies: they stay below it, and go on when it is back.
+    let up = Operation::MoveUpReplicas { server: key(a), pattern: String::new() };
+    let result = killing(&service, &sandbox, &up, (a, "StopReplication"), a).await;
+    reported(&service, result, a).await;
+    for port in [b, c] {
+        assert_eq!(service.server(port).replication.source, key(a));
+    }
+    back(&service, &sandbox, a).await;
+    for port in [b, c] {
+        is_below(&service, port, a).await;
+    }
+    service.services.refactor.run(&up, &actor()).await.expect("the same again");
+    sandbox.sql(source, "INSERT INTO app.writes (id, origin) VALUES (1, 1)");
+    for port in [a, b, c] {
+        eventually("a write arrives", Duration::from_secs(10), || async {
+            (sandbox.sql(port, "SELECT COUNT(*) FROM app.writes WHERE id = 1").trim() == "1").then_some(())
+        })
+        .await;
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn changing_places_and_threads_survive_a_death_in_the_middle(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let sandbox = tree(flavor, 2);
+    let [top, a, b] = sandbox.ports[..] else { panic!("three servers") };
+    let service = without_recoveries().await;
+    service.discover(top, 3).await;
+    service.services.refactor.run(&relocate(b, a), &actor()).await.expect("a chain");
+
+    // The taker dies: its source, which stood still for it, runs again.
+    let take = Operation::TakeSource { server: key(b) };
+    let result = killing(&service, &sandbox, &take, (a, "StopReplication"), b).await;
+    reported(&service, result, b).await;
+    is_below(&service, a, top).await;
+    back(&service, &sandbox, b).await;
+    is_below(&service, b, a).await;
+
+    // The one whose place is taken dies: the taker stays below it.
+    let result = killing(&service, &sandbox, &take, (a, "StopReplication"), a).await;
+    reported(&service, result, a).await;
+    assert_eq!(service.server(b).replication.source, key(a));
+    back(&service, &sandbox, a).await;
+    is_below(&service, b, a).await;
+    service.services.refactor.run(&take, &actor()).await.expect("the same again");
+    is_below(&service, b, top).await;
+    is_below(&service, a, b).await;
+
+    // Threads, source and options of one server: it dies, which is said, and comes back as what it was.
+    for (operation, kind) in [
+        (Operation::RestartReplication { server: key(a) }, "StopReplication"),
+        (Operation::DetachReplica { server: key(a) }, "StopReplication"),
+        (Operation::ResetReplica { server: key(a) }, "StopReplication"),
+        (Operation::StopReplicationNicely { server: key(a) }, "StopReceiver"),
+    ] {
+        let result = killing(&service, &sandbox, &operation, (a, kind), a).await;
+        // Where the signal came too late by a statement or two, more was done, and that is said.
+        let told = match result {
+            Ok(view) => format!("{:#?}", view.outcomes),
+            Err(RefactorError::Failed(error)) => error,
+            other => panic!("{operation:?}: {other:#?}"),
+        };
+        assert!(told.contains(&key(a).to_string()) || told.contains("Done"), "{told}");
+        sandbox.start_one(a);
+        let seen = eventually("it is back", Duration::from_secs(20), || async {
+            service.services.discovery.probe_now(&key(a)).await.ok()
+        })
+        .await;
+        if seen.replication.source != key(b) {
+            assert!(told.contains("still changed") || told.contains("Done"), "{operation:?}: {told}");
+            sandbox.replicate(&[(b, a)]);
+        }
+        is_below(&service, a, b).await;
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_stopped_on_purpose_stays_stopped(
+    #[values("mariadb", "mysql")] flavor: &'static str,
+    #[values(true, false)] gtid: bool,
+) {
+    let sandbox = tree(flavor, 3);
+    let [source, a, b, c] = sandbox.ports[..] else { panic!("four servers") };
+    let service = Service::start().await;
+    service.discover(source, 4).await;
+    let word = if flavor == "mysql" { "REPLICA" } else { "SLAVE" };
+    sandbox.sql(b, &format!("STOP {word}"));
+    sandbox.sql(c, &format!("STOP {word} SQL_THREAD"));
+    for port in [b, c] {
+        let _seen = service.services.discovery.probe_now(&key(port)).await;
+    }
+    let threads = |port: u16| {
+        let channel = service.server(port).replication.clone();
+        (channel.source.port, channel.receiver.is_running(), channel.applier.is_running())
+    };
+    let below = if gtid {
+        let all = Operation::RelocateReplicas { server: key(source), below: key(a), pattern: String::new() };
+        service.services.refactor.run(&all, &actor()).await.expect("both are moved");
+        a
+    } else {
+        for port in [b, c] {
+            let switch = Operation::DisableGtid { server: key(port) };
+            service.services.refactor.run(&switch, &actor()).await.expect("by position");
+        }
+        // Bringing it to a position would take that it runs: refused by name.
+        let move_below = Operation::MoveBelow { server: key(b), below: key(a) };
+        let refused = service.services.refactor.run(&move_below, &actor()).await;
+        assert!(matches!(&refused, Err(RefactorError::Refused(r)) if r.rule == "not-replicating"), "{refused:?}");
+        source
+    };
+    assert_eq!((threads(b), threads(c)), ((below, false, false), (below, true, false)));
 }

@@ -11,7 +11,7 @@ use app::InstanceKey;
 use app::finding::{AnalysisCode, Facts, Finding, Severity};
 use app::plan::{Action, Step, StepState};
 use app::recovery::{AcknowledgeScope, Acknowledgement, Recovery, RecoveryKind, RecoveryState, StepRecord, StoryLine};
-use app::topology::{Check, Downtime, Instance, PromotionRule, ThreadState};
+use app::topology::{Check, Downtime, Equivalence, Instance, LogPlace, PromotionRule, ThreadState};
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use orchestrator::store::{
     AuditEntry, BackendSettings, Deployment, DetectionFilter, HostAddresses, MySqlSettings, NewDetection,
@@ -86,6 +86,7 @@ async fn tell(store: &Store) {
     what_one_process_holds_no_other_takes(store).await;
     names_are_kept(store).await;
     tags_and_pools_are_kept(store).await;
+    equal_moments_are_kept(store).await;
     the_audit_knows_who(store).await;
     one_detection_is_active_at_a_time(store).await;
     one_recovery_begins_at_a_time(store).await;
@@ -328,6 +329,17 @@ async fn names_are_kept(store: &Store) {
     let addresses = HostAddresses { ipv4: "10.0.0.1".to_owned(), ipv6: String::new() };
     store.write_addresses("db1", &addresses, at).await.unwrap();
     assert_eq!(store.load_addresses().await.unwrap()["db1"], addresses);
+}
+
+/// The last word about a place on another server counts.
+async fn equal_moments_are_kept(store: &Store) {
+    let place = |host: &str, n| LogPlace { source: key(host), at: app::BinlogCoordinates::binary("bin.000002", n) };
+    for position in [7, 8] {
+        let equivalence = Equivalence { one: place("db1", 4), other: place("db2", position) };
+        store.record_equivalence(&equivalence, now()).await.unwrap();
+    }
+    let known = store.load_annotations().await.unwrap().equivalences;
+    assert_eq!(known.of(&key("db1"), &place("db1", 4).at).collect::<Vec<_>>(), [&place("db2", 8)]);
 }
 
 async fn tags_and_pools_are_kept(store: &Store) {

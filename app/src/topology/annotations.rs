@@ -8,6 +8,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::equivalence::Equivalences;
 use crate::InstanceKey;
 
 /// How welcome a server is as a new source. Ordered from best to worst (`spec/api.md` 3.13).
@@ -147,6 +148,8 @@ pub struct Annotations {
     pub unresolved: BTreeMap<String, String>,
     /// Tags by server, value by name.
     pub tags: BTreeMap<InstanceKey, BTreeMap<String, String>>,
+    /// Places in two binary logs that are the same moment.
+    pub equivalences: Equivalences,
 }
 
 impl Annotations {

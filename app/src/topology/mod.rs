@@ -5,6 +5,7 @@
 mod annotations;
 pub mod ascii;
 mod capabilities;
+mod equivalence;
 pub mod graph;
 mod instance;
 mod replication;
@@ -13,6 +14,7 @@ pub mod status;
 
 pub use annotations::{Annotations, Candidate, Downtime, Maintenance, PromotionRule, PromotionRuleError};
 pub use capabilities::Capabilities;
+pub use equivalence::{Equivalence, Equivalences, LogPlace};
 pub use graph::Graph;
 pub use instance::{Check, Flavor, GroupMembership, Instance, SemiSync};
 pub use replication::{Replication, ReplicationTls, ThreadState};

@@ -3,6 +3,7 @@
 //! A probe that was cut short hands over what it has. What it has not read keeps the value of the last probe, for
 //! a server that loses its region in its last poll makes every candidate look like one of another region (`safety.md`).
 
+mod binlog_server;
 mod channel;
 mod filter;
 mod names;
@@ -13,6 +14,7 @@ mod survey;
 
 use app::topology::{Instance, Replication};
 
+pub use binlog_server::interpret_binlog_server;
 pub use filter::Filters;
 pub use names::{NameMethod, Names};
 pub use record::{Record, is_on};
@@ -70,6 +72,9 @@ pub enum InterpretError {
     /// The variables were not read: nothing can be said.
     #[error("the server's variables were not read")]
     NoVariables,
+    /// A binlog server that replicates from nothing is of no use to anybody.
+    #[error("the binlog server does not show a source that it replicates from")]
+    NoReplicationStatus,
     /// The server is to be named by `report_host`, which is empty.
     #[error(
         "the server is named by its report_host, which is empty: set report_host there, or MySQLHostnameResolveMethod here"

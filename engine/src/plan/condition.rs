@@ -29,6 +29,7 @@ pub fn check(fresh: &Instance, condition: &Condition) -> Result<(), String> {
             let clients = fresh.semi_sync.source_clients;
             (clients >= *at_least && at_most.is_none_or(|most| clients <= most), format!("{clients}"))
         }
+        Condition::ExecutedIs { at } => (channel.exec == *at, channel.exec.to_string()),
         Condition::ExecutedCovers { set } => return covers(fresh, set),
         Condition::RelayLogApplied => return relay_log_applied(fresh),
         Condition::UsesGtid { on } => {

@@ -10,6 +10,7 @@
 mod condition;
 mod effect;
 mod fingerprint;
+mod outcome;
 mod position;
 mod regroup;
 mod relocate;
@@ -33,10 +34,13 @@ use crate::candidate::ChoiceSettings;
 
 pub use condition::check;
 pub use effect::apply;
-pub use regroup::{plan_disable_gtid, plan_enable_gtid, plan_regroup, plan_repoint, plan_repoint_replicas};
+pub use outcome::outcomes;
+pub use regroup::{
+    plan_disable_gtid, plan_enable_gtid, plan_regroup, plan_regroup_binlog_servers, plan_repoint, plan_repoint_replicas,
+};
 pub use relocate::{
-    plan_move_below, plan_move_gtid, plan_move_replicas_gtid, plan_move_up, plan_move_up_replicas, plan_relocate,
-    plan_relocate_replicas, plan_take_siblings,
+    plan_move_below, plan_move_equivalent, plan_move_gtid, plan_move_replicas_gtid, plan_move_up,
+    plan_move_up_replicas, plan_relocate, plan_relocate_replicas, plan_take_siblings,
 };
 pub use single::{plan_detach, plan_read_only, plan_reattach, plan_restart, plan_start, plan_stop};
 pub use steps::{MOVE_PHASES, StepList, Threads, Timeouts, move_replica};
@@ -92,6 +96,8 @@ pub fn plan(operation: &Operation, snapshot: &Snapshot, settings: &PlanSettings)
         O::MoveUp { server } => plan_move_up(snapshot, server, settings),
         O::MoveUpReplicas { server, pattern } => plan_move_up_replicas(snapshot, server, pattern, settings),
         O::MoveBelow { server, below } => plan_move_below(snapshot, server, below, settings),
+        O::MoveEquivalent { server, below } => plan_move_equivalent(snapshot, server, below, settings),
+        O::RegroupBinlogServers { server } => plan_regroup_binlog_servers(snapshot, server, settings),
         O::Repoint { server, below } => plan_repoint(snapshot, server, below.as_ref(), settings),
         O::RepointReplicas { server, below, pattern } => {
             plan_repoint_replicas(snapshot, server, below.as_ref(), pattern, settings)

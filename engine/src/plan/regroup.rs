@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use app::InstanceKey;
-use app::plan::{Condition, Move, Place, Plan, Positioning, Refusal};
-use app::rules::{can_be_moved, can_replicate_from, gtid_positioning};
+use app::plan::{Condition, LeftOut, Move, Place, Plan, Positioning, Refusal};
+use app::rules::{can_be_moved, can_replicate_from, gtid_positioning, log_of, one_channel};
 use app::topology::{Instance, Snapshot};
 
 use super::fingerprint::fingerprint;
 use super::position::{arrive, stand_still};
-use super::relocate::{involved, matching_replicas, relocate_all, renumbered};
+use super::relocate::{By, involved, matching_replicas, relocate_all, renumbered};
 use super::steps::{MOVE_PHASES, Moving, StepList, move_to, repoint};
 use super::{PlanSettings, known};
 use crate::candidate::regroup_choice;
@@ -31,6 +31,9 @@ pub fn plan_regroup(
     let best = match replicas.as_slice() {
         [] => return Err(Refusal::new("no-replicas", format!("{source} has no replicas"))),
         [only] => only.key.clone(),
+        several if !gtid_only && several.iter().all(|r| r.is_binlog_server()) => {
+            return plan_regroup_binlog_servers(snapshot, source, settings);
+        }
         several => {
             if let Some(other) = several.iter().find(|r| !r.replication.uses_gtid()) {
                 let message = format!("{} replicates by file and position; regrouping needs GTID on all", other.key);
@@ -40,8 +43,37 @@ pub fn plan_regroup(
         }
     };
     let others: Vec<&Arc<Instance>> = replicas.into_iter().filter(|r| r.key != best).collect();
-    let mut plan = relocate_all(snapshot, operation, source, &best, &others, settings)?;
+    let by = if gtid_only { By::Gtid } else { By::Any };
+    let mut plan = relocate_all(snapshot, operation, source, &best, &others, by, settings)?;
     plan.title = format!("Regroup the replicas of {source} below {best}");
+    Ok(plan)
+}
+
+/// Makes the most advanced binlog server below a server the source of the other binlog servers there; with one there is nothing to move
+/// (`spec/refactoring.md` 10).
+///
+/// # Errors
+/// `no-binlog-servers` when none can be read.
+pub fn plan_regroup_binlog_servers(
+    snapshot: &Snapshot,
+    source: &InstanceKey,
+    settings: &PlanSettings,
+) -> Result<Plan, Refusal> {
+    let mut relays = matching_replicas(snapshot, source, None, "")?;
+    relays.retain(|r| r.is_binlog_server());
+    let progress = |relay: &Instance| {
+        let at = &relay.replication.exec;
+        (at.file_number(), at.file.clone(), at.position)
+    };
+    let readable = relays.iter().filter(|r| r.check.is_valid());
+    let best = readable.max_by_key(|r| (progress(r), std::cmp::Reverse(r.key.clone()))).map(|r| r.key.clone());
+    let Some(best) = best else {
+        let message = format!("no binlog server that can be read replicates from {source}");
+        return Err(Refusal::new("no-binlog-servers", message));
+    };
+    relays.retain(|r| r.key != best);
+    let mut plan = relocate_all(snapshot, "regroup-replicas-bls", source, &best, &relays, By::Any, settings)?;
+    plan.title = format!("Regroup the binlog servers of {source} below {best}");
     Ok(plan)
 }
 
@@ -104,6 +136,8 @@ pub fn plan_enable_gtid(snapshot: &Snapshot, key: &InstanceKey, settings: &PlanS
     let source = known(snapshot, &replica.replication.source)?;
     let mut view = Instance::clone(replica);
     if replica.is_mariadb() {
+        // One position for all channels: it would have to be that of this one.
+        one_channel(replica)?;
         view.replication.mariadb_using_gtid = "slave_pos".to_owned();
     } else {
         view.replication.auto_position = true;
@@ -172,7 +206,7 @@ impl Several {
     ) -> Result<Plan, Refusal> {
         let mut list = StepList::new(1, &settings.timeouts);
         let (mut moves, mut checks, mut warnings) = (vec![], vec![], vec![]);
-        let mut first_refusal = None;
+        let mut left_out = vec![];
         for (n, replica) in replicas.iter().enumerate() {
             let to = to(replica);
             let phase = u32::try_from(n / settings.max_concurrent.max(1)).unwrap_or(0) * MOVE_PHASES + 1;
@@ -184,12 +218,12 @@ impl Several {
                 }
                 Err(refusal) => {
                     warnings.push(format!("{} is left as it is: {refusal}", replica.key));
-                    first_refusal = first_refusal.or(Some(refusal));
+                    left_out.push(LeftOut { server: replica.key.clone(), refusal });
                 }
             }
         }
-        if let (Some(refusal), true) = (first_refusal, moves.is_empty()) {
-            return Err(refusal);
+        if let (Some(first), true) = (left_out.first(), moves.is_empty()) {
+            return Err(first.refusal.clone());
         }
         let steps = renumbered(list);
         let about = replicas.first().map(|r| r.key.clone()).unwrap_or_default();
@@ -203,6 +237,7 @@ impl Several {
             moves,
             checks,
             warnings,
+            left_out,
             fingerprint,
         })
     }
@@ -220,6 +255,9 @@ impl Several {
         let source = known(snapshot, to)?;
         let mut allowed = can_replicate_from(replica, source, &settings.rules)?;
         let elsewhere = replica.replication.source != *to;
+        if elsewhere && replica.replication.uses_mariadb_gtid() {
+            one_channel(replica)?;
+        }
         if source.is_binlog_server() && replica.replication.exec > source.binlog {
             let message =
                 format!("{} has executed {}, beyond {} of {to}", replica.key, replica.replication.exec, source.binlog);
@@ -232,7 +270,8 @@ impl Several {
             None => own_place,
         };
         let by_position = matches!(positioning, Positioning::At { .. });
-        if by_position && elsewhere {
+        let one_log = log_of(snapshot, &replica.replication.source) == log_of(snapshot, to);
+        if by_position && elsewhere && !one_log {
             allowed.warnings.push(format!(
                 "{} keeps its coordinates {}: they must mean the same in the log of {to}",
                 replica.key, replica.replication.exec

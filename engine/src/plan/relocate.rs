@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use app::InstanceKey;
-use app::plan::{Action, Condition, Move, Plan, Positioning, Refusal};
-use app::rules::{Relocation, Technique, can_relocate};
+use app::plan::{Action, Condition, LeftOut, Move, Plan, Positioning, Refusal};
+use app::rules::{Relocation, Technique, can_be_moved, can_relocate, can_replicate_from, log_of};
 use app::topology::graph::is_below;
 use app::topology::{Instance, Snapshot};
 use regex::Regex;
@@ -25,6 +25,43 @@ pub fn plan_relocate(
     settings: &PlanSettings,
 ) -> Result<Plan, Refusal> {
     relocate(snapshot, "relocate", server, below, By::Any, settings)
+}
+
+/// Moves a replica to where its place is recorded as the same moment (`spec/refactoring.md` 6.4), whatever else could be done.
+///
+/// # Errors
+/// `no-equivalence` when nothing is recorded of where it stands, and the rules of [`plan_relocate`] but for those of its own ways.
+pub fn plan_move_equivalent(
+    snapshot: &Snapshot,
+    server: &InstanceKey,
+    below: &InstanceKey,
+    settings: &PlanSettings,
+) -> Result<Plan, Refusal> {
+    let (replica, source) = (known(snapshot, server)?, known(snapshot, below)?);
+    can_be_moved(snapshot, replica, &settings.rules)?;
+    let channel = &replica.replication;
+    let recorded = snapshot.annotations.equivalences.on(&channel.source, &channel.exec, below);
+    let Some(at) = recorded.filter(|_| server != below) else {
+        let message = format!(
+            "no place on {below} is recorded for {} of {}, where {server} stands",
+            channel.exec, channel.source
+        );
+        return Err(Refusal::new("no-equivalence", message));
+    };
+    if channel.uses_gtid() {
+        return relocate(snapshot, "move-equivalent", server, below, By::Gtid, settings);
+    }
+    let allowed = can_replicate_from(replica, source, &settings.rules)?;
+    let relocation = Relocation {
+        technique: Technique::Equivalent,
+        positioning: Positioning::Coordinates { at: at.clone() },
+        already_there: channel.source == *below,
+        checks: allowed.checks,
+        warnings: allowed.warnings,
+    };
+    let title = format!("Move {server} from {} to below {below}, at {at}", channel.source);
+    let batch = Batch { operation: "move-equivalent", title, cluster: replica.cluster_name.clone() };
+    Ok(batch.plan(snapshot, below, vec![(Arc::clone(replica), relocation)], vec![], settings))
 }
 
 /// Moves a server below another one by GTID or not at all.
@@ -97,7 +134,7 @@ impl By {
         let by_gtid = match relocation.technique {
             Technique::Gtid => true,
             Technique::InPlace => relocation.positioning != Positioning::Unchanged,
-            Technique::BelowSibling | Technique::BesideSource => false,
+            _ => false,
         };
         if self == Self::Any || by_gtid {
             return Ok(());
@@ -121,7 +158,10 @@ fn relocate(
         let title = format!("Make {server}, which was replaced, a replica of {below}");
         let batch = Batch { operation, title, cluster: replica.cluster_name.clone() };
         let list = rejoin(snapshot, replica, below, &relocation.positioning, settings);
-        return Ok(batch.finish(snapshot, below, list, &[(Arc::clone(replica), relocation)], vec![]));
+        return Ok(batch.finish(snapshot, below, list, &[(Arc::clone(replica), relocation)], vec![], vec![]));
+    }
+    if relocation.technique == Technique::ThroughItsSource {
+        return through_its_source(snapshot, operation, replica, known(snapshot, below)?, relocation, settings);
     }
     let title = if relocation.already_there {
         format!("{server} already replicates from {below}: nothing to do")
@@ -168,6 +208,38 @@ fn rejoin<'a>(
     list
 }
 
+/// Two moves after each other: below the server whose log the binlog server passes on, then below the binlog server itself.
+fn through_its_source(
+    snapshot: &Snapshot,
+    operation: &'static str,
+    replica: &Arc<Instance>,
+    target: &Instance,
+    relocation: Relocation,
+    settings: &PlanSettings,
+) -> Result<Plan, Refusal> {
+    let way = log_of(snapshot, &target.key).unwrap_or(&target.key);
+    let first = can_relocate(snapshot, &replica.key, way, &settings.rules)?;
+    if first.technique == Technique::ThroughItsSource {
+        let message = format!("{} gets the log of {way} from a ring of binlog servers", target.key);
+        return Err(Refusal::new("other-log", message));
+    }
+    let title = format!("Move {} by way of {way} to below {}", replica.key, target.key);
+    let batch = Batch { operation, title, cluster: replica.cluster_name.clone() };
+    let mut list = StepList::new(1, &settings.timeouts);
+    batch.add(&mut list, snapshot, way, replica, &first, 1);
+    let arrived = list.last_id();
+    let from = list.len();
+    let mut there = Instance::clone(replica);
+    there.replication.source = way.clone();
+    position::same_log(&mut list, &there, target, 1 + MOVE_PHASES);
+    list.needs(from, &[arrived]);
+    let (mut checks, mut warnings) = (first.checks, first.warnings);
+    checks.extend(relocation.checks);
+    extend_new(&mut warnings, &relocation.warnings);
+    let moved = Relocation { checks, warnings: vec![], ..relocation };
+    Ok(batch.finish(snapshot, &target.key, list, &[(Arc::clone(replica), moved)], warnings, vec![]))
+}
+
 /// Moves the direct replicas of `from` below another server, [`PlanSettings::max_concurrent`] at a time; only those whose `host:port`
 /// matches `pattern`, all when it is empty. Replicas that may not move stay and are named in the warnings.
 ///
@@ -181,10 +253,10 @@ pub fn plan_relocate_replicas(
     settings: &PlanSettings,
 ) -> Result<Plan, Refusal> {
     let replicas = matching_replicas(snapshot, from, Some(below), pattern)?;
-    relocate_all(snapshot, "relocate-replicas", from, below, &replicas, settings)
+    relocate_all(snapshot, "relocate-replicas", from, below, &replicas, By::Any, settings)
 }
 
-/// The same by GTID or not at all; as moves of several are by GTID anyway, only the name differs.
+/// The same by GTID or not at all.
 ///
 /// # Errors
 /// As [`plan_relocate_replicas`].
@@ -196,7 +268,7 @@ pub fn plan_move_replicas_gtid(
     settings: &PlanSettings,
 ) -> Result<Plan, Refusal> {
     let replicas = matching_replicas(snapshot, from, Some(below), pattern)?;
-    relocate_all(snapshot, "move-replicas-gtid", from, below, &replicas, settings)
+    relocate_all(snapshot, "move-replicas-gtid", from, below, &replicas, By::Gtid, settings)
 }
 
 /// Moves the siblings of a replica below it.
@@ -211,7 +283,7 @@ pub fn plan_take_siblings(snapshot: &Snapshot, server: &InstanceKey, settings: &
     let source = &replica.replication.source;
     known(snapshot, source)?;
     let siblings = matching_replicas(snapshot, source, Some(server), "")?;
-    relocate_all(snapshot, "take-siblings", source, server, &siblings, settings)
+    relocate_all(snapshot, "take-siblings", source, server, &siblings, By::Any, settings)
 }
 
 /// Makes the replicas of a server its siblings: by GTID each for itself, without it all together, while the server stands still.
@@ -231,16 +303,23 @@ pub fn plan_move_up_replicas(
     }
     let to = above.replication.source.clone();
     let replicas = matching_replicas(snapshot, server, None, pattern)?;
-    if replicas.iter().any(|r| r.replication.uses_gtid()) || replicas.is_empty() {
-        return relocate_all(snapshot, "move-up-replicas", server, &to, &replicas, settings);
+    let each_for_itself = above.is_binlog_server() || replicas.iter().any(|r| r.replication.uses_gtid());
+    if each_for_itself || replicas.is_empty() {
+        return relocate_all(snapshot, "move-up-replicas", server, &to, &replicas, By::Any, settings);
     }
-    let (moving, warnings) = sort_out(&replicas, |replica| can_relocate(snapshot, &replica.key, &to, &settings.rules))?;
+    let (moving, left_out) = sort_out(&replicas, |replica| can_relocate(snapshot, &replica.key, &to, &settings.rules))?;
     let title = format!("Move {} replicas of {server} one level up, by file and position", moving.len());
     let batch = Batch { operation: "move-up-replicas", title, cluster: above.cluster_name.clone() };
-    let together: Vec<&Instance> = moving.iter().map(|(replica, _)| replica.as_ref()).collect();
     let mut list = StepList::new(1, &settings.timeouts);
-    position::beside_source(&mut list, Some(above), &together, 1);
-    Ok(batch.finish(snapshot, &to, list, &moving, warnings))
+    let (together, alone): (Vec<_>, Vec<_>) = moving.iter().partition(|(_, r)| r.technique == Technique::BesideSource);
+    let together: Vec<&Instance> = together.iter().map(|(replica, _)| replica.as_ref()).collect();
+    for (replica, relocation) in alone {
+        batch.add(&mut list, snapshot, &to, replica, relocation, 1);
+    }
+    if !together.is_empty() {
+        position::beside_source(&mut list, Some(above), &together, settings.max_concurrent, 1);
+    }
+    Ok(batch.finish(snapshot, &to, list, &moving, vec![], left_out))
 }
 
 /// The direct replicas of a server whose `host:port` matches, in key order.
@@ -257,22 +336,25 @@ pub(super) fn matching_replicas<'a>(
     Ok(direct.filter(|r| regex.is_match(&r.key.to_string())).collect())
 }
 
-/// Moves several replicas of one server, by GTID: by file and position servers are moved one at a time.
+/// Moves several replicas of one server, by GTID or where their place is known: servers that others stand still for are moved one at a time.
 pub(super) fn relocate_all(
     snapshot: &Snapshot,
     operation: &'static str,
     from: &InstanceKey,
     below: &InstanceKey,
     replicas: &[&Arc<Instance>],
+    by: By,
     settings: &PlanSettings,
 ) -> Result<Plan, Refusal> {
     let (source, target) = (known(snapshot, from)?, known(snapshot, below)?);
     if let Some(above) = replicas.iter().find(|r| is_below(snapshot, target, &r.key)) {
         return Err(Refusal::new("below-itself", format!("{below} is itself below {}, which would move", above.key)));
     }
-    let (moving, warnings) = sort_out(replicas, |replica| {
+    let (moving, left_out) = sort_out(replicas, |replica| {
         let relocation = can_relocate(snapshot, &replica.key, below, &settings.rules)?;
-        if relocation.technique != Technique::InPlace {
+        // Whoever has to bring others to a standstill is moved by itself.
+        let alone = matches!(relocation.technique, Technique::SameLog | Technique::Equivalent) && by == By::Any;
+        if relocation.technique != Technique::InPlace && !alone {
             By::Gtid.admits(&replica.key, &relocation)?;
         }
         Ok(relocation)
@@ -282,11 +364,11 @@ pub(super) fn relocate_all(
         n => format!("Move {n} of the {} replicas of {from} to below {below}", snapshot.replicas_of(from).count()),
     };
     let batch = Batch { operation, title, cluster: source.cluster_name.clone() };
-    Ok(batch.plan(snapshot, below, moving, warnings, settings))
+    Ok(batch.plan(snapshot, below, moving, left_out, settings))
 }
 
-/// Replicas that move, each with how it does, and a line for each that stays.
-type SortedOut = (Vec<(Arc<Instance>, Relocation)>, Vec<String>);
+/// Replicas that move, each with how it does, and those that stay.
+type SortedOut = (Vec<(Arc<Instance>, Relocation)>, Vec<LeftOut>);
 
 /// Who of several may move, and why the others stay.
 ///
@@ -296,19 +378,15 @@ fn sort_out(
     replicas: &[&Arc<Instance>],
     judge: impl Fn(&Instance) -> Result<Relocation, Refusal>,
 ) -> Result<SortedOut, Refusal> {
-    let (mut moving, mut staying) = (vec![], vec![]);
-    let mut first_refusal = None;
+    let (mut moving, mut staying): (Vec<_>, Vec<LeftOut>) = (vec![], vec![]);
     for replica in replicas {
         match judge(replica) {
             Ok(relocation) => moving.push((Arc::clone(replica), relocation)),
-            Err(refusal) => {
-                staying.push(format!("{} stays where it is: {refusal}", replica.key));
-                first_refusal = first_refusal.or(Some(refusal));
-            }
+            Err(refusal) => staying.push(LeftOut { server: replica.key.clone(), refusal }),
         }
     }
-    match first_refusal {
-        Some(refusal) if moving.is_empty() => Err(refusal),
+    match staying.first() {
+        Some(first) if moving.is_empty() => Err(first.refusal.clone()),
         _ => Ok((moving, staying)),
     }
 }
@@ -326,29 +404,51 @@ impl Batch {
         snapshot: &Snapshot,
         below: &InstanceKey,
         moving: Vec<(Arc<Instance>, Relocation)>,
-        mut warnings: Vec<String>,
+        left_out: Vec<LeftOut>,
         settings: &PlanSettings,
     ) -> Plan {
+        let mut warnings = vec![];
         let mut list = StepList::new(1, &settings.timeouts);
         let wave = settings.max_concurrent.max(1);
         let going = moving.iter().filter(|(_, relocation)| !relocation.already_there);
         for (n, (replica, relocation)) in going.enumerate() {
             let phase = u32::try_from(n / wave).unwrap_or(u32::MAX / MOVE_PHASES - 1) * MOVE_PHASES + 1;
-            match relocation.technique {
-                Technique::InPlace | Technique::Gtid => {
-                    move_replica(&mut list, replica, below, &relocation.positioning, phase, true);
-                }
-                Technique::BelowSibling => {
-                    position::below_sibling(&mut list, replica, snapshot.get(below).map(AsRef::as_ref), phase);
-                }
-                Technique::BesideSource => {
-                    let above = snapshot.get(&replica.replication.source).map(AsRef::as_ref);
-                    position::beside_source(&mut list, above, &[replica], phase);
-                }
-            }
+            self.add(&mut list, snapshot, below, replica, relocation, phase);
             warn(replica, &mut warnings);
         }
-        self.finish(snapshot, below, list, &moving, warnings)
+        self.finish(snapshot, below, list, &moving, warnings, left_out)
+    }
+
+    /// The steps of one move.
+    fn add(
+        &self,
+        list: &mut StepList<'_>,
+        snapshot: &Snapshot,
+        below: &InstanceKey,
+        replica: &Arc<Instance>,
+        relocation: &Relocation,
+        phase: u32,
+    ) {
+        match relocation.technique {
+            Technique::InPlace | Technique::Gtid => {
+                move_replica(list, replica, below, &relocation.positioning, phase, true);
+            }
+            Technique::BelowSibling => {
+                position::below_sibling(list, replica, snapshot.get(below).map(AsRef::as_ref), phase);
+            }
+            Technique::Equivalent => {
+                position::recorded(list, replica, below, &relocation.positioning, phase);
+            }
+            Technique::SameLog | Technique::ThroughItsSource => {
+                if let Some(source) = snapshot.get(below) {
+                    position::same_log(list, replica, source, phase);
+                }
+            }
+            Technique::BesideSource => {
+                let above = snapshot.get(&replica.replication.source).map(AsRef::as_ref);
+                position::beside_source(list, above, &[replica], 1, phase);
+            }
+        }
     }
 
     /// The plan of these steps.
@@ -358,8 +458,12 @@ impl Batch {
         below: &InstanceKey,
         list: StepList<'_>,
         moving: &[(Arc<Instance>, Relocation)],
-        mut warnings: Vec<String>,
+        more_warnings: Vec<String>,
+        left_out: Vec<LeftOut>,
     ) -> Plan {
+        let stays = |left: &LeftOut| format!("{} stays where it is: {}", left.server, left.refusal);
+        let mut warnings: Vec<String> = left_out.iter().map(stays).collect();
+        warnings.extend(more_warnings);
         let going = moving.iter().filter(|(_, relocation)| !relocation.already_there);
         let from_here = |(replica, _): &(Arc<Instance>, Relocation)| Move {
             server: replica.key.clone(),
@@ -383,6 +487,7 @@ impl Batch {
             moves,
             checks,
             warnings,
+            left_out,
             fingerprint,
         }
     }

@@ -2,6 +2,7 @@
 
 use app::InstanceKey;
 use app::plan::{Action, Condition, Plan, Refusal};
+use app::topology::graph::is_group_secondary;
 use app::topology::{Instance, PromotionRule, Snapshot};
 
 use super::fingerprint::fingerprint;
@@ -49,7 +50,7 @@ pub fn plan_restart(snapshot: &Snapshot, key: &InstanceKey, settings: &PlanSetti
 /// that take part in it.
 ///
 /// # Errors
-/// `unknown-server`.
+/// `unknown-server` or `group-secondary`.
 pub fn plan_read_only(
     snapshot: &Snapshot,
     key: &InstanceKey,
@@ -57,6 +58,11 @@ pub fn plan_read_only(
     settings: &PlanSettings,
 ) -> Result<Plan, Refusal> {
     let server = known(snapshot, key)?;
+    if !on && is_group_secondary(server) {
+        let message =
+            format!("{key} is a secondary of group {}: its writes go by way of its primary", server.group.name);
+        return Err(Refusal::new("group-secondary", message));
+    }
     let mut list = StepList::new(1, &settings.timeouts);
     let takes_part = server.semi_sync.priority > 0 && server.semi_sync.available;
     if takes_part && !on {
@@ -177,6 +183,7 @@ pub(super) fn plan(operation: &str, title: String, server: &Instance, list: Step
         moves: vec![],
         checks: vec![],
         warnings: vec![],
+        left_out: vec![],
         fingerprint,
     }
 }

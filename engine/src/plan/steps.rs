@@ -242,13 +242,13 @@ pub fn move_to(list: &mut StepList<'_>, moving: &Moving<'_>) {
 }
 
 /// Adds the change of the source itself, with both threads stopped, and what undoes it.
-pub(super) fn repoint(
-    list: &mut StepList<'_>,
+pub(super) fn repoint<'l>(
+    list: &'l mut StepList<'_>,
     replica: &Instance,
     to: &InstanceKey,
     positioning: &Positioning,
     phase: u32,
-) -> u32 {
+) -> &'l mut Step {
     let channel = &replica.replication;
     let action = Action::ChangeSource { to: to.clone(), positioning: positioning.clone() };
     let step = list.push(replica, phase, action, format!("from now on it replicates from {to}"));
@@ -258,7 +258,7 @@ pub(super) fn repoint(
         Condition::ApplierRunning { running: false },
     ];
     step.undo = vec![Action::ChangeSource { to: channel.source.clone(), positioning: back(channel, positioning) }];
-    step.id
+    step
 }
 
 /// How a channel is put back to where it was.

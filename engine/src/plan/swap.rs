@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use app::InstanceKey;
-use app::plan::{Action, Condition, Move, Place, Plan, Positioning, Refusal};
-use app::rules::{Technique, can_be_aligned, can_be_moved, can_relocate, can_replicate_from, gtid_positioning};
+use app::plan::{Action, Condition, LeftOut, Move, Place, Plan, Positioning, Refusal};
+use app::rules::{
+    Technique, can_be_aligned, can_be_moved, can_relocate, can_replicate_from, gtid_positioning, one_channel,
+};
+use app::topology::graph::is_group_secondary;
 use app::topology::{Instance, Replication, Snapshot};
 
 use super::fingerprint::fingerprint;
@@ -27,6 +30,8 @@ pub fn plan_take_source(snapshot: &Snapshot, key: &InstanceKey, settings: &PlanS
     }
     for server in [replica, source] {
         can_be_moved(snapshot, server, &settings.rules)?;
+        one_channel(server)?;
+        applies_what_it_reads(server)?;
     }
     let mut allowed = can_replicate_from(source, replica, &settings.rules)?;
     if let Some(above) = snapshot.get(&above) {
@@ -52,7 +57,7 @@ pub fn plan_take_source(snapshot: &Snapshot, key: &InstanceKey, settings: &PlanS
         Move { server: source.key.clone(), from: above, to: key.clone() },
     ];
     let title = format!("Let {key} and {} change places", source.key);
-    Ok(Parts { operation: "take-master", title, checks: allowed.checks, warnings: allowed.warnings }
+    Ok(Parts { operation: "take-master", title, checks: allowed.checks, warnings: allowed.warnings, left_out: vec![] }
         .plan(snapshot, replica, list, moves))
 }
 
@@ -90,7 +95,7 @@ fn take_by_position(list: &mut StepList<'_>, replica: &Instance, source: &Instan
     let until = Action::StartUntil { peer: source.key.clone(), place: Place::Own, exactly: true };
     list.push(replica, 3, until, format!("it has then executed all that {} has", source.key));
     let upwards = Positioning::At { peer: source.key.clone(), place: Place::Executed };
-    let up = repoint(list, replica, above, &upwards, 4);
+    let up = repoint(list, replica, above, &upwards, 4).id;
     list.needs(from, &[stopped]);
     let downwards = Positioning::At { peer: replica.key.clone(), place: Place::Own };
     let from = list.len();
@@ -111,6 +116,8 @@ pub fn plan_make_co_source(snapshot: &Snapshot, key: &InstanceKey, settings: &Pl
     can_be_aligned(replica, &settings.rules)?;
     let source = known(snapshot, &replica.replication.source)?;
     may_become_co_source(snapshot, replica, source)?;
+    one_channel(source)?;
+    applies_what_it_reads(source)?;
     let mut allowed = can_replicate_from(source, replica, &settings.rules)?;
     let options = options_for(source, replica);
     let positioning = ring_positioning(source, replica, &options)?;
@@ -135,12 +142,22 @@ pub fn plan_make_co_source(snapshot: &Snapshot, key: &InstanceKey, settings: &Pl
         .push(format!("{} and {key} then replicate from each other: keep one of them read-only", source.key));
     let moves = vec![Move { server: source.key.clone(), from: present_source(source), to: key.clone() }];
     let title = format!("Let {} replicate from its replica {key}", source.key);
-    Ok(Parts { operation: "make-co-master", title, checks: allowed.checks, warnings: allowed.warnings }
-        .plan(snapshot, replica, list, moves))
+    Ok(Parts {
+        operation: "make-co-master",
+        title,
+        checks: allowed.checks,
+        warnings: allowed.warnings,
+        left_out: vec![],
+    }
+    .plan(snapshot, replica, list, moves))
 }
 
 fn may_become_co_source(snapshot: &Snapshot, replica: &Instance, source: &Instance) -> Result<(), Refusal> {
     let refuse = |rule, message| Err(Refusal::new(rule, message));
+    if is_group_secondary(source) {
+        let message = format!("{} is a secondary of group {} and follows its primary", source.key, source.group.name);
+        return refuse("group-secondary", message);
+    }
     if source.replication.source == replica.key && source.is_replica() {
         return refuse("already-co-source", format!("{} replicates from {} already", source.key, replica.key));
     }
@@ -163,6 +180,14 @@ fn may_become_co_source(snapshot: &Snapshot, replica: &Instance, source: &Instan
         }
         _ => Ok(()),
     }
+}
+
+/// A binlog server passes a log on and has none of its own, so it has nobody's place to take.
+fn applies_what_it_reads(server: &Instance) -> Result<(), Refusal> {
+    if server.is_binlog_server() {
+        return Err(Refusal::new("binlog-server", format!("{} is a binlog server, which applies nothing", server.key)));
+    }
+    Ok(())
 }
 
 /// The source of a server; null when it has none.
@@ -212,7 +237,7 @@ pub fn plan_make_local_source(
     move_replica(&mut list, replica, &above, &relocation.positioning, 1, true);
     let arrived = list.last_id();
     let mut moves = vec![Move { server: key.clone(), from: source.clone(), to: above.clone() }];
-    let from = list.len();
+    let (from, mut left_out) = (list.len(), vec![]);
     for sibling in matching_replicas(snapshot, source, Some(key), "")? {
         match judge_sibling(sibling, replica, settings) {
             Ok((positioning, more)) => {
@@ -221,12 +246,15 @@ pub fn plan_make_local_source(
                 moves.push(Move { server: sibling.key.clone(), from: source.clone(), to: key.clone() });
                 checks.extend(more);
             }
-            Err(refusal) => warnings.push(format!("{} stays where it is: {refusal}", sibling.key)),
+            Err(refusal) => {
+                warnings.push(format!("{} stays where it is: {refusal}", sibling.key));
+                left_out.push(LeftOut { server: sibling.key.clone(), refusal });
+            }
         }
     }
     list.needs(from, &[arrived]);
     let title = format!("Move {key} below {above} and {} of its siblings below it", moves.len() - 1);
-    Ok(Parts { operation: "make-local-master", title, checks, warnings }.plan(snapshot, replica, list, moves))
+    Ok(Parts { operation: "make-local-master", title, checks, warnings, left_out }.plan(snapshot, replica, list, moves))
 }
 
 fn judge_sibling(
@@ -247,6 +275,7 @@ struct Parts {
     title: String,
     checks: Vec<String>,
     warnings: Vec<String>,
+    left_out: Vec<LeftOut>,
 }
 
 impl Parts {
@@ -264,6 +293,7 @@ impl Parts {
             moves,
             checks: self.checks,
             warnings: self.warnings,
+            left_out: self.left_out,
             fingerprint,
         }
     }

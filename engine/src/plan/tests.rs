@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use super::*;
 
 mod operations;
+mod ways;
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).expect("in range") + TimeDelta::seconds(seconds)

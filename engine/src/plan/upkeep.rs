@@ -4,11 +4,13 @@
 use app::InstanceKey;
 use app::gtid::GtidSet;
 use app::plan::{Action, Condition, Plan, Refusal};
+use app::rules::one_channel;
 use app::topology::{Instance, Snapshot};
 
 use super::single::{plan, replica, stop};
 use super::steps::{StepList, Threads, go_on, read_back};
 use super::{PlanSettings, known};
+use crate::errant::origins;
 
 /// More new logs than this are not begun at once.
 const MAX_FLUSHES: u64 = 1_000;
@@ -301,9 +303,14 @@ pub fn plan_kill_query(
 /// stay in its tables.
 ///
 /// # Errors
-/// `no-errant-transactions`, `gtid-incompatible` or `has-replicas`.
+/// `no-errant-transactions`, `gtid-incompatible`, `several-channels`, `group-member` or `has-replicas`.
 pub fn plan_reset_errant(snapshot: &Snapshot, key: &InstanceKey, settings: &PlanSettings) -> Result<Plan, Refusal> {
     let server = with_errant(snapshot, key)?;
+    one_channel(server)?;
+    if server.is_group_member() {
+        let message = format!("{key} is a member of group {}: its history is the group's", server.group.name);
+        return Err(Refusal::new("group-member", message));
+    }
     if let Some(replica) = snapshot.replicas_of(key).next() {
         let message = format!("{} replicates from {key}, which would lose the logs it needs", replica.key);
         return Err(Refusal::new("has-replicas", message));
@@ -321,6 +328,7 @@ pub fn plan_reset_errant(snapshot: &Snapshot, key: &InstanceKey, settings: &Plan
     }
     let title = format!("Remove the errant transactions {without} from {key}");
     let mut plan = plan("gtid-errant-reset-master", title, server, list);
+    plan.checks = origins(snapshot, server);
     plan.warnings.push(format!("the binary logs of {key} are deleted; this cannot be undone"));
     plan.warnings.push("what the errant transactions changed stays in the tables".to_owned());
     Ok(plan)
@@ -359,7 +367,10 @@ pub fn plan_inject_errant(snapshot: &Snapshot, key: &InstanceKey, settings: &Pla
     read_back(&mut list, primary, 2, vec![Condition::ExecutedCovers { set }]);
     let title =
         format!("Commit {count} empty transactions on {} with the names of the errant ones of {key}", primary.key);
-    Ok(plan("gtid-errant-inject-empty", title, primary, list))
+    let mut plan = plan("gtid-errant-inject-empty", title, primary, list);
+    plan.checks = origins(snapshot, server);
+    plan.warnings.push(format!("what they changed on {key} stays there, and nowhere else"));
+    Ok(plan)
 }
 
 fn with_errant<'a>(snapshot: &'a Snapshot, key: &InstanceKey) -> Result<&'a Instance, Refusal> {

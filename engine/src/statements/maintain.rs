@@ -89,7 +89,16 @@ impl Dialect {
             return statements;
         }
         let word = if self.replica_skip_counter { "replica" } else { "slave" };
-        vec![format!("SET GLOBAL sql_{word}_skip_counter = 1")]
+        let skip = format!("SET GLOBAL sql_{word}_skip_counter = 1");
+        match (self.words, &self.channel) {
+            // The counter is that of the connection which the session names.
+            (Words::MariaDb, Some(name)) => vec![
+                format!("SET SESSION default_master_connection = {}", literal(name)),
+                skip,
+                "SET SESSION default_master_connection = ''".to_owned(),
+            ],
+            _ => vec![skip],
+        }
     }
 
     /// An empty history, then the one that is filled in.

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
 
-use super::compat::{Envelope, encode};
+use super::compat::envelope;
 use super::error::ApiError;
 use crate::auth::{Caller, Identity, TOKEN_COOKIE, TokenRefusal, acquire_token, is_over_tls, refuse_stated_cross_site};
 use crate::config::AuthMethod;
@@ -103,5 +103,5 @@ fn cookie(token: &AccessToken, is_secure: bool) -> Option<HeaderValue> {
 /// The envelope of the original, which answers it with 200.
 fn refused(status: StatusCode, message: &str) -> Response {
     const JSON: (HeaderName, &str) = (header::CONTENT_TYPE, "application/json; charset=UTF-8");
-    (status, [JSON], encode(&Envelope::error(message, ()))).into_response()
+    (status, [JSON], envelope(false, message, b"null")).into_response()
 }

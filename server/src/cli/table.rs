@@ -79,7 +79,11 @@ pub fn groups() -> Vec<Group> {
         group("Classic file:pos relocation", classic_relocation()),
         group(
             "Binlog server relocation",
-            vec![later!("regroup-replicas-bls", "Regroup binlog server replicas of an instance under one of them")],
+            vec![operate!(
+                "regroup-replicas-bls",
+                "Regroup binlog server replicas of an instance under one of them",
+                moves::regroup_binlog_servers
+            )],
         ),
         group("GTID relocation", gtid_relocation()),
         group("Pseudo-GTID relocation", pseudo_gtid_relocation()),
@@ -135,7 +139,7 @@ fn classic_relocation() -> Vec<Command> {
         operate!("move-up", "Make a replica a sibling of its source", moves::up),
         operate!("move-up-replicas", "Move the replicas of an instance one level up", moves::up_replicas),
         operate!("move-below", "Move a replica below its sibling", moves::below),
-        later!("move-equivalent", "Move a replica by recorded equivalent coordinates"),
+        operate!("move-equivalent", "Move a replica by recorded equivalent coordinates", moves::equivalent),
         operate!("repoint", "Point a replica at another source without changing coordinates", moves::repoint),
         operate!("repoint-replicas", "Point the replicas of an instance at it anew", moves::repoint_replicas),
         operate!("take-master", "Let a replica and its source change places", moves::take_source),

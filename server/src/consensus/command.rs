@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use app::InstanceKey;
 use app::recovery::AcknowledgeScope;
-use app::topology::{Annotations, Candidate, Downtime, Maintenance, PromotionRule, Snapshot};
+use app::topology::{Annotations, Candidate, Downtime, Equivalence, Maintenance, PromotionRule, Snapshot};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +135,11 @@ pub enum Command {
         /// Tag name.
         name: String,
     },
+    /// Record two places in binary logs that are the same moment.
+    RecordEquivalence {
+        /// The places.
+        equivalence: Equivalence,
+    },
     /// Switch recoveries on or off for the whole group.
     EnableRecoveries {
         /// On or off.
@@ -189,6 +194,7 @@ impl Command {
             Self::RegisterUnresolved { .. } => "register-hostname-unresolve",
             Self::PutTag { .. } => "put-tag",
             Self::DeleteTag { .. } => "delete-instance-tag",
+            Self::RecordEquivalence { .. } => "record-equivalence",
             Self::EnableRecoveries { enabled: true } => "enable-global-recoveries",
             Self::EnableRecoveries { enabled: false } => "disable-global-recoveries",
             Self::Acknowledge { .. } => "acknowledge-recovery",
@@ -219,6 +225,9 @@ impl Command {
             Self::RegisterUnresolved { hostname, unresolved } => format!("{hostname} is configured as {unresolved}"),
             Self::PutTag { name, value, .. } => format!("tag {name}={value}"),
             Self::DeleteTag { name, .. } => format!("tag {name} removed"),
+            Self::RecordEquivalence { equivalence: Equivalence { one, other } } => {
+                format!("{} of {} is {} of {}", one.at, one.source, other.at, other.source)
+            }
             Self::EnableRecoveries { enabled: true } => "recoveries switched on".to_owned(),
             Self::EnableRecoveries { enabled: false } => "recoveries switched off".to_owned(),
             Self::Acknowledge { by, comment, .. } => format!("acknowledged by {by}: {comment}"),
@@ -322,6 +331,7 @@ impl Command {
                 }
                 annotations.tags.retain(|_, tags| !tags.is_empty());
             }
+            Self::RecordEquivalence { equivalence } => annotations.equivalences.record(equivalence.clone()),
             // Pools are read from the backend when they are asked for: no decision rests on them.
             Self::SubmitPool { .. }
             | Self::Forget { .. }

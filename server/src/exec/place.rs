@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use app::gtid::GtidSet;
 use app::plan::{Place, Positioning};
-use app::topology::Instance;
+use app::topology::{Equivalence, Instance, LogPlace};
 use app::{BinlogCoordinates, InstanceKey};
 use engine::interpret::Record;
 use engine::statements::{self, Dialect, PLACE};
@@ -16,6 +16,9 @@ use super::server_hands::ServerHands;
 
 /// Pause between looks at a server that is on its way to a position.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// So many moves of one server can be undone.
+const PLACES_KEPT: usize = 4;
 
 /// A history that was thrown away is written anew this often before we give up: without it the server is of no use.
 const HISTORY_ATTEMPTS: u32 = 5;
@@ -29,6 +32,15 @@ pub(super) struct Goal<'a> {
     pub place: Place,
     /// Past it is a failure.
     pub exactly: bool,
+}
+
+/// A replica was repointed.
+#[derive(Debug)]
+pub(super) struct Repointed {
+    /// Where it had executed its former source's log.
+    before: BinlogCoordinates,
+    /// The place in the new source's log that it was given; `None` where it found that by GTID.
+    given: Option<BinlogCoordinates>,
 }
 
 impl ServerHands {
@@ -45,34 +57,84 @@ impl ServerHands {
         Ok(at)
     }
 
-    /// Fills in the position that a repointed channel goes on from, and remembers where it has been until now.
+    /// Fills in the position that a repointed channel goes on from, and remembers where it has been until now. Gives the two places that
+    /// are thereby known to be the same moment.
     pub(super) async fn fill_places(
         &self,
         replica: &Instance,
+        to: &InstanceKey,
         positioning: &Positioning,
         statements: &mut [String],
-    ) -> Result<(), HandError> {
+    ) -> Result<Option<Equivalence>, HandError> {
         let at = match positioning {
             Positioning::At { peer, place } => Some(self.place_of(peer, *place).await?),
-            Positioning::AsBefore => {
-                let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-                let remembered = places.get(&replica.key).cloned();
-                let unknown = || format!("it is not known where {} has been before it was repointed", replica.key);
-                Some(remembered.ok_or_else(|| HandError::Condition { what: unknown() })?)
-            }
+            Positioning::AsBefore => Some(self.place_before(replica).await?),
             _ => None,
         };
-        if let Some(at) = at {
+        if let Some(at) = &at {
             let words = Dialect::of(replica).words;
             for statement in statements.iter_mut().filter(|s| s.contains(PLACE)) {
-                *statement = statements::fill_place(statement, words, &at);
+                *statement = statements::fill_place(statement, words, at);
             }
         }
-        if *positioning != Positioning::AsBefore && !replica.replication.exec.is_empty() {
-            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-            places.insert(replica.key.clone(), replica.replication.exec.clone());
+        if *positioning == Positioning::AsBefore {
+            return Ok(None);
         }
-        Ok(())
+        if !replica.replication.exec.is_empty() {
+            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = places.entry(replica.key.clone()).or_default();
+            // No plan moves a server more often than this.
+            let surplus = (before.len() + 1).saturating_sub(PLACES_KEPT);
+            before.drain(..surplus);
+            let given = match positioning {
+                Positioning::Coordinates { at } => Some(at.clone()),
+                _ => at.clone(),
+            };
+            before.push(Repointed { before: replica.replication.exec.clone(), given });
+        }
+        Ok(self.same_moment(replica, to, positioning, at))
+    }
+
+    /// Where a replica had executed before it was repointed last; each move is undone once, the last one first. One that has gone on from
+    /// the place it was given stays: from the place before, it would execute the same once more.
+    async fn place_before(&self, replica: &Instance) -> Result<BinlogCoordinates, HandError> {
+        let key = &replica.key;
+        let remembered = self.places.lock().unwrap_or_else(PoisonError::into_inner).get_mut(key).and_then(Vec::pop);
+        let unknown = || format!("it is not known where {key} has been before it was repointed");
+        let Repointed { before, given } = remembered.ok_or_else(|| HandError::Condition { what: unknown() })?;
+        let stands = self.refresh(key).await?.replication;
+        match given {
+            Some(given) if stands.exec != given => {
+                let what = format!("{key} has gone on from {given} to {} below {}", stands.exec, stands.source);
+                Err(HandError::Condition { what })
+            }
+            _ => Ok(before),
+        }
+    }
+
+    /// What a move by file and position tells (`spec/refactoring.md` 5 step 7). Coordinates that were merely kept are the same moment
+    /// only where a binlog server passes the log on; between others that is somebody's claim.
+    fn same_moment(
+        &self,
+        replica: &Instance,
+        to: &InstanceKey,
+        positioning: &Positioning,
+        at: Option<BinlogCoordinates>,
+    ) -> Option<Equivalence> {
+        let channel = &replica.replication;
+        let at = match positioning {
+            Positioning::Coordinates { at } => at.clone(),
+            Positioning::At { peer, .. } if *peer == replica.key => {
+                let relays = |key: &InstanceKey| self.known(key).is_ok_and(|server| server.is_binlog_server());
+                at.filter(|_| relays(to) || relays(&channel.source))?
+            }
+            _ => at?,
+        };
+        if channel.source == *to || !channel.source.is_valid() || channel.exec.is_empty() {
+            return None;
+        }
+        let one = LogPlace { source: channel.source.clone(), at: channel.exec.clone() };
+        Some(Equivalence { one, other: LogPlace { source: to.clone(), at } })
     }
 
     /// Replicates until a position is executed, then stops.

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use app::InstanceKey;
 use app::plan::{Action, Condition};
-use app::topology::Instance;
-use app::{BinlogCoordinates, InstanceKey};
+use app::topology::{Equivalence, Instance};
 use engine::interpret::Record;
 use engine::statements::{self, CREDENTIALS, Credentials, Dialect, FAILING_GTID};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::hands::{HandError, Hands};
-use super::place::Goal;
+use super::place::{Goal, Repointed};
 use crate::config::LiveConfig;
+use crate::consensus::{Actor, Command, Consensus};
 use crate::discovery::Discovery;
 use crate::fleet::Fleet;
 use crate::mysql::Control;
@@ -33,8 +34,9 @@ pub struct ServerHands {
     config: Arc<LiveConfig>,
     /// What a server logged in with before its replication was reset; in memory only.
     remembered: Mutex<BTreeMap<InstanceKey, Credentials>>,
-    /// Where a replica without GTID had executed when it was repointed last.
-    pub(super) places: Mutex<BTreeMap<InstanceKey, BinlogCoordinates>>,
+    consensus: Arc<Consensus>,
+    /// How each replica was repointed, the last time last.
+    pub(super) places: Mutex<BTreeMap<InstanceKey, Vec<Repointed>>>,
 }
 
 impl ServerHands {
@@ -44,8 +46,9 @@ impl ServerHands {
         discovery: Arc<Discovery>,
         fleet: Arc<Fleet>,
         config: Arc<LiveConfig>,
+        consensus: Arc<Consensus>,
     ) -> Self {
-        Self { control, discovery, fleet, config, remembered: Mutex::default(), places: Mutex::default() }
+        Self { control, discovery, fleet, config, consensus, remembered: Mutex::default(), places: Mutex::default() }
     }
 
     async fn carry_out(
@@ -113,8 +116,9 @@ impl ServerHands {
                 *statement = statements::fill_credentials(statement, words, &credentials);
             }
         }
-        if let Action::ChangeSource { positioning, .. } = action {
-            self.fill_places(&instance, positioning, &mut statements).await?;
+        let mut same_moment = None;
+        if let Action::ChangeSource { to, positioning } = action {
+            same_moment = self.fill_places(&instance, to, positioning, &mut statements).await?;
         }
         if statements.iter().any(|s| s.contains(FAILING_GTID)) {
             let failing = self.failing_gtid(&instance, limit).await?;
@@ -123,7 +127,19 @@ impl ServerHands {
             }
         }
         self.control.execute(key, &statements, limit).await?;
+        if let Some(equivalence) = same_moment {
+            self.record(equivalence).await;
+        }
         Ok(())
+    }
+
+    /// Records two places that are the same moment. A move that is done is done, whether or not that can be recorded.
+    async fn record(&self, equivalence: Equivalence) {
+        let about = equivalence.other.source.clone();
+        let command = Command::RecordEquivalence { equivalence };
+        if let Err(error) = self.consensus.submit(command, &Actor::system()).await {
+            tracing::warn!(instance = %about, %error, "equivalent coordinates are not recorded");
+        }
     }
 
     async fn wait_for(&self, key: &InstanceKey, set: &str, limit: Duration) -> Result<(), HandError> {
@@ -140,7 +156,11 @@ impl ServerHands {
         loop {
             let other = self.refresh(peer).await?;
             let covered = Condition::ExecutedCovers { set: own.executed_gtid.clone() };
-            if engine::plan::check(&other, &covered).is_ok() {
+            let has_all = match other.is_binlog_server() {
+                true => other.binlog >= own.replication.exec,
+                false => engine::plan::check(&other, &covered).is_ok(),
+            };
+            if has_all {
                 return Ok(());
             }
             if Instant::now() >= deadline {

@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use app::InstanceKey;
 use app::event::EventBody;
-use app::topology::graph::parent_key;
 use app::topology::{Annotations, Check, Instance, Snapshot};
 use chrono::{DateTime, Utc};
 use engine::attribution::{self, AttributionRules};
@@ -415,8 +414,7 @@ impl Inner {
     /// Works out the errant transactions of one server whose place did not change.
     fn reckon_errant(&mut self, key: &InstanceKey) {
         let Some(instance) = self.instances.get(key) else { return };
-        let source = self.instances.get(parent_key(instance));
-        let errant = attribution::errant(instance, source.map(AsRef::as_ref));
+        let errant = attribution::errant_among(instance, |key| self.instances.get(key).map(AsRef::as_ref));
         if let Some(instance) = self.instances.get_mut(key).filter(|i| i.errant_gtid != errant) {
             Arc::make_mut(instance).errant_gtid = errant;
         }

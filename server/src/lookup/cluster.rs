@@ -1,9 +1,10 @@
 //! Clusters by what people call them (`spec/api.md` 1.9).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use app::InstanceKey;
-use app::topology::Snapshot;
+use app::topology::{Instance, Snapshot};
 
 use super::key::{Reach, widen};
 use crate::config::Config;
@@ -19,9 +20,32 @@ pub enum Hint {
 
 /// The names of all clusters, sorted.
 pub fn cluster_names(snapshot: &Snapshot) -> Vec<String> {
-    let names: BTreeSet<&String> =
-        snapshot.instances.values().map(|i| &i.cluster_name).filter(|name| !name.is_empty()).collect();
-    names.into_iter().cloned().collect()
+    let mut names = BTreeSet::new();
+    let mut last = "";
+    for name in snapshot.instances.values().map(|i| i.cluster_name.as_str()) {
+        // Servers of a cluster mostly stand together: the set is asked once a cluster, not once a server.
+        if name != last {
+            names.insert(name);
+            last = name;
+        }
+    }
+    names.into_iter().filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// Servers by cluster: by its name, then by key. One look at all servers, however many clusters there are.
+pub fn by_cluster(snapshot: &Snapshot) -> BTreeMap<&str, Vec<&Arc<Instance>>> {
+    let mut clusters: BTreeMap<&str, Vec<&Arc<Instance>>> = BTreeMap::new();
+    let mut servers = snapshot.instances.values().peekable();
+    while let Some(first) = servers.next() {
+        let name = first.cluster_name.as_str();
+        let members = clusters.entry(name).or_default();
+        members.push(first);
+        while let Some(next) = servers.next_if(|i| i.cluster_name == name) {
+            members.push(next);
+        }
+    }
+    clusters.remove("");
+    clusters
 }
 
 /// The cluster that a text means: by exact name, exact alias, an exact member, a member within reach.

@@ -7,11 +7,11 @@ mod key;
 mod select;
 mod tags;
 
-pub use cluster::{Hint, alias_of, automated, cluster_by_alias, cluster_by_hint, cluster_names, domain_of};
+pub use cluster::{Hint, alias_of, automated, by_cluster, cluster_by_alias, cluster_by_hint, cluster_names, domain_of};
 pub use key::{Reach, host_and_port, split_list, widen};
 pub use select::{
     control_replicas, direct_replicas, downtimed, everything, in_trouble, of_cluster, of_pattern,
-    online_change_replicas, pooled, primaries, primary_of, search,
+    online_change_replicas, pooled, primaries, primary_among, primary_of, search,
 };
 pub use tags::{TagError, TagExpression, tagged};
 

@@ -9,7 +9,7 @@ use app::topology::status::{is_check_valid, is_problem};
 use app::topology::{Instance, Snapshot};
 use regex::Regex;
 
-use super::cluster_names;
+use super::by_cluster;
 use crate::config::Config;
 use crate::settings::thresholds;
 use crate::store::PoolMember;
@@ -64,18 +64,21 @@ fn is_top(instance: &Instance) -> bool {
 
 /// One writeable primary of each cluster that has one, by cluster name.
 pub fn primaries(snapshot: &Snapshot) -> Servers {
-    cluster_names(snapshot)
-        .iter()
-        .filter_map(|name| {
-            snapshot.cluster(name).filter(|i| is_top(i) && !i.read_only).min_by_key(|i| (i.depth, i.key.clone()))
-        })
-        .cloned()
-        .collect()
+    let writeable = |members: Vec<&Arc<Instance>>| {
+        let tops = members.into_iter().filter(|i| is_top(i) && !i.read_only);
+        tops.min_by_key(|i| (i.depth, &i.key)).cloned()
+    };
+    by_cluster(snapshot).into_values().filter_map(writeable).collect()
 }
 
 /// The primary of a cluster, a writeable one if there is.
 pub fn primary_of(snapshot: &Snapshot, cluster: &str) -> Option<Arc<Instance>> {
-    snapshot.cluster(cluster).filter(|i| is_top(i)).min_by_key(|i| (i.read_only, i.depth, i.key.clone())).cloned()
+    primary_among(snapshot.cluster(cluster)).cloned()
+}
+
+/// The primary among the servers of one cluster, a writeable one if there is.
+pub fn primary_among<'a>(members: impl IntoIterator<Item = &'a Arc<Instance>>) -> Option<&'a Arc<Instance>> {
+    members.into_iter().filter(|i| is_top(i)).min_by_key(|i| (i.read_only, i.depth, &i.key))
 }
 
 /// Servers in downtime, of one cluster or of all, by cluster and depth.

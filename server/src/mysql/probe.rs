@@ -14,13 +14,13 @@ use app::InstanceKey;
 use app::topology::{Instance, PromotionRule};
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
-use engine::interpret::{Filters, InterpretError, Names, RawProbe, Record, Survey, interpret};
+use engine::interpret::{Filters, InterpretError, Names, RawProbe, Record, Survey, interpret, interpret_binlog_server};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::connect::Connector;
 use super::error::{MysqlError, UNKNOWN_COLUMN, UNKNOWN_VARIABLE};
-use super::questions::{EVERY_POLL, Question, SURVEY_BINARY_LOG, survey_variables};
+use super::questions::{BINLOG_SERVER, BINLOG_SERVER_POLL, EVERY_POLL, Question, SURVEY_BINARY_LOG, survey_variables};
 use super::session::{Answer, Session};
 use super::user_queries::{Answers, UserQueries};
 
@@ -54,6 +54,8 @@ pub struct ProbeSettings {
     pub filters: Filters,
     /// Queries of the configuration.
     pub queries: UserQueries,
+    /// Servers are asked whether they are MaxScale binlog servers (`SkipMaxScaleCheck` is off).
+    pub looks_for_binlog_servers: bool,
 }
 
 /// The result of one look.
@@ -144,6 +146,8 @@ struct Kept {
     refused_queries: BTreeMap<&'static str, String>,
     asked_slowly: Option<Instant>,
     credentials_available: Option<bool>,
+    /// The version that a MaxScale binlog server gives; `None` for any other server.
+    binlog_server: Option<String>,
 }
 
 impl MysqlProbe {
@@ -207,6 +211,9 @@ struct Look<'a> {
 impl Look<'_> {
     async fn run(&mut self, kept: &mut Kept) -> Result<ProbeOutcome, ProbeError> {
         let reused = self.connect(kept).await?;
+        if let Some(version) = kept.binlog_server.clone() {
+            return self.look_at_binlog_server(kept, &version).await;
+        }
         let mut answers = self.ask_everything(kept).await;
         let again = match answers.first() {
             // The server closed the kept connection since the last poll: it was restarted, or thought it idle.
@@ -274,7 +281,50 @@ impl Look<'_> {
         Ok(usable)
     }
 
+    /// Reads a binlog server, which knows few statements and takes them one at a time.
+    async fn look_at_binlog_server(&mut self, kept: &mut Kept, version: &str) -> Result<ProbeOutcome, ProbeError> {
+        let mut raw = RawProbe::default();
+        for (question, statement) in BINLOG_SERVER_POLL {
+            match self.batch(kept, &[statement]).await.pop() {
+                Some(Ok(rows)) => place(&mut raw, question, rows),
+                Some(Err(error)) if question != Question::Channels && error.is_refusal() => {}
+                Some(Err(error)) => {
+                    kept.surveyed = None;
+                    return Err(error.into());
+                }
+                None => {}
+            }
+        }
+        let mut last = self.context.last.as_deref().cloned().unwrap_or_else(|| Instance::unseen(self.key.clone()));
+        last.key = self.key.clone();
+        let instance = interpret_binlog_server(version, &raw, &self.settings.filters, &last)?;
+        Ok(ProbeOutcome::Seen(Box::new(Seen { instance, promotion_rule: None, cluster_domain: None })))
+    }
+
+    /// Asks whether this is a binlog server. No other server refuses the question.
+    async fn survey_binlog_server(&mut self, kept: &mut Kept) -> Result<(), MysqlError> {
+        kept.binlog_server = None;
+        if !self.settings.looks_for_binlog_servers {
+            return Ok(());
+        }
+        let rows = match self.batch(kept, &[BINLOG_SERVER]).await.pop() {
+            Some(Err(error)) if !error.is_refusal() => return Err(error),
+            answer => answer.and_then(Result::ok).unwrap_or_default(),
+        };
+        let version = |row: &Record| {
+            let named = row.get("Variable_name").is_some_and(|name| name.eq_ignore_ascii_case("MAXSCALE_VERSION"));
+            named.then(|| row.text(&["Value"]))
+        };
+        kept.binlog_server = rows.iter().find_map(version);
+        Ok(())
+    }
+
     async fn survey(&mut self, kept: &mut Kept) -> Result<(), MysqlError> {
+        self.survey_binlog_server(kept).await?;
+        if kept.binlog_server.is_some() {
+            kept.surveyed = Some(Instant::now());
+            return Ok(());
+        }
         let mut answers = self.batch(kept, &[survey_variables(), SURVEY_BINARY_LOG.to_owned()]).await.into_iter();
         let variables = answers.next().unwrap_or_else(|| Ok(Vec::new()))?;
         // A server that knows the statement may refuse it for want of a grant: that is not a syntax error.

@@ -98,6 +98,17 @@ pub const EVERY_POLL: [Question; 8] = [
     Question::Channels,
 ];
 
+/// Asks whether a server is a MaxScale binlog server: others have no such variables.
+pub const BINLOG_SERVER: &str = "SHOW VARIABLES LIKE 'maxscale%'";
+
+/// What a binlog server is asked with every poll (`spec/discovery.md` 4.2, 18). It shows its replicas to nobody's process list.
+pub const BINLOG_SERVER_POLL: [(Question, &str); 4] = [
+    (Question::Variables, "SELECT @@global.server_id AS server_id, @@global.server_uuid AS server_uuid"),
+    (Question::BinaryLog, "SHOW MASTER STATUS"),
+    (Question::RegisteredReplicas, "SHOW SLAVE HOSTS"),
+    (Question::Channels, "SHOW SLAVE STATUS"),
+];
+
 /// Asks which of the variables the server has. No server refuses it.
 pub fn survey_variables() -> String {
     let names: Vec<String> = VARIABLES.iter().map(|name| format!("'{name}'")).collect();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use app::InstanceKey;
 use app::api::{Operation, OperationView};
-use app::plan::{Plan, Refusal, Step, StepState};
+use app::plan::{Action, OutcomeState, Plan, Refusal, Step, StepState};
 use app::topology::Snapshot;
 use chrono::Utc;
 use futures_util::FutureExt as _;
@@ -116,15 +116,33 @@ impl Refactor {
     /// # Errors
     /// See [`RefactorError`]; with [`RefactorError::Failed`] it says what is left changed.
     pub async fn run(&self, operation: &Operation, actor: &Actor) -> Result<OperationView, RefactorError> {
+        let view = self.run_to_end(operation, actor).await?;
+        match &view.error {
+            Some(error) => Err(RefactorError::Failed(error.clone())),
+            None => Ok(view),
+        }
+    }
+
+    /// The same for an operation on several servers: it is a failure only when none of them got to where it should. What became of each
+    /// is in [`OperationView::outcomes`].
+    ///
+    /// # Errors
+    /// See [`RefactorError`].
+    pub async fn run_each(&self, operation: &Operation, actor: &Actor) -> Result<OperationView, RefactorError> {
+        let view = self.run_to_end(operation, actor).await?;
+        let any_done = view.outcomes.iter().any(|outcome| outcome.state == OutcomeState::Done);
+        match &view.error {
+            Some(error) if !any_done => Err(RefactorError::Failed(error.clone())),
+            _ => Ok(view),
+        }
+    }
+
+    async fn run_to_end(&self, operation: &Operation, actor: &Actor) -> Result<OperationView, RefactorError> {
         let (view, work) = self.prepare(operation, None, actor).await?;
         // Spawned, so that a caller who hangs up does not cut an operation in two.
         let ended = tokio::spawn(work).await;
-        let view = self.operations.get(&view.id).unwrap_or(view);
-        match (&view.error, ended) {
-            (Some(error), _) => Err(RefactorError::Failed(error.clone())),
-            (None, Err(panic)) => Err(RefactorError::Failed(format!("the operation broke off: {panic}"))),
-            (None, Ok(())) => Ok(view),
-        }
+        ended.map_err(|panic| RefactorError::Failed(format!("the operation broke off: {panic}")))?;
+        Ok(self.operations.get(&view.id).unwrap_or(view))
     }
 
     /// An operation that is or was applied by this process.
@@ -217,10 +235,17 @@ impl Refactor {
             .collect();
         let to_undo: Vec<Step> = plan.steps.iter().filter(|s| broken.contains(&&s.server)).cloned().collect();
         let undone = self.parts.exec.undo(&to_undo, results, observer).await;
-        let aftermath = if undone.left_changed.is_empty() {
+        let mut left_changed = undone.left_changed;
+        left_changed.extend(
+            to_undo
+                .iter()
+                .filter(|step| stays(step, results))
+                .map(|step| format!("{}: step {} ({}) cannot be undone", step.server, step.id, step.reason)),
+        );
+        let aftermath = if left_changed.is_empty() {
             "what was changed on the failed servers has been undone".to_owned()
         } else {
-            format!("still changed: {}", undone.left_changed.join("; "))
+            format!("still changed: {}", left_changed.join("; "))
         };
         Some(format!("{}; {aftermath}", failures.join("; ")))
     }
@@ -243,6 +268,22 @@ impl Observer for PlanObserver<'_> {
         });
         std::future::ready(()).boxed()
     }
+}
+
+/// A step was done, or may have been, that nothing undoes.
+fn stays(step: &Step, results: &[StepResult]) -> bool {
+    let for_good = matches!(
+        step.action,
+        Action::ResetReplication
+            | Action::SkipTransaction
+            | Action::InjectEmpty { .. }
+            | Action::ResetBinaryLogs { .. }
+            | Action::FlushBinaryLogs { .. }
+            | Action::PurgeBinaryLogs { .. }
+            | Action::SetCredentials
+    );
+    let begun = |r: &StepResult| r.step == step.id && matches!(r.state, StepState::Done | StepState::TimedOut);
+    for_good && step.undo.is_empty() && results.iter().any(begun)
 }
 
 fn describe_failure(step: &Step, state: &StepState) -> String {

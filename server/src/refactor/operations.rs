@@ -23,7 +23,9 @@ impl Operations {
     pub fn begin(&self, plan: Plan, actor: &str, now: DateTime<Utc>) -> OperationView {
         let steps = plan.steps.iter().map(|s| (s.id, StepState::Pending)).collect();
         let id: String = random_hex().chars().take(16).collect();
-        let view = OperationView { id, plan, steps, actor: actor.to_owned(), started: now, ended: None, error: None };
+        let actor = actor.to_owned();
+        let outcomes = Vec::new();
+        let view = OperationView { id, plan, steps, actor, started: now, ended: None, error: None, outcomes };
         let mut held = self.lock();
         held.insert(view.id.clone(), view.clone());
         while held.len() > KEPT {
@@ -45,6 +47,7 @@ impl Operations {
     pub fn end(&self, id: &str, error: Option<String>, now: DateTime<Utc>) {
         if let Some(view) = self.lock().get_mut(id) {
             view.error = error;
+            view.outcomes = engine::plan::outcomes(&view.plan, &view.steps);
             view.ended = Some(now);
         }
     }

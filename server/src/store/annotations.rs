@@ -28,6 +28,7 @@ impl Store {
                 .await?,
             unresolved: self.load_map("select hostname as k, unresolved_hostname as v from hostname_unresolve").await?,
             tags: self.load_tags().await?,
+            equivalences: self.load_equivalences().await?,
         })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use app::InstanceKey;
 use app::topology::Instance;
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 
 use super::instance_row::{InstanceRow, columns, from_row, to_row};
 use super::value::{Statement, Value};
@@ -169,17 +169,6 @@ impl Store {
             tx.run(Statement::new(sql).bind(new).bind(old)).await?;
         }
         tx.commit().await
-    }
-
-    /// Adds a thin picture of all servers to the topology history (`spec/schema.md` 5.27).
-    ///
-    /// # Errors
-    /// [`super::StoreError::Conflict`] when there is one of the same second.
-    pub async fn snapshot_topologies(&self, at: DateTime<Utc>) -> StoreResult<u64> {
-        let sql = "insert into database_instance_topology_history \
-                   (snapshot_unix_timestamp, hostname, port, master_host, master_port, cluster_name, version) \
-                   select ?, hostname, port, master_host, master_port, cluster_name, version from database_instance";
-        Ok(self.run(Statement::new(sql).bind(at.timestamp())).await?.affected)
     }
 }
 

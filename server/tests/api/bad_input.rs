@@ -51,7 +51,8 @@ async fn a_server_or_cluster_that_is_not_known_is_named() {
         let asks_network = ["discover", "async-discover", "resolve", "refresh"];
         let word = pattern.split('/').next().unwrap_or_default();
         let lists = !changes && !pattern.starts_with("instance/") && !pattern.starts_with("can-replicate");
-        if !pattern.contains(':') || asks_network.contains(&word) || lists {
+        // There are no agents to know.
+        if !pattern.contains(':') || asks_network.contains(&word) || lists || word.starts_with("agent") {
             continue;
         }
         let address = with(pattern, |name| match name {

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod bad_input;
+mod clients;
 mod contract;
 mod events;
 mod methods;
@@ -12,4 +13,5 @@ mod support;
 mod v1_changes;
 mod v1_reads;
 mod v2;
+mod v2_more;
 mod v2_records;

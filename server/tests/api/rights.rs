@@ -147,11 +147,18 @@ pub(crate) fn v2_operations() -> Vec<(Method, String, &'static str)> {
     for (path, verbs) in document["paths"].as_object().expect("paths") {
         for verb in verbs.as_object().expect("verbs").keys() {
             let method: Method = verb.to_ascii_uppercase().parse().expect("a method");
-            let address = path.replace("{key}", "db3.example:3306").replace("{name}", "orders").replace("{id}", "1");
+            let address = path
+                .replace("{key}", "db3.example:3306")
+                .replace("{source}", "db5.example:3306")
+                .replace("{name}", "orders")
+                .replace("{tag}", "role")
+                .replace("{pool}", "web")
+                .replace("{at}", "2030-01-02T03:04:05Z")
+                .replace("{id}", "1");
             operations.push((method, format!("/api/v2{address}"), body_of(path)));
         }
     }
-    assert!(operations.len() >= 23, "{operations:?}");
+    assert!(operations.len() >= 60, "{operations:?}");
     operations
 }
 
@@ -167,40 +174,63 @@ fn body_of(path: &str) -> &'static str {
         "/recoveries" => r#"{"kind":"recover","target":"db1.example"}"#,
         "/recoveries/{id}/acknowledgement" => r#"{"comment":"c"}"#,
         "/settings/recoveries" => r#"{"enabled":false}"#,
+        "/clusters/{name}/alias" => r#"{"alias":"x"}"#,
+        "/servers/{key}/tags/{tag}" => r#"{"value":"db"}"#,
+        "/servers/{key}/maintenance" => r#"{"reason":"r"}"#,
+        "/servers/{key}/virtual-name" => r#"{"name":"vip"}"#,
+        "/pools/{pool}" => r#"{"servers":["db3.example"]}"#,
+        "/acknowledgements" => r#"{"scope":"all","comment":"c"}"#,
+        "/publications" | "/configuration/reload" => "{}",
         _ => "",
     }
 }
 
 #[tokio::test]
+async fn in_v2_neither_head_nor_options_nor_a_verb_that_is_not_there_does_anything() {
+    let edge = Edge::new(OPEN).await;
+    let before = edge.world();
+    let operations = v2_operations();
+    for (_, address, body) in &operations {
+        let has = |verb: &Method| operations.iter().any(|(method, other, _)| (method, other) == (verb, address));
+        for method in [Method::HEAD, Method::OPTIONS, Method::PATCH, Method::TRACE] {
+            if address.ends_with("/events") {
+                continue;
+            }
+            let answer = edge.send(method.clone(), address, &[("content-type", "application/json")], body).await;
+            let reads = method == Method::HEAD && has(&Method::GET);
+            let refused = answer.status == StatusCode::METHOD_NOT_ALLOWED;
+            assert_eq!(refused, !reads, "{method} {address}: {} {}", answer.status, answer.body);
+        }
+    }
+    assert_eq!(edge.world(), before);
+}
+
+#[tokio::test]
 async fn v2_has_the_same_rights() {
     let json = ("content-type", "application/json");
+    let (closed, open, guarded) = (Edge::new(READ_ONLY).await, Edge::new(OPEN).await, Edge::new(BASIC).await);
+    let before = [&closed, &open].map(Edge::world);
     for (method, address, body) in v2_operations() {
         if address.ends_with("/events") {
             continue;
         }
         // Planning shows something and changes nothing.
         let changes = method != Method::GET && !address.ends_with("/plans");
-        let edge = Edge::new(READ_ONLY).await;
-        let before = edge.world();
-        let answer = edge.send(method.clone(), &address, &[json], body).await;
+        let answer = closed.send(method.clone(), &address, &[json], body).await;
         assert_eq!(answer.status == StatusCode::FORBIDDEN, changes, "{method} {address}: {}", answer.body);
-        assert_eq!(edge.world(), before, "{method} {address}");
         if changes {
             assert!(answer.error(403, "forbidden").contains("ReadOnly"), "{}", answer.body);
         }
 
-        let edge = Edge::new(OPEN).await;
-        let before = edge.world();
-        let answer = edge.send(method.clone(), &address, &[json, ("sec-fetch-site", "cross-site")], body).await;
+        let answer = open.send(method.clone(), &address, &[json, ("sec-fetch-site", "cross-site")], body).await;
         if method != Method::GET {
             answer.error(403, "forbidden");
         }
-        assert_eq!(edge.world(), before, "{method} {address}");
+        assert_eq!([&closed, &open].map(Edge::world), before, "{method} {address}");
 
-        let edge = Edge::new(BASIC).await;
-        let answer = edge.send(method.clone(), &address, &[json], body).await;
+        let answer = guarded.send(method.clone(), &address, &[json], body).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method} {address}");
-        let answer = edge.send(method.clone(), &address, &[json, CREDENTIALS], body).await;
+        let answer = guarded.send(method.clone(), &address, &[json, CREDENTIALS], body).await;
         assert!(!matches!(answer.status.as_u16(), 401 | 403), "{method} {address}: {}", answer.body);
     }
 }

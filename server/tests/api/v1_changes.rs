@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use app::BinlogCoordinates;
 use app::plan::Action;
-use app::topology::{PromotionRule, ThreadState};
+use app::topology::{Equivalence, LogPlace, PromotionRule, ThreadState};
+use orchestrator::consensus::{Actor, Command};
 use serde_json::json;
 
 use crate::support::{Edge, OPEN, key};
@@ -205,7 +207,9 @@ async fn maintenance_keeps_operations_off_and_is_exclusive() {
     begun.message("OK");
     assert_eq!(begun.json()["Details"], db3);
     assert_eq!(edge.get("/api/in-maintenance/db3.example/3306").await.message("OK"), "true");
-    let again = edge.get("/api/begin-maintenance/db3.example/3306/bob/reboot").await.message("ERROR");
+    let again = edge.get("/api/begin-maintenance/db3.example/3306/bob/reboot").await;
+    assert_eq!(again.json()["Details"], 0, "the number of no maintenance");
+    let again = again.message("ERROR");
     assert!(again.contains("db3.example:3306 is in maintenance by ann: upgrade"), "{again}");
     let refused = edge.get("/api/stop-replica/db3.example/3306").await.message("ERROR");
     assert!(refused.contains("maintenance by ann: upgrade"), "{refused}");
@@ -251,4 +255,49 @@ async fn pools_are_handed_in_and_listed_by_cluster() {
     assert!(nobody.contains("no pooled instances"), "{nobody}");
     edge.get("/api/submit-pool-instances/reads").await.message("OK");
     assert_eq!(of("cluster-pool-instances/db1.example:3306/reads").await, json!({}));
+}
+
+#[tokio::test]
+async fn of_several_servers_each_failure_is_told_and_only_none_moved_is_an_error() {
+    let edge = Edge::new(OPEN).await;
+    edge.hands.refuse(&key("db4.example"), "ChangeSource");
+    let path = "/api/relocate-replicas/db2.example/3306/db1.example/3306";
+    let answer = edge.get(path).await;
+    let message = answer.message("OK");
+    let told = "Relocated 1 replicas of db2.example:3306 below db1.example:3306; 1 errors: db4.example:3306: step ";
+    assert!(message.starts_with(told), "{message}");
+    assert_eq!(answer.json()["Details"].as_array().map(Vec::len), Some(1));
+    let source = |name: &str| edge.services.fleet.get(&key(name)).expect("known").replication.source.clone();
+    assert_eq!((source("db3.example"), source("db4.example")), (key("db1.example"), key("db2.example")));
+    let message = edge.get(path).await.message("ERROR");
+    assert!(message.contains("db4.example:3306 refuses ChangeSource"), "{message}");
+}
+
+#[tokio::test]
+async fn equal_moments_are_looked_up_from_either_side() {
+    let edge = Edge::new(OPEN).await;
+    let place =
+        |name: &str, position| LogPlace { source: key(name), at: BinlogCoordinates::binary("bin.000001", position) };
+    let equivalence = Equivalence { one: place("db1.example", 10), other: place("db2.example", 20) };
+    let command = Command::RecordEquivalence { equivalence };
+    edge.services.consensus.submit(command, &Actor::system()).await.expect("accepted");
+    let answer = edge.get("/api/master-equivalent/db2.example/3306/bin.000001/20").await;
+    assert_eq!(answer.message("OK"), "Found 1 equivalent coordinates");
+    let expected = json!([{
+        "Key": {"Hostname": "db1.example", "Port": 3306},
+        "Coordinates": {"LogFile": "bin.000001", "LogPos": 10, "Type": 0},
+    }]);
+    assert_eq!(answer.json()["Details"], expected);
+    let none = edge.get("/api/master-equivalent/db2.example/3306/bin.000001/21").await;
+    assert_eq!(none.json()["Details"], json!(null));
+    let places = edge.get("/api/v2/servers/db2.example:3306/equivalent-places?at=bin.000001:20").await.ok();
+    assert_eq!(places, expected);
+    let bad = edge.get("/api/v2/servers/db2.example:3306/equivalent-places?at=x").await.error(400, "bad-input");
+    assert!(bad.contains("expected file:position, got \"x\""), "{bad}");
+    let wrong = edge.get("/api/master-equivalent/db2.example/3306/bin.000001/x").await.message("ERROR");
+    assert!(wrong.contains("logPos: got \"x\""), "{wrong}");
+    let message = edge.get("/api/move-equivalent/db3.example/3306/db1.example/3306").await.message("ERROR");
+    assert!(message.starts_with("no-equivalence: "), "{message}");
+    let message = edge.get("/api/regroup-slaves-bls/db1.example/3306").await.message("ERROR");
+    assert!(message.starts_with("no-binlog-servers: "), "{message}");
 }

@@ -223,3 +223,77 @@ async fn resolved_names_are_told_with_their_end() {
     edge.get("/api/reset-hostname-resolve-cache").await.message("OK");
     assert_eq!(edge.get("/api/hostname-resolve-cache").await.ok()["Details"], serde_json::json!({}));
 }
+
+#[tokio::test]
+async fn messages_begin_with_the_node_that_speaks_if_asked_for() {
+    let prefix = "Orchestrator node1 says: ";
+    let edge = Edge::new(r#"{"PrependMessagesWithOrcIdentity": "hostname"}"#).await;
+    let answer = edge.get("/api/topology/orders").await;
+    assert_eq!(answer.message("OK"), format!("{prefix}Topology for cluster db1.example:3306"));
+    let answer = edge.get("/api/topology/nosuch").await;
+    assert!(answer.message("ERROR").starts_with(prefix), "{}", answer.body);
+    assert_eq!(edge.get("/api/clusters").await.body, r#"["db1.example:3306","us1.example:3306"]"#, "bare as ever");
+    let edge = Edge::new(r#"{"PrependMessagesWithOrcIdentity": "custom", "CustomOrcIdentity": "east"}"#).await;
+    assert!(edge.get("/api/status").await.message("OK").starts_with("Orchestrator east says: "));
+}
+
+#[tokio::test]
+async fn health_has_its_fields_in_their_order() {
+    let edge = Edge::new(OPEN).await;
+    let body = edge.get("/api/health").await.body;
+    let fields = [
+        "Healthy",
+        "Hostname",
+        "Token",
+        "IsActiveNode",
+        "ActiveNode",
+        "Hostname",
+        "Token",
+        "AppVersion",
+        "FirstSeenActive",
+        "LastSeenActive",
+        "ExtraInfo",
+        "Command",
+        "DBBackend",
+        "LastReported",
+        "Error",
+        "AvailableNodes",
+        "RaftLeader",
+        "IsRaftLeader",
+        "RaftLeaderURI",
+        "RaftAdvertise",
+        "RaftHealthyMembers",
+    ];
+    let mut rest = body.as_str();
+    for field in fields {
+        let wanted = format!("\"{field}\":");
+        let at = rest.find(&wanted).unwrap_or_else(|| panic!("{field} is missing or out of order: {body}"));
+        rest = &rest[at + wanted.len()..];
+    }
+    assert!(
+        body.contains(
+            r#""RaftLeader":"","IsRaftLeader":false,"RaftLeaderURI":"","RaftAdvertise":"","RaftHealthyMembers":null"#
+        ),
+        "{body}"
+    );
+    assert!(body.contains(r#""LastReported":"0001-01-01T00:00:00Z"},"Error":null,"AvailableNodes":"#), "{body}");
+}
+
+#[tokio::test]
+async fn what_concerns_the_node_answers_as_its_clients_expect() {
+    let edge = Edge::new(OPEN).await;
+    for path in ["grab-election", "reelect"] {
+        let answer = edge.get(&format!("/api/{path}")).await;
+        answer.message("OK");
+        assert!(answer.json()["Details"].is_null(), "{path}: {}", answer.body);
+    }
+    let answer = edge.get("/api/reload-cluster-alias").await;
+    assert!(answer.message("ERROR").contains("retired"), "{}", answer.body);
+    for path in ["agents", "agent/db1", "agent-seed/a/b", "seeds", "agent-custom-command/db1/x"] {
+        let answer = edge.get(&format!("/api/{path}")).await;
+        assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+        assert!(answer.message("ERROR").contains("ServeAgentsHttp is off"), "{path}: {}", answer.body);
+    }
+    let taken = edge.get("/api/snapshot-topologies").await.ok();
+    assert!(taken["Details"].as_str().is_some_and(|text| text.starts_with("Took ")), "{taken}");
+}

@@ -176,3 +176,49 @@ async fn what_cannot_be_read_is_told() {
     let answer = edge.json(Method::POST, "/api/v2/servers", r#"{"server":"127.0.0.1:1"}"#).await;
     assert!(answer.error(500, "failed").contains("127.0.0.1"), "{}", answer.body);
 }
+
+/// Every operation of the document, with a value for each of its fields.
+fn operations() -> Vec<Value> {
+    let document = serde_json::to_value(orchestrator::api::v2::document()).expect("JSON");
+    let variants = document["components"]["schemas"]["Operation"]["oneOf"].as_array().expect("variants").clone();
+    let value = |name: &str, schema: &Value| match name {
+        "operation" => schema["enum"][0].clone(),
+        "server" => json!({"Hostname": "db3.example", "Port": 3306}),
+        _ if schema["$ref"].is_string() => json!({"Hostname": "db5.example", "Port": 3306}),
+        "to" | "until" => json!("binlog.000001"),
+        _ if schema["type"] == "string" => json!(""),
+        _ if schema["type"] == "boolean" => json!(true),
+        _ if schema["type"] == "integer" => json!(4),
+        _ => Value::Null,
+    };
+    let filled = |variant: &Value| {
+        let fields = variant["properties"].as_object().expect("fields").iter();
+        Value::Object(fields.map(|(name, schema)| (name.clone(), value(name, schema))).collect())
+    };
+    variants.iter().map(filled).collect()
+}
+
+#[tokio::test]
+async fn each_operation_can_be_planned_without_doing_anything() {
+    let edge = Edge::new(OPEN).await;
+    let before = edge.world();
+    let operations = operations();
+    assert!(operations.len() >= 30, "{operations:?}");
+    let mut planned = 0;
+    for operation in &operations {
+        let name = &operation["operation"];
+        let answer = edge.json(Method::POST, "/api/v2/plans", &operation.to_string()).await;
+        let body = answer.json();
+        match answer.status.as_u16() {
+            200 => {
+                planned += 1;
+                assert!(body["fingerprint"].as_str().is_some_and(|text| !text.is_empty()), "{name}: {body}");
+                assert!(body["steps"].is_array() && body["title"].is_string(), "{name}: {body}");
+            }
+            422 => assert!(body["refusal"]["rule"].as_str().is_some_and(|rule| !rule.is_empty()), "{name}: {body}"),
+            status => panic!("{name}: {status} {body}"),
+        }
+    }
+    assert!(planned >= 20, "{planned} of {} operations have a plan here", operations.len());
+    assert_eq!(edge.world(), before);
+}

@@ -3,6 +3,7 @@
 //! A missing server is an error that names the remedy, never a test that passes without having run.
 #![allow(dead_code, reason = "each test crate uses its own part of this")]
 
+pub mod binlog_server;
 pub mod daemon;
 pub mod service;
 

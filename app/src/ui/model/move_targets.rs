@@ -130,6 +130,7 @@ pub fn intent(drop: Drop, moved: &InstanceKey, target: &InstanceKey, cluster: &s
             target: cluster.to_owned(),
             designated: Some(server),
             accept_loss_of: None,
+            skip_hooks: false,
         }),
     }
 }

@@ -121,6 +121,8 @@ pub fn operation_text(operation: &Operation) -> String {
         }
         Operation::MoveUp { server } => format!("Move {server} one level up"),
         Operation::MoveUpReplicas { server, .. } => format!("Move the replicas of {server} one level up"),
+        Operation::MoveEquivalent { server, below } => format!("Move {server} below {below} by recorded coordinates"),
+        Operation::RegroupBinlogServers { server } => format!("Regroup the binlog servers below {server}"),
         Operation::MoveBelow { server, below } => format!("Move {server} below its sibling {below}"),
         Operation::TakeSiblings { server } => format!("Move the siblings of {server} below it"),
         Operation::TakeSource { server } => format!("Let {server} and its source change places"),
@@ -170,6 +172,7 @@ mod tests {
             moves: Vec::new(),
             checks: Vec::new(),
             warnings: Vec::new(),
+            left_out: Vec::new(),
             fingerprint: "f".to_owned(),
         }
     }
@@ -195,6 +198,7 @@ mod tests {
             started: chrono::DateTime::UNIX_EPOCH,
             ended: None,
             error: None,
+            outcomes: Vec::new(),
         };
         assert_eq!(progress(&view), Progress { ended: 1, all: 3 });
     }

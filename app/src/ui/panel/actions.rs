@@ -107,6 +107,7 @@ fn buttons(
                 target: target.clone(),
                 designated: designated.clone(),
                 accept_loss_of: None,
+                skip_hooks: false,
             };
             ui.work.confirm_recovery(request);
         })

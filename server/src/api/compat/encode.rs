@@ -6,25 +6,18 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 
-/// The envelope of most answers. `Details` is always there, `null` when there is nothing to say.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Envelope<'a, T: Serialize> {
-    code: &'static str,
-    message: &'a str,
-    details: T,
-}
-
-impl<'a, T: Serialize> Envelope<'a, T> {
-    /// Something was done or found.
-    pub fn ok(message: &'a str, details: T) -> Self {
-        Self { code: "OK", message, details }
-    }
-
-    /// Something was refused or failed.
-    pub fn error(message: &'a str, details: T) -> Self {
-        Self { code: "ERROR", message, details }
-    }
+/// The envelope of most answers, around details that are encoded already: `null` when there is nothing to say.
+pub fn envelope(ok: bool, message: &str, details: &[u8]) -> Vec<u8> {
+    let (code, message) = (if ok { "OK" } else { "ERROR" }, encode(message));
+    let mut body = Vec::with_capacity(message.len() + details.len() + 48);
+    body.extend_from_slice(br#"{"Code":""#);
+    body.extend_from_slice(code.as_bytes());
+    body.extend_from_slice(br#"","Message":"#);
+    body.extend_from_slice(&message);
+    body.extend_from_slice(br#","Details":"#);
+    body.extend_from_slice(details);
+    body.push(b'}');
+    body
 }
 
 /// Encodes a value: keys in order of declaration, `<`, `>`, `&` and the two Unicode line separators escaped, no line

@@ -14,7 +14,7 @@ mod recovery;
 mod scalar;
 
 pub use analysis::{ClusterInfo, ReplicationAnalysis};
-pub use encode::{Envelope, encode};
+pub use encode::{encode, envelope};
 pub use health::{ElectedNode, HealthStatus, NodeHealth};
 pub use instance::CompatInstance;
 pub use metrics::{
@@ -23,7 +23,7 @@ pub use metrics::{
 };
 pub use records::{Audit, Blocked, CandidateInstance, Changelog, Maintenance, RecoveryStep};
 pub use recovery::TopologyRecovery;
-pub use scalar::TimeForm;
+pub use scalar::{TimeForm, go_duration};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Single values: times, optional numbers, quoted texts, sets of keys.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use app::InstanceKey;
 use chrono::{DateTime, Utc};
@@ -96,4 +97,50 @@ pub(super) fn quoted(text: &str) -> String {
     }
     quoted.push('"');
     quoted
+}
+
+/// A time span as Go writes it: `1.234567ms`, `2.5s`, `1h2m3s` (`spec/api.md` 4.5).
+pub fn go_duration(span: Duration) -> String {
+    let minutes = span.as_secs() / 60;
+    let rest = (span - Duration::from_secs(minutes * 60)).as_nanos();
+    // Units below a second are for spans below a second only.
+    let (digits, name) = match rest {
+        0 => (0, "s"),
+        1..1_000 if minutes == 0 => (0, "ns"),
+        1_000..1_000_000 if minutes == 0 => (3, "µs"),
+        1_000_000..1_000_000_000 if minutes == 0 => (6, "ms"),
+        _ => (9, "s"),
+    };
+    let unit = 10_u128.pow(digits);
+    let width = digits as usize;
+    let fraction = format!("{:0width$}", rest % unit);
+    let text = format!("{}.{fraction}", rest / unit);
+    let rest = text.trim_end_matches('0').trim_end_matches('.');
+    match minutes {
+        0 => format!("{rest}{name}"),
+        1..60 => format!("{minutes}m{rest}{name}"),
+        _ => format!("{}h{}m{rest}{name}", minutes / 60, minutes % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(0, "0s")]
+    #[case(999, "999ns")]
+    #[case(1_500, "1.5µs")]
+    #[case(1_234_567, "1.234567ms")]
+    #[case(100_000_000, "100ms")]
+    #[case(2_500_000_000, "2.5s")]
+    #[case(10_000_000_000, "10s")]
+    #[case(60_000_000_000, "1m0s")]
+    #[case(60_000_000_001, "1m0.000000001s")]
+    #[case(3_723_000_000_000, "1h2m3s")]
+    fn spans_are_written_as_scripts_know_them(#[case] nanos: u64, #[case] expected: &str) {
+        assert_eq!(go_duration(Duration::from_nanos(nanos)), expected);
+    }
 }

@@ -176,10 +176,11 @@ fn texts_are_escaped_as_existing_clients_know_it() {
 
 #[test]
 fn the_envelope_always_has_its_three_fields() {
-    assert_eq!(text(&Envelope::ok("done", ())), r#"{"Code":"OK","Message":"done","Details":null}"#);
+    let text = |body: Vec<u8>| String::from_utf8(body).expect("text");
+    assert_eq!(text(envelope(true, "done", b"null")), r#"{"Code":"OK","Message":"done","Details":null}"#);
     assert_eq!(
-        text(&Envelope::error("no", key("db1"))),
-        r#"{"Code":"ERROR","Message":"no","Details":{"Hostname":"db1","Port":3306}}"#
+        text(envelope(false, "a > b", &encode(&key("db1")))),
+        r#"{"Code":"ERROR","Message":"a \u003e b","Details":{"Hostname":"db1","Port":3306}}"#
     );
 }
 

@@ -57,7 +57,7 @@ fn findings(call: &Call, meant: impl Fn(&Finding) -> bool) -> Vec<Finding> {
 fn analysis_of(call: &Call, snapshot: &Snapshot, found: &[Finding]) -> Answer {
     let node = &call.services.node;
     let entry = |finding: &Finding| {
-        let cluster = call.cluster_info(snapshot, &finding.cluster);
+        let cluster = call.cluster_info_of(snapshot, &finding.cluster, 0);
         ReplicationAnalysis::new(finding, &cluster, (&node.hostname, &node.token), call.form(), snapshot.at)
     };
     Answer::ok("Analysis", found.iter().map(entry).collect::<Vec<_>>())

@@ -10,9 +10,9 @@ use crate::api::compat::{CandidateInstance, Maintenance};
 use crate::api::error::{ApiError, ApiResult};
 use crate::auth::{Operator, Viewer};
 use crate::cli::duration::parse_duration;
-use crate::consensus::Command;
+use crate::consensus::{Command, ConsensusError};
 use crate::lookup::{Hint, Reach, TagExpression, cluster_by_hint, tagged};
-use crate::maintenance::{self, Wanted};
+use crate::maintenance::{self, MaintenanceError, Wanted};
 
 /// A downtime without a duration lasts this long.
 pub const DEFAULT_DOWNTIME: TimeDelta = TimeDelta::minutes(10);
@@ -161,8 +161,13 @@ pub async fn begin_maintenance(operator: Operator, call: Call) -> ApiResult<Answ
         reason: call.param("reason").trim().to_owned(),
         length: maintenance::DEFAULT_LENGTH,
     };
-    maintenance::begin(&call.services, wanted, operator.actor()).await?;
-    Ok(Answer::ok(format!("Maintenance begun: {key}"), key))
+    match maintenance::begin(&call.services, wanted, operator.actor()).await {
+        Ok(()) => Ok(Answer::ok(format!("Maintenance begun: {key}"), key)),
+        // The number of no maintenance, as in the original.
+        Err(held @ MaintenanceError::Held(_)) => Ok(Answer::failed(held.to_string(), 0)),
+        Err(held @ MaintenanceError::Consensus(ConsensusError::Refused(_))) => Ok(Answer::failed(held.to_string(), 0)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// `end-maintenance/:host/:port`: no error when there was none

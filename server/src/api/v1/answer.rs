@@ -4,20 +4,35 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::api::compat::{Envelope, encode};
+use crate::api::compat::{encode, envelope};
 use crate::api::error::{ApiError, ErrorKind};
 
-/// An encoded answer with its status.
+/// An answer with its status.
 #[derive(Debug)]
 pub struct Answer {
     status: StatusCode,
-    body: Vec<u8>,
+    body: Body,
+}
+
+/// What is sent.
+#[derive(Debug)]
+enum Body {
+    /// Encoded as a whole.
+    Bare(Vec<u8>),
+    /// An envelope, whose message is still open.
+    Envelope {
+        /// It is no error.
+        ok: bool,
+        message: String,
+        /// Encoded.
+        details: Vec<u8>,
+    },
 }
 
 impl Answer {
     /// A bare value.
     pub fn bare<T: Serialize + ?Sized>(value: &T) -> Self {
-        Self { status: StatusCode::OK, body: encode(value) }
+        Self::with_status(StatusCode::OK, value)
     }
 
     /// A bare list that is `null` when there is nothing in it (`spec/api.md` 1.4).
@@ -27,18 +42,33 @@ impl Answer {
 
     /// A bare value with a status of its own.
     pub fn with_status<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Self {
-        Self { status, body: encode(value) }
+        Self { status, body: Body::Bare(encode(value)) }
     }
 
     /// Something was done or found.
-    pub fn ok<T: Serialize>(message: impl AsRef<str>, details: T) -> Self {
-        Self::bare(&Envelope::ok(message.as_ref(), details))
+    pub fn ok<T: Serialize>(message: impl Into<String>, details: T) -> Self {
+        let body = Body::Envelope { ok: true, message: message.into(), details: encode(&details) };
+        Self { status: StatusCode::OK, body }
     }
 
     /// Something failed, and there is more to say than the message.
-    pub fn failed<T: Serialize>(message: impl AsRef<str>, details: T) -> Self {
-        let body = encode(&Envelope::error(message.as_ref(), details));
+    pub fn failed<T: Serialize>(message: impl Into<String>, details: T) -> Self {
+        let body = Body::Envelope { ok: false, message: message.into(), details: encode(&details) };
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, body }
+    }
+
+    /// It is an error.
+    pub fn is_error(&self) -> bool {
+        matches!(self.body, Body::Envelope { ok: false, .. })
+    }
+
+    /// The message of an envelope begins with this; a bare value stays as it is.
+    #[must_use]
+    pub fn with_prefix(mut self, prefix: &str) -> Self {
+        if let Body::Envelope { message, .. } = &mut self.body {
+            message.insert_str(0, prefix);
+        }
+        self
     }
 }
 
@@ -47,7 +77,7 @@ impl Answer {
 impl From<ApiError> for Answer {
     fn from(error: ApiError) -> Self {
         let unauthorized = matches!(error.kind, ErrorKind::Forbidden | ErrorKind::NotLeader);
-        let message = if unauthorized { "Unauthorized" } else { &error.message };
+        let message = if unauthorized { "Unauthorized".to_owned() } else { error.message };
         Self::failed(message, ())
     }
 }
@@ -55,6 +85,10 @@ impl From<ApiError> for Answer {
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"))];
-        (self.status, headers, self.body).into_response()
+        let body = match self.body {
+            Body::Bare(encoded) => encoded,
+            Body::Envelope { ok, message, details } => envelope(ok, &message, &details),
+        };
+        (self.status, headers, body).into_response()
     }
 }

@@ -157,15 +157,20 @@ impl Call {
         Ok(CompatInstance::live(instance, &snapshot.annotations))
     }
 
-    /// Summary of a cluster by its name.
+    /// Summary of a cluster by its name, with the number of its servers.
     pub fn cluster_info(&self, snapshot: &Snapshot, name: &str) -> ClusterInfo {
+        self.cluster_info_of(snapshot, name, snapshot.cluster(name).count())
+    }
+
+    /// Summary of a cluster with so many servers.
+    pub fn cluster_info_of(&self, snapshot: &Snapshot, name: &str, servers: usize) -> ClusterInfo {
         let alias = lookup::alias_of(snapshot, &self.config, name);
         let (source, intermediate) = lookup::automated(&self.config, name, &alias);
         ClusterInfo {
             cluster_name: name.to_owned(),
             cluster_domain: lookup::domain_of(snapshot, name),
             cluster_alias: alias,
-            count_instances: snapshot.cluster(name).count() as u64,
+            count_instances: servers as u64,
             heuristic_lag: 0,
             has_automated_master_recovery: source,
             has_automated_intermediate_master_recovery: intermediate,

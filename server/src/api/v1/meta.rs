@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use app::InstanceKey;
 use axum::http::{StatusCode, header};
 use chrono::Utc;
 
@@ -99,6 +100,27 @@ pub async fn reload(admin: Admin, call: Call) -> ApiResult<Answer> {
         .await
         .map_err(|error| ApiError::new(ErrorKind::BadInput, format!("configuration not reloaded: {error:#}")))?;
     Ok(Answer::ok("Config reloaded", extra))
+}
+
+/// `grab-election`: a node that is the only one of its group leads already; the backend is told once more
+pub async fn grab_election(admin: Admin, call: Call) -> ApiResult<Answer> {
+    let node = &call.services.node;
+    call.services.store.grab_election(&node.identity()).await?;
+    call.services.audit.record("grab-election", &InstanceKey::default(), "", admin.actor(), &node.hostname);
+    Ok(Answer::ok(format!("{} is the active node", node.hostname), ()))
+}
+
+/// `reelect`: the role is given up in the backend; a node that is the only one of its group has it again at once
+pub async fn reelect(admin: Admin, call: Call) -> ApiResult<Answer> {
+    call.services.store.reelect().await?;
+    call.services.audit.record("reelect", &InstanceKey::default(), "", admin.actor(), "active node cleared");
+    Ok(Answer::ok("Set re-elections", ()))
+}
+
+/// `reload-cluster-alias`: an error in the original as well
+pub async fn reload_cluster_alias(_: Operator, _: Call) -> ApiResult<Answer> {
+    let message = "reload-cluster-alias is retired: an alias is in force as soon as it is set; nothing was done";
+    Err(ApiError::new(ErrorKind::Refused, message))
 }
 
 /// `raft-*` reads on a node that is in no group

@@ -3,11 +3,14 @@
 //! A request passes the five beats in [`dispatch`]: permission (the capability that the route's handler takes), leader,
 //! then parse, one service call and JSON out in the handler itself.
 
+mod agents;
 mod analysis;
 mod annotate;
 mod answer;
 mod call;
 mod discover;
+mod history;
+mod identity;
 mod meta;
 mod metrics;
 mod moves;
@@ -27,6 +30,8 @@ use axum::extract::State;
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use tokio::sync::OnceCell;
+
 use super::error::{ApiError, ErrorKind};
 use crate::auth::{Caller, refuse_cross_site};
 use crate::services::Services;
@@ -34,7 +39,7 @@ pub use annotate::DEFAULT_DOWNTIME;
 pub use answer::Answer;
 use call::Call;
 pub use discover::FORGOTTEN_FOR;
-pub(crate) use moves::regrouped_below;
+pub(crate) use moves::{moved, not_moved, only_binlog_server, regrouped_below};
 use route::{Handler, Route};
 use table::Table;
 
@@ -43,12 +48,13 @@ use table::Table;
 pub struct V1 {
     services: Arc<Services>,
     table: Arc<Table>,
+    prefix: Arc<OnceCell<String>>,
 }
 
 impl V1 {
     /// The compatible API over these services.
     pub fn new(services: Arc<Services>) -> Self {
-        Self { services, table: Arc::new(Table::new()) }
+        Self { services, table: Arc::new(Table::new()), prefix: Arc::default() }
     }
 }
 
@@ -68,7 +74,14 @@ pub async fn dispatch<B>(State(state): State<V1>, request: Request<B>) -> Respon
         return Answer::from(ApiError::internal("a request reached the table of routes unidentified")).into_response();
     };
     let call = Call::new(state.services, caller, params, parts);
-    answer(route, call).await.into_response()
+    let (config, node) = (Arc::clone(&call.config), Arc::clone(&call.services.node));
+    let answer = answer(route, call).await;
+    // Those who watch the status of nodes look for its words as they are (`spec/api.md` 1.3).
+    if path == "status" && answer.is_error() {
+        return answer.into_response();
+    }
+    let prefix = state.prefix.get_or_init(|| identity::prefix(&config, &node.hostname)).await;
+    answer.with_prefix(prefix).into_response()
 }
 
 async fn answer(route: &Route, call: Call) -> Answer {

@@ -1,9 +1,10 @@
 //! Changes of the tree beside `relocate`: by position, by GTID, in groups (`spec/api.md` 2.1 to 2.5).
 
-use app::InstanceKey;
 use app::api::{Operation, OperationView};
-use app::plan::Plan;
+use app::plan::{OutcomeState, Plan};
 use app::rules::gtid_positioning;
+use app::topology::{LogPlace, Snapshot};
+use app::{BinlogCoordinates, InstanceKey};
 
 use super::Answer;
 use super::call::Call;
@@ -23,7 +24,7 @@ pub async fn up(operator: Operator, call: Call) -> ApiResult<Answer> {
 pub async fn up_replicas(operator: Operator, call: Call) -> ApiResult<Answer> {
     let server = call.target().await?;
     let operation = Operation::MoveUpReplicas { server: server.clone(), pattern: call.pattern()? };
-    let view = call.services.refactor.run(&operation, operator.actor()).await?;
+    let view = call.services.refactor.run_each(&operation, operator.actor()).await?;
     several(&call, &view, &format!("Moved up {{}} replicas of {server}"))
 }
 
@@ -33,6 +34,42 @@ pub async fn below(operator: Operator, call: Call) -> ApiResult<Answer> {
     let below = call.key_of("siblingHost", "siblingPort", Reach::ShortName).await?;
     let done = format!("Instance {server} moved below {below}");
     run(&operator, &call, Operation::MoveBelow { server: server.clone(), below }, &server, done).await
+}
+
+/// `move-equivalent/:host/:port/:belowHost/:belowPort`
+pub async fn equivalent(operator: Operator, call: Call) -> ApiResult<Answer> {
+    let server = call.target().await?;
+    let below = call.key_of("belowHost", "belowPort", Reach::ShortName).await?;
+    let done = format!("Instance {server} relocated via equivalence below {below}");
+    run(&operator, &call, Operation::MoveEquivalent { server: server.clone(), below }, &server, done).await
+}
+
+/// `master-equivalent/:host/:port/:logFile/:logPos`: the same moment in the logs of other servers
+pub async fn equivalents(_: Operator, call: Call) -> ApiResult<Answer> {
+    let source = call.key().await?;
+    let given = call.param("logPos");
+    let position: i64 =
+        given.parse().map_err(|_| ApiError::bad_input(format!("logPos: got {given:?}, expected a whole number")))?;
+    let at = BinlogCoordinates::binary(call.param("logFile"), position);
+    let snapshot = call.snapshot();
+    let found: Vec<LogPlace> = snapshot.annotations.equivalences.of(&source, &at).cloned().collect();
+    let message = format!("Found {} equivalent coordinates", found.len());
+    Ok(if found.is_empty() { Answer::ok(message, ()) } else { Answer::ok(message, found) })
+}
+
+/// `regroup-replicas-bls/:host/:port`
+pub async fn regroup_binlog_servers(operator: Operator, call: Call) -> ApiResult<Answer> {
+    let server = call.target().await?;
+    let operation = Operation::RegroupBinlogServers { server: server.clone() };
+    let view = call.services.refactor.run_each(&operation, operator.actor()).await?;
+    let best = regrouped_below(&view.plan, || only_binlog_server(&call.snapshot(), &server));
+    let best = best.ok_or_else(|| ApiError::not_found("Binlog server of", &server))?;
+    Ok(Answer::ok(format!("promoted binlog server: {best}{}", troubles(&view)), best))
+}
+
+/// The binlog server below a server that has but one.
+pub(crate) fn only_binlog_server(snapshot: &Snapshot, server: &InstanceKey) -> Option<InstanceKey> {
+    snapshot.replicas_of(server).find(|r| r.is_binlog_server()).map(|r| r.key.clone())
 }
 
 /// `repoint/:host/:port/:belowHost/:belowPort`
@@ -47,7 +84,7 @@ pub async fn repoint(operator: Operator, call: Call) -> ApiResult<Answer> {
 pub async fn repoint_replicas(operator: Operator, call: Call) -> ApiResult<Answer> {
     let server = call.target().await?;
     let operation = Operation::RepointReplicas { server: server.clone(), below: None, pattern: call.pattern()? };
-    let view = call.services.refactor.run(&operation, operator.actor()).await?;
+    let view = call.services.refactor.run_each(&operation, operator.actor()).await?;
     several(&call, &view, &format!("Repointed {{}} replicas of {server}"))
 }
 
@@ -61,9 +98,10 @@ pub async fn make_co_source(operator: Operator, call: Call) -> ApiResult<Answer>
 /// `take-siblings/:host/:port`
 pub async fn take_siblings(operator: Operator, call: Call) -> ApiResult<Answer> {
     let server = call.target().await?;
-    let view =
-        call.services.refactor.run(&Operation::TakeSiblings { server: server.clone() }, operator.actor()).await?;
-    Ok(Answer::ok(format!("Took {} siblings of {server}", view.plan.moves.len()), call.fresh(&server)?))
+    let operation = Operation::TakeSiblings { server: server.clone() };
+    let view = call.services.refactor.run_each(&operation, operator.actor()).await?;
+    let message = format!("Took {} siblings of {server}{}", moved(&view).len(), troubles(&view));
+    Ok(Answer::ok(message, call.fresh(&server)?))
 }
 
 /// `take-master/:host/:port`
@@ -102,13 +140,13 @@ pub async fn replicas_gtid(operator: Operator, call: Call) -> ApiResult<Answer> 
     let below = call.key_of("belowHost", "belowPort", Reach::ShortName).await?;
     let pattern = call.pattern()?;
     let operation = Operation::MoveReplicasGtid { server: server.clone(), below: below.clone(), pattern };
-    let view = call.services.refactor.run(&operation, operator.actor()).await?;
-    let staying: Vec<&String> = view.plan.warnings.iter().filter(|w| w.contains("stays where it is")).collect();
-    if let Some(first) = staying.first() {
-        let message = format!("{} replicas were moved, {} not: {first}", view.plan.moves.len(), staying.len());
+    let view = call.services.refactor.run_each(&operation, operator.actor()).await?;
+    let moved = moved(&view).len();
+    if moved < view.outcomes.len() {
+        let message = format!("{moved} replicas were moved, {} not{}", view.outcomes.len() - moved, troubles(&view));
         return Err(ApiError::refused_by("partly-moved", message));
     }
-    Ok(Answer::ok(format!("Moved {} replicas of {server} below {below} via GTID", view.plan.moves.len()), below))
+    Ok(Answer::ok(format!("Moved {moved} replicas of {server} below {below} via GTID"), below))
 }
 
 /// `regroup-replicas/:host/:port`
@@ -124,10 +162,13 @@ pub async fn regroup_gtid(operator: Operator, call: Call) -> ApiResult<Answer> {
 async fn regroup_by(operator: &Operator, call: &Call, gtid_only: bool) -> ApiResult<Answer> {
     let server = call.target().await?;
     let operation = Operation::RegroupReplicas { server: server.clone(), gtid_only };
-    let view = call.services.refactor.run(&operation, operator.actor()).await?;
+    let view = call.services.refactor.run_each(&operation, operator.actor()).await?;
     let best = regrouped_below(&view.plan, || call.snapshot().replicas_of(&server).map(|r| r.key.clone()).next());
     let best = best.ok_or_else(|| ApiError::not_found("Replica of", &server))?;
-    Ok(Answer::ok(format!("promoted replica: {best}, lost: 0, moved: {}", view.plan.moves.len()), best))
+    let moved = moved(&view).len();
+    let lost = view.outcomes.len() - moved;
+    let message = format!("promoted replica: {best}, lost: {lost}, moved: {moved}{}", troubles(&view));
+    Ok(Answer::ok(message, best))
 }
 
 /// Where the replicas were moved; with a single one, which stays where it is, that one.
@@ -146,8 +187,28 @@ pub async fn can_replicate_from_gtid(_: Viewer, call: Call) -> ApiResult<Answer>
     Ok(Answer::ok("true", source.key.clone()))
 }
 
-/// The servers moved, with a message that has their number in place of `{}`.
+/// The servers moved, with a message that has their number in place of `{}` and tells of those that were not.
 fn several(call: &Call, view: &OperationView, message: &str) -> ApiResult<Answer> {
-    let moved: Vec<_> = view.plan.moves.iter().map(|m| call.fresh(&m.server)).collect::<ApiResult<_>>()?;
-    Ok(Answer::ok(message.replacen("{}", &moved.len().to_string(), 1), moved))
+    let moved: Vec<_> = moved(view).into_iter().map(|key| call.fresh(key)).collect::<ApiResult<_>>()?;
+    let message = message.replacen("{}", &moved.len().to_string(), 1);
+    Ok(Answer::ok(format!("{message}{}", troubles(view)), moved))
+}
+
+/// The servers that got to where they should.
+pub(crate) fn moved(view: &OperationView) -> Vec<&InstanceKey> {
+    view.outcomes.iter().filter(|o| o.state == OutcomeState::Done).map(|o| &o.server).collect()
+}
+
+/// What became of each other server, each in a line of its own kind: `host:port: why`.
+pub(crate) fn not_moved(view: &OperationView) -> Vec<String> {
+    let others = view.outcomes.iter().filter(|o| o.state != OutcomeState::Done);
+    others.map(|o| format!("{}: {}", o.server, o.message)).collect()
+}
+
+/// The same as the end of a message; empty when there is nothing to tell.
+fn troubles(view: &OperationView) -> String {
+    match not_moved(view).as_slice() {
+        [] => String::new(),
+        lines => format!("; {} errors: {}", lines.len(), lines.join("; ")),
+    }
 }

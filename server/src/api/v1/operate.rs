@@ -5,8 +5,8 @@ use app::InstanceKey;
 use app::api::Operation;
 use app::plan::Action;
 
-use super::Answer;
 use super::call::Call;
+use super::{Answer, moves};
 use crate::api::error::{ApiError, ApiResult};
 use crate::auth::{Operator, Viewer};
 use crate::lookup::Reach;
@@ -25,10 +25,14 @@ pub async fn relocate_replicas(operator: Operator, call: Call) -> ApiResult<Answ
     let below = call.key_of("belowHost", "belowPort", Reach::ShortName).await?;
     let operation =
         Operation::RelocateReplicas { server: server.clone(), below: below.clone(), pattern: call.pattern()? };
-    let view = call.services.refactor.run(&operation, operator.actor()).await?;
-    let moved: Vec<InstanceKey> = view.plan.moves.iter().map(|m| m.server.clone()).collect();
-    let message = format!("Relocated {} replicas of {server} below {below}; 0 errors", moved.len());
-    let moved: Vec<_> = moved.iter().map(|key| call.fresh(key)).collect::<ApiResult<_>>()?;
+    let view = call.services.refactor.run_each(&operation, operator.actor()).await?;
+    let (moved, troubles) = (moves::moved(&view), moves::not_moved(&view));
+    let mut message =
+        format!("Relocated {} replicas of {server} below {below}; {} errors", moved.len(), troubles.len());
+    if !troubles.is_empty() {
+        message = format!("{message}: {}", troubles.join("; "));
+    }
+    let moved: Vec<_> = moved.into_iter().map(|key| call.fresh(key)).collect::<ApiResult<_>>()?;
     Ok(Answer::ok(message, moved))
 }
 

@@ -41,8 +41,9 @@ pub async fn clusters(_: Viewer, call: Call) -> ApiResult<Answer> {
 /// `clusters-info`
 pub async fn clusters_info(_: Viewer, call: Call) -> ApiResult<Answer> {
     let snapshot = call.snapshot();
-    let names = lookup::cluster_names(&snapshot);
-    Ok(Answer::bare(&names.iter().map(|name| call.cluster_info(&snapshot, name)).collect::<Vec<_>>()))
+    let clusters = lookup::by_cluster(&snapshot);
+    let info = |(name, servers): (&&str, &Vec<_>)| call.cluster_info_of(&snapshot, name, servers.len());
+    Ok(Answer::bare(&clusters.iter().map(info).collect::<Vec<_>>()))
 }
 
 /// `cluster/:clusterHint`, `cluster/instance/:host/:port`

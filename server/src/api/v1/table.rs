@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use super::route::{Handler, Params, Route, matches};
 use super::{
-    analysis, annotate, discover, meta, metrics, moves, operate, pools, publish, read, records, recoveries, trees,
+    agents, analysis, annotate, discover, history, meta, metrics, moves, operate, pools, publish, read, records,
+    recoveries, trees,
 };
 
 /// Routes, found by the first word of the path and the number of its parts.
@@ -90,7 +91,7 @@ macro_rules! unbuilt_change {
 }
 
 fn routes() -> Vec<Route> {
-    [reads(), operations(), moves(), upkeep(), annotations(), recovery(), audits(), node(), not_built()]
+    [reads(), operations(), moves(), upkeep(), annotations(), recovery(), audits(), node(), agents(), not_built()]
         .into_iter()
         .flatten()
         .collect()
@@ -165,6 +166,9 @@ fn moves() -> Vec<Route> {
         operate!("move-up/:host/:port" => moves::up),
         operate!("move-up-slaves/:host/:port", "move-up-replicas/:host/:port" => moves::up_replicas),
         operate!("move-below/:host/:port/:siblingHost/:siblingPort" => moves::below),
+        operate!("move-equivalent/:host/:port/:belowHost/:belowPort" => moves::equivalent),
+        guarded!("master-equivalent/:host/:port/:logFile/:logPos" => moves::equivalents),
+        operate!("regroup-slaves-bls/:host/:port", "regroup-replicas-bls/:host/:port" => moves::regroup_binlog_servers),
         operate!("repoint/:host/:port/:belowHost/:belowPort" => moves::repoint),
         operate!("repoint-slaves/:host/:port", "repoint-replicas/:host/:port" => moves::repoint_replicas),
         operate!("make-co-master/:host/:port" => moves::make_co_source),
@@ -283,6 +287,10 @@ fn node() -> Vec<Route> {
         view!("health", "status" => meta::health),
         view!("headers" => meta::headers),
         administer!("reload-configuration" => meta::reload),
+        administer!("grab-election" => meta::grab_election),
+        administer!("reelect" => meta::reelect),
+        guarded!("reload-cluster-alias" => meta::reload_cluster_alias),
+        operate!("snapshot-topologies" => history::snapshot_topologies),
         view!("raft-peers" => meta::no_raft),
         view!("raft-state" => meta::no_raft),
         view!("raft-leader" => meta::no_raft),
@@ -297,13 +305,31 @@ fn node() -> Vec<Route> {
     ]
 }
 
+/// All are guarded, reads too: so they are in the original.
+fn agents() -> Vec<Route> {
+    vec![
+        operate!("agents" => agents::not_served),
+        operate!("agent/:host" => agents::not_served),
+        operate!("agent-umount/:host" => agents::not_served),
+        operate!("agent-mount/:host" => agents::not_served),
+        operate!("agent-create-snapshot/:host" => agents::not_served),
+        operate!("agent-removelv/:host" => agents::not_served),
+        operate!("agent-mysql-stop/:host" => agents::not_served),
+        operate!("agent-mysql-start/:host" => agents::not_served),
+        operate!("agent-seed/:targetHost/:sourceHost" => agents::not_served),
+        operate!("agent-active-seeds/:host" => agents::not_served),
+        operate!("agent-recent-seeds/:host" => agents::not_served),
+        operate!("agent-seed-details/:seedId" => agents::not_served),
+        operate!("agent-seed-states/:seedId" => agents::not_served),
+        operate!("agent-abort-seed/:seedId" => agents::not_served),
+        operate!("agent-custom-command/:host/:command" => agents::not_served),
+        operate!("seeds" => agents::not_served),
+    ]
+}
+
 /// Paths of the original that later issues build. They answer with an error that says so.
 fn not_built() -> Vec<Route> {
     unbuilt_change![
-        "move-equivalent/:host/:port/:belowHost/:belowPort",
-        "master-equivalent/:host/:port/:logFile/:logPos",
-        "regroup-slaves-bls/:host/:port",
-        "regroup-replicas-bls/:host/:port",
         "match/:host/:port/:belowHost/:belowPort",
         "match-below/:host/:port/:belowHost/:belowPort",
         "match-up/:host/:port",
@@ -314,26 +340,6 @@ fn not_built() -> Vec<Route> {
         "regroup-slaves-pgtid/:host/:port",
         "regroup-replicas-pgtid/:host/:port",
         "last-pseudo-gtid/:host/:port",
-        "snapshot-topologies",
-        "grab-election",
-        "reelect",
-        "reload-cluster-alias",
-        "agents",
-        "agent/:host",
-        "agent-umount/:host",
-        "agent-mount/:host",
-        "agent-create-snapshot/:host",
-        "agent-removelv/:host",
-        "agent-mysql-stop/:host",
-        "agent-mysql-start/:host",
-        "agent-seed/:targetHost/:sourceHost",
-        "agent-active-seeds/:host",
-        "agent-recent-seeds/:host",
-        "agent-seed-details/:seedId",
-        "agent-seed-states/:seedId",
-        "agent-abort-seed/:seedId",
-        "agent-custom-command/:host/:command",
-        "seeds",
     ]
 }
 

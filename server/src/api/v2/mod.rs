@@ -3,9 +3,14 @@
 mod body;
 mod clusters;
 mod events;
+mod holds;
+mod names;
 mod node;
 mod openapi;
 mod operations;
+mod pools;
+mod questions;
+mod records;
 mod recoveries;
 mod servers;
 pub mod views;
@@ -35,10 +40,12 @@ fn documented() -> OpenApiRouter<Arc<Services>> {
     OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(node::session))
         .routes(routes!(node::status))
-        .routes(routes!(node::switch_recoveries))
+        .routes(routes!(node::switch_recoveries, node::show_recovery_settings))
+        .routes(routes!(node::reload_configuration))
+        .routes(routes!(node::take_lead, node::give_up_lead))
         .routes(routes!(node::list_audit))
         .routes(routes!(clusters::list_clusters))
-        .routes(routes!(clusters::show_cluster))
+        .routes(routes!(clusters::show_cluster, clusters::forget_cluster))
         .routes(routes!(clusters::show_readiness))
         .routes(routes!(clusters::list_findings))
         .routes(routes!(servers::list_servers, servers::discover_server))
@@ -49,9 +56,35 @@ fn documented() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(operations::plan_operation))
         .routes(routes!(operations::apply_operation))
         .routes(routes!(operations::show_operation))
+        .routes(routes!(operations::list_equivalent_places))
         .routes(routes!(recoveries::list_recoveries, recoveries::start_recovery))
         .routes(routes!(recoveries::show_recovery))
         .routes(routes!(recoveries::acknowledge_recovery))
+        .routes(routes!(names::set_alias))
+        .routes(routes!(names::set_tag, names::remove_tag))
+        .routes(routes!(names::remove_tag_everywhere))
+        .routes(routes!(names::set_virtual_name, names::remove_virtual_name))
+        .routes(routes!(names::list_host_names, names::forget_host_names))
+        .routes(routes!(holds::list_maintenance))
+        .routes(routes!(holds::begin_maintenance, holds::end_maintenance))
+        .routes(routes!(holds::list_promotion_rules))
+        .routes(routes!(pools::list_pools))
+        .routes(routes!(pools::submit_pool, pools::remove_pool))
+        .routes(routes!(pools::list_pooled_servers))
+        .routes(routes!(questions::draw_cluster))
+        .routes(routes!(questions::list_control_replicas))
+        .routes(routes!(questions::list_replicas))
+        .routes(routes!(questions::ask_can_replicate))
+        .routes(routes!(questions::locate_errant))
+        .routes(routes!(questions::write_around))
+        .routes(routes!(questions::check_connection))
+        .routes(routes!(records::list_detections))
+        .routes(routes!(records::list_blocked))
+        .routes(routes!(records::list_finding_changes))
+        .routes(routes!(records::acknowledge_many))
+        .routes(routes!(records::list_publications, records::publish_primaries))
+        .routes(routes!(records::list_snapshots, records::take_snapshot))
+        .routes(routes!(records::show_snapshot))
         .routes(routes!(events::follow_events))
 }
 

@@ -1,6 +1,9 @@
 //! The caller, the node, the audit.
 
-use app::api::{AuditRow, ErrorBody, NodeStatus, RecoveriesSwitch, Session};
+use std::path::Path;
+
+use app::InstanceKey;
+use app::api::{AuditRow, ErrorBody, NodeStatus, RecoveriesSwitch, RecoverySettings, ReloadRequest, Session};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -8,7 +11,7 @@ use serde::Deserialize;
 
 use super::Rooms;
 use super::body::{Body, Given, server_key};
-use crate::api::error::ApiResult;
+use crate::api::error::{ApiError, ApiResult};
 use crate::auth::{Admin, Viewer};
 use crate::config::BackendKind;
 use crate::consensus::Command;
@@ -67,6 +70,62 @@ pub async fn switch_recoveries(
 ) -> ApiResult<StatusCode> {
     let command = Command::EnableRecoveries { enabled: switch.enabled };
     services.consensus.submit(command, admin.actor()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether recoveries act, and on what by themselves.
+#[utoipa::path(get, path = "/settings/recoveries", responses((status = 200, body = RecoverySettings)))]
+pub async fn show_recovery_settings(_: Viewer, State(services): Rooms) -> Json<RecoverySettings> {
+    let config = services.config.current();
+    Json(RecoverySettings {
+        enabled: services.consensus.recoveries_enabled(),
+        source_filters: config.recovery.recover_primary_filters.texts().to_vec(),
+        intermediate_source_filters: config.recovery.recover_intermediate_source_filters.texts().to_vec(),
+        ignored_hosts: config.detection.ignore_hostname_filters.texts().to_vec(),
+    })
+}
+
+/// Reads the configuration anew. Where it cannot be read, the one in force stays.
+#[utoipa::path(
+    post,
+    path = "/configuration/reload",
+    request_body = ReloadRequest,
+    responses((status = 204), (status = 400, body = ErrorBody, description = "it cannot be read; says why")),
+)]
+pub async fn reload_configuration(
+    admin: Admin,
+    State(services): Rooms,
+    Body(request): Body<ReloadRequest>,
+) -> ApiResult<StatusCode> {
+    let path = Some(request.path.trim()).filter(|path| !path.is_empty()).map(Path::new);
+    crate::daemon::reload(&services, path, admin.actor())
+        .await
+        .map_err(|error| ApiError::bad_input(format!("configuration not reloaded: {error:#}")))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Makes this node the active one in the backend.
+#[utoipa::path(
+    put,
+    path = "/leader",
+    responses((status = 204), (status = 503, body = ErrorBody, description = "the backend does not answer")),
+)]
+pub async fn take_lead(admin: Admin, State(services): Rooms) -> ApiResult<StatusCode> {
+    services.store.grab_election(&services.node.identity()).await?;
+    let everything = InstanceKey::default();
+    services.audit.record("grab-election", &everything, "", admin.actor(), &services.node.hostname);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Gives the active role up to whoever takes it first. A node that is the only one of its group keeps it.
+#[utoipa::path(
+    delete,
+    path = "/leader",
+    responses((status = 204), (status = 503, body = ErrorBody, description = "the backend does not answer")),
+)]
+pub async fn give_up_lead(admin: Admin, State(services): Rooms) -> ApiResult<StatusCode> {
+    services.store.reelect().await?;
+    services.audit.record("reelect", &InstanceKey::default(), "", admin.actor(), "active node cleared");
     Ok(StatusCode::NO_CONTENT)
 }
 

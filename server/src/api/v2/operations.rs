@@ -1,13 +1,16 @@
 //! Plans, and their application.
 
+use app::BinlogCoordinates;
 use app::api::{ApplyRequest, ErrorBody, Operation, OperationView};
 use app::plan::Plan;
+use app::topology::LogPlace;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use serde::Deserialize;
 
 use super::Rooms;
-use super::body::{Body, Named};
+use super::body::{Body, Given, Named, server_key};
 use crate::api::error::{ApiError, ApiResult};
 use crate::auth::{Operator, Viewer};
 
@@ -72,6 +75,32 @@ pub async fn show_operation(
     Named(id): Named<String>,
 ) -> ApiResult<Json<OperationView>> {
     services.refactor.operation(&id).map(Json).ok_or_else(|| ApiError::not_found("Operation", id))
+}
+
+/// A place in a server's binary log.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct InLog {
+    /// `file:position`.
+    at: String,
+}
+
+/// The places in other servers' binary logs that are known to be the same moment as one in this server's.
+#[utoipa::path(
+    get,
+    path = "/servers/{key}/equivalent-places",
+    params(("key" = String, Path, description = "host:port"), InLog),
+    responses((status = 200, body = Vec<LogPlace>), (status = 400, body = ErrorBody)),
+)]
+pub async fn list_equivalent_places(
+    _: Viewer,
+    State(services): Rooms,
+    Named(key): Named<String>,
+    Given(place): Given<InLog>,
+) -> ApiResult<Json<Vec<LogPlace>>> {
+    let key = server_key(&key, &services.config.current())?;
+    let at = BinlogCoordinates::parse(&place.at).map_err(|error| ApiError::bad_input(format!("at: {error}")))?;
+    Ok(Json(services.fleet.annotations().equivalences.of(&key, &at).cloned().collect()))
 }
 
 /// What a planner cannot refuse by a rule of replication.

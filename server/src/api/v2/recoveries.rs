@@ -148,11 +148,14 @@ async fn find(services: &Arc<Services>, id: &str) -> ApiResult<Recovery> {
 }
 
 fn understood(services: &Arc<Services>, request: RecoverRequest) -> ApiResult<RecoveryRequest> {
-    let RecoverRequest { kind, target, designated, accept_loss_of } = request;
+    let RecoverRequest { kind, target, designated, accept_loss_of, skip_hooks } = request;
     let config = services.config.current();
     if kind == "recover" {
         let failed = server_key(&target, &config)?;
-        return Ok(RecoveryRequest::Recover { failed, designated, accept_loss_of, skip_hooks: false });
+        return Ok(RecoveryRequest::Recover { failed, designated, accept_loss_of, skip_hooks });
+    }
+    if skip_hooks {
+        return Err(ApiError::bad_input(format!("skip_hooks: expected with kind recover only, got kind {kind:?}")));
     }
     let cluster = || match cluster_by_hint(&services.fleet.snapshot(), &config, &target, Reach::Exact) {
         Hint::Cluster(name) => Ok(name),

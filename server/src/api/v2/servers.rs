@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use app::InstanceKey;
 use app::api::{DiscoverRequest, DowntimeRequest, ErrorBody, PromotionRuleRequest, ServerView};
-use app::topology::{Candidate, Downtime, PromotionRule};
+use app::topology::{Candidate, Downtime, Instance, PromotionRule};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::Rooms;
 use super::body::{Body, Given, Named, server_key};
-use super::clusters::with_scene;
+use super::clusters::{cluster_named, with_scene};
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::v1::FORGOTTEN_FOR;
 use crate::auth::{Operator, Viewer};
@@ -28,14 +28,48 @@ use crate::services::Services;
 pub struct Search {
     /// Part of a host name, cluster name, alias or version, or a server id or port; everything when empty.
     search: String,
+    /// Only those of this cluster, by name, alias or member.
+    cluster: String,
+    /// Only those for which these tag expressions hold: `name`, `name=value`, `~name` or `~name=value`, several with commas.
+    tag: String,
+    /// Only those with a problem that are not in downtime.
+    problems: bool,
+    /// Only those in downtime.
+    downtimed: bool,
 }
 
-/// All servers, or those that a text finds.
-#[utoipa::path(get, path = "/servers", params(Search), responses((status = 200, body = Vec<ServerView>)))]
-pub async fn list_servers(_: Viewer, State(services): Rooms, Given(given): Given<Search>) -> Json<Vec<ServerView>> {
-    Json(with_scene(&services, |scene| {
-        lookup::search(scene.snapshot, &given.search).iter().map(|i| scene.server(i)).collect()
-    }))
+/// All servers, or those for which all that is asked for holds.
+#[utoipa::path(
+    get,
+    path = "/servers",
+    params(Search),
+    responses((status = 200, body = Vec<ServerView>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)),
+)]
+pub async fn list_servers(
+    _: Viewer,
+    State(services): Rooms,
+    Given(given): Given<Search>,
+) -> ApiResult<Json<Vec<ServerView>>> {
+    let snapshot = services.fleet.snapshot();
+    let cluster = match given.cluster.trim() {
+        "" => None,
+        text => Some(cluster_named(&services, text)?),
+    };
+    let tagged = match given.tag.trim() {
+        "" => None,
+        list => Some(lookup::tagged(&snapshot, list)?),
+    };
+    let troubled: Option<Vec<InstanceKey>> = given
+        .problems
+        .then(|| lookup::in_trouble(&snapshot, &services.config.current()).iter().map(|i| i.key.clone()).collect());
+    let is_meant = |i: &Arc<Instance>| {
+        cluster.as_ref().is_none_or(|name| i.cluster_name == *name)
+            && tagged.as_ref().is_none_or(|keys| keys.binary_search(&i.key).is_ok())
+            && troubled.as_ref().is_none_or(|keys| keys.binary_search(&i.key).is_ok())
+            && (!given.downtimed || snapshot.annotations.active_downtime(&i.key, snapshot.at).is_some())
+    };
+    let found = lookup::search(&snapshot, &given.search);
+    Ok(Json(with_scene(&services, |scene| found.iter().filter(|i| is_meant(i)).map(|i| scene.server(i)).collect())))
 }
 
 /// Looks at a server now and follows it from then on, with what it leads to.
@@ -185,7 +219,7 @@ pub async fn set_promotion_rule(
 }
 
 /// The key of a server, which must be known. Nothing is stretched here: v2 means what it says.
-fn known(services: &Arc<Services>, text: &str) -> ApiResult<InstanceKey> {
+pub(super) fn known(services: &Arc<Services>, text: &str) -> ApiResult<InstanceKey> {
     let key = server_key(text, &services.config.current())?;
     match services.fleet.get(&key) {
         Some(known) => Ok(known.key.clone()),

@@ -48,18 +48,23 @@ impl Scene<'_> {
 
     /// All clusters, by name.
     pub fn summaries(&self) -> Vec<ClusterSummary> {
-        lookup::cluster_names(self.snapshot).iter().map(|name| self.summary(name)).collect()
+        let clusters = lookup::by_cluster(self.snapshot);
+        clusters.iter().map(|(name, members)| self.summary_of(name, members)).collect()
     }
 
     /// One cluster on the dashboard.
     pub fn summary(&self, name: &str) -> ClusterSummary {
+        self.summary_of(name, &self.snapshot.cluster(name).collect::<Vec<_>>())
+    }
+
+    fn summary_of(&self, name: &str, members: &[&Arc<Instance>]) -> ClusterSummary {
         let alias = lookup::alias_of(self.snapshot, self.config, name);
         let (auto_source_recovery, auto_intermediate_recovery) = lookup::automated(self.config, name, &alias);
         let thresholds = settings::thresholds(self.config);
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         let (mut servers, mut downtimed, mut max_lag) = (0, 0, None);
         let (mut data_centers, mut versions, mut tags) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        for instance in self.snapshot.cluster(name) {
+        for instance in members {
             servers += 1;
             count(&mut data_centers, instance.data_center.clone());
             count(&mut versions, family(instance));
@@ -81,7 +86,7 @@ impl Scene<'_> {
             domain: lookup::domain_of(self.snapshot, name),
             servers,
             problems: counts,
-            primary: lookup::primary_of(self.snapshot, name).map(|i| i.key.clone()),
+            primary: lookup::primary_among(members.iter().copied()).map(|i| i.key.clone()),
             downtimed,
             severity: worst.map_or(Severity::Ok, |finding| finding.severity),
             finding: worst.map(Finding::text).unwrap_or_default(),

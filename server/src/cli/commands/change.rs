@@ -1,11 +1,11 @@
 //! Commands that change servers or what is said of them (`spec/cli.md` 10.1, 10.6, 10.8, 10.12, 10.13, 10.15).
 
-use app::api::Operation;
+use app::api::{Operation, OperationView};
 use app::plan::Plan;
 use app::topology::{Candidate, Downtime};
 use chrono::Utc;
 
-use crate::api::v1::{DEFAULT_DOWNTIME, FORGOTTEN_FOR};
+use crate::api::v1::{DEFAULT_DOWNTIME, FORGOTTEN_FOR, moved, not_moved};
 use crate::cli::bench::{Bench, Failure, Outcome, lines};
 use crate::cli::duration::parse_duration;
 use crate::consensus::Command;
@@ -28,8 +28,8 @@ pub async fn relocate_replicas(bench: Bench) -> Outcome {
     let below = bench.destination(Reach::ShortName).await?;
     let pattern = bench.arguments.pattern.clone();
     regex::Regex::new(&pattern).map_err(|error| Failure::new(format!("cannot parse -pattern {pattern:?}: {error}")))?;
-    let plan = run(&bench, Operation::RelocateReplicas { server, below, pattern }).await?;
-    Ok(lines(plan.moves.iter().map(|m| m.server.clone())))
+    let view = run_each(&bench, Operation::RelocateReplicas { server, below, pattern }).await?;
+    Ok(lines(moved(&view).into_iter().cloned()))
 }
 
 /// `start-replica`
@@ -90,6 +90,20 @@ pub(super) async fn run(bench: &Bench, operation: Operation) -> Result<Plan, Fai
         tracing::warn!("{warning}");
     }
     Ok(view.plan)
+}
+
+/// Carries out an operation on several servers. It is a failure only when none of them got to where it should; of the others each has an
+/// ERROR line.
+pub(super) async fn run_each(bench: &Bench, operation: Operation) -> Result<OperationView, Failure> {
+    if bench.arguments.noop {
+        // Says what would be done.
+        run(bench, operation.clone()).await?;
+    }
+    let view = bench.services.refactor.run_each(&operation, &bench.actor()).await.map_err(Failure::new)?;
+    for line in not_moved(&view) {
+        tracing::error!("{line}");
+    }
+    Ok(view)
 }
 
 /// Those steps of a plan that send something.

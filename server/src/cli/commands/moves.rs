@@ -5,8 +5,8 @@ use std::time::Duration;
 use app::api::Operation;
 use app::{BinlogCoordinates, InstanceKey};
 
-use super::change::{run, single};
-use crate::api::v1::regrouped_below;
+use super::change::{run, run_each, single};
+use crate::api::v1::{moved, only_binlog_server, regrouped_below};
 use crate::cli::bench::{Bench, Failure, Outcome, lines};
 use crate::lookup::Reach;
 
@@ -23,8 +23,8 @@ pub async fn up(bench: Bench) -> Outcome {
 /// `move-up-replicas`
 pub async fn up_replicas(bench: Bench) -> Outcome {
     let server = bench.target().await?;
-    let plan = run(&bench, Operation::MoveUpReplicas { server, pattern: pattern(&bench)? }).await?;
-    Ok(lines(plan.moves.iter().map(|m| m.server.clone())))
+    let view = run_each(&bench, Operation::MoveUpReplicas { server, pattern: pattern(&bench)? }).await?;
+    Ok(lines(moved(&view).into_iter().cloned()))
 }
 
 /// `move-below`
@@ -45,16 +45,34 @@ pub async fn gtid(bench: Bench) -> Outcome {
     Ok(done)
 }
 
-/// `move-replicas-gtid`: a replica that stays makes it a failure, after the moved ones were told
+/// `move-replicas-gtid`: a replica that stays makes it a failure, and nothing is printed
 pub async fn replicas_gtid(bench: Bench) -> Outcome {
     let server = bench.target().await?;
     let below = bench.destination(Reach::ShortName).await?;
-    let plan = run(&bench, Operation::MoveReplicasGtid { server, below, pattern: pattern(&bench)? }).await?;
-    let moved = lines(plan.moves.iter().map(|m| m.server.clone()));
-    match plan.warnings.iter().find(|w| w.contains("stays where it is")) {
-        None => Ok(moved),
-        Some(first) => Err(Failure::new(format!("{} replicas were moved, not all: {first}", plan.moves.len()))),
+    let view = run_each(&bench, Operation::MoveReplicasGtid { server, below, pattern: pattern(&bench)? }).await?;
+    let moved = moved(&view);
+    if moved.len() < view.outcomes.len() {
+        let others = view.outcomes.len() - moved.len();
+        return Err(Failure::new(format!("{} replicas were moved, {others} not", moved.len())));
     }
+    Ok(lines(moved.into_iter().cloned()))
+}
+
+/// `move-equivalent`
+pub async fn equivalent(bench: Bench) -> Outcome {
+    let server = bench.target().await?;
+    let below = bench.destination(Reach::ShortName).await?;
+    let done = arrow(&server, Some(&below));
+    run(&bench, Operation::MoveEquivalent { server, below }).await?;
+    Ok(done)
+}
+
+/// `regroup-replicas-bls`: the one that the others are below now
+pub async fn regroup_binlog_servers(bench: Bench) -> Outcome {
+    let server = bench.target().await?;
+    let view = run_each(&bench, Operation::RegroupBinlogServers { server: server.clone() }).await?;
+    let best = regrouped_below(&view.plan, || only_binlog_server(&bench.snapshot(), &server));
+    best.map(|key| format!("{key}\n")).ok_or_else(|| Failure::new(format!("{server} has no binlog servers")))
 }
 
 /// `repoint`: printed with its source
@@ -69,14 +87,16 @@ pub async fn repoint(bench: Bench) -> Outcome {
 pub async fn repoint_replicas(bench: Bench) -> Outcome {
     let server = bench.target().await?;
     let below = bench.optional_destination(Reach::ShortName).await?;
-    let plan = run(&bench, Operation::RepointReplicas { server, below, pattern: pattern(&bench)? }).await?;
-    Ok(plan.moves.iter().map(|m| arrow(&m.server, Some(&m.to))).collect())
+    let view = run_each(&bench, Operation::RepointReplicas { server, below, pattern: pattern(&bench)? }).await?;
+    let moved = moved(&view);
+    Ok(view.plan.moves.iter().filter(|m| moved.contains(&&m.server)).map(|m| arrow(&m.server, Some(&m.to))).collect())
 }
 
 /// `take-siblings`
 pub async fn take_siblings(bench: Bench) -> Outcome {
     let server = bench.target().await?;
-    single(&bench, Operation::TakeSiblings { server: server.clone() }, &server).await
+    run_each(&bench, Operation::TakeSiblings { server: server.clone() }).await?;
+    Ok(format!("{server}\n"))
 }
 
 /// `take-master`
@@ -103,10 +123,11 @@ pub async fn regroup_gtid(bench: Bench) -> Outcome {
 
 async fn regroup_by(bench: Bench, gtid_only: bool) -> Outcome {
     let server = bench.target().await?;
-    let plan = run(&bench, Operation::RegroupReplicas { server: server.clone(), gtid_only }).await?;
-    let best = regrouped_below(&plan, || bench.snapshot().replicas_of(&server).map(|r| r.key.clone()).next());
+    let view = run_each(&bench, Operation::RegroupReplicas { server: server.clone(), gtid_only }).await?;
+    let best = regrouped_below(&view.plan, || bench.snapshot().replicas_of(&server).map(|r| r.key.clone()).next());
     let best = best.ok_or_else(|| Failure::new(format!("{server} has no replicas")))?;
-    Ok(format!("{best}\n{best} lost: 0, moved: {}\n", plan.moves.len()))
+    let moved = moved(&view).len();
+    Ok(format!("{best}\n{best} lost: {}, moved: {moved}\n", view.outcomes.len() - moved))
 }
 
 /// `get-candidate-replica`

@@ -50,10 +50,10 @@ section! {
         /// Hours after which a server not seen is forgotten; the same span expires aliases and history.
         "UnseenInstanceForgetHours" => unseen_instance_forget_hours: u64 = 240, Live, InEffect;
         /// Hours between automatic topology snapshots; 0 = never.
-        "SnapshotTopologiesIntervalHours" => snapshot_topologies_interval_hours: u64 = 0, Start, Later;
+        "SnapshotTopologiesIntervalHours" => snapshot_topologies_interval_hours: u64 = 0, Start, InEffect;
         /// Seconds to wait for one server when many are stopped together before a recovery.
         "InstanceBulkOperationsWaitTimeoutSeconds" => instance_bulk_operations_wait_timeout_seconds: u64 = 10, Live, InEffect;
-        /// Replicas moved at the same time in a bulk relocation by GTID; at least 1.
+        /// Replicas moved at the same time in a bulk relocation; at least 1.
         "MaxConcurrentReplicaOperations" => max_concurrent_replica_operations: i64 = 5, Live, InEffect;
         /// Without effect: probe results are always collected in memory and written to the backend in batches, once a
         /// second.
@@ -63,7 +63,7 @@ section! {
         /// Without effect, see `BufferInstanceWrites`.
         "InstanceFlushIntervalMilliseconds" => instance_flush_interval_milliseconds: i64 = 100, Start, Never;
         /// Do not ask each server whether it is a MaxScale binlog server.
-        "SkipMaxScaleCheck" => skip_maxscale_check: bool = true, Live, Later;
+        "SkipMaxScaleCheck" => skip_maxscale_check: bool = true, Live, InEffect;
         /// Whenever read_only is set or cleared do the same with super_read_only (failure only logged).
         "UseSuperReadOnly" => use_super_read_only: bool = false, Live, InEffect;
         /// Permit a replica of a lower major version than its source; a warning is logged each time.

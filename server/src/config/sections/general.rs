@@ -32,9 +32,9 @@ section! {
         /// With mutual TLS: also demand a valid OU from clients of the status endpoint.
         "StatusOUVerify" => status_ou_verify: bool = false, Live, Later;
         /// Prefix API messages with this node's identity: empty or `none`, `FQDN`, `hostname`, `custom`.
-        "PrependMessagesWithOrcIdentity" => prepend_messages_with_identity: String = String::new(), Start, Later;
+        "PrependMessagesWithOrcIdentity" => prepend_messages_with_identity: String = String::new(), Start, InEffect;
         /// Identity used for `custom` above.
-        "CustomOrcIdentity" => custom_identity: String = String::new(), Start, Later;
+        "CustomOrcIdentity" => custom_identity: String = String::new(), Start, InEffect;
     }
 }
 
