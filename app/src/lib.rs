@@ -9,6 +9,7 @@ pub mod access;
 pub mod api;
 pub mod coordinates;
 pub mod event;
+pub mod extra;
 pub mod finding;
 pub mod gtid;
 pub mod key;

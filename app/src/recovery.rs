@@ -157,6 +157,10 @@ impl std::fmt::Display for HookList {
     }
 }
 
+/// Reason of the downtime of servers that a recovery left behind (`spec/recovery.md` 6.3). Whoever ends it takes the server
+/// back into use on purpose; until then it is never made writable.
+pub const LOST_IN_RECOVERY: &str = "lost-in-recovery";
+
 /// One run of one hook. It is recorded before it begins and again when it has ended: one without an end was running
 /// when its node was lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,7 +174,7 @@ pub struct HookRun {
     pub command: String,
     /// Nobody waits for it (a trailing `&`).
     pub asynchronous: bool,
-    /// 1, or one more for each run of the same hook that an interruption cut off.
+    /// 1, or one more for each run of the same hook that failed or was cut off.
     pub attempt: u32,
     /// Begin.
     pub started: DateTime<Utc>,

@@ -6,8 +6,10 @@
 mod without_gtid;
 
 use crate::InstanceKey;
+use crate::extra::{Extra, extra_transactions};
 use crate::gtid::{GtidSet, MariadbGtidPos};
 use crate::plan::{Place, Positioning, Refusal};
+use crate::recovery::LOST_IN_RECOVERY;
 use crate::topology::graph::{is_below, is_group_secondary};
 use crate::topology::status::{StatusThresholds, is_recently_checked};
 use crate::topology::{Instance, Snapshot};
@@ -273,6 +275,9 @@ pub fn can_relocate(
     settings: &RuleSettings,
 ) -> Result<Relocation, Refusal> {
     let (replica, source) = (known(snapshot, server)?, known(snapshot, below)?);
+    if !replica.is_replica() && was_left_behind(snapshot, server) {
+        return can_rejoin(snapshot, replica, source, settings);
+    }
     let mut allowed = can_go_below(snapshot, replica, source, settings)?;
     let already_there = replica.replication.source == source.key;
     let (technique, positioning) = match gtid_positioning(replica, source) {
@@ -359,6 +364,55 @@ fn can_go_below(
     can_be_reached(source)?;
     channel_is_free(replica, source)?;
     Ok(allowed)
+}
+
+/// A recovery replaced the server, and nobody has taken it back into use.
+fn was_left_behind(snapshot: &Snapshot, key: &InstanceKey) -> bool {
+    snapshot.annotations.active_downtime(key, snapshot.at).is_some_and(|d| d.reason == LOST_IN_RECOVERY)
+}
+
+/// Whether a source that was replaced, and replicates from nobody, can become a replica of `source`: it takes no writes, and holds
+/// nothing that the other one does not. What it holds more would be errant below it, and is not for us to throw away.
+fn can_rejoin(
+    snapshot: &Snapshot,
+    old: &Instance,
+    source: &Instance,
+    settings: &RuleSettings,
+) -> Result<Relocation, Refusal> {
+    can_be_reached(old)?;
+    let mut allowed = can_replicate_from(old, source, settings)?;
+    if is_below(snapshot, source, &old.key) {
+        return Err(Refusal::new("below-itself", format!("{} is itself below {}", source.key, old.key)));
+    }
+    can_be_reached(source)?;
+    if !old.read_only {
+        let message = format!("{} takes writes: it must be read-only before it replicates again", old.key);
+        return Err(Refusal::new("writeable-server", message));
+    }
+    let positioning = if old.is_mariadb() && source.is_mariadb() {
+        // It holds writes of its own, which only its current position tells.
+        Positioning::MariaDbGtid { using: "current_pos".to_owned() }
+    } else if !old.is_mariadb() && old.supports_mysql_gtid() && source.supports_mysql_gtid() {
+        nothing_needed_is_purged(old, source)?;
+        Positioning::AutoPosition
+    } else {
+        let message = format!("{} and {} do not both use GTID of one kind", old.key, source.key);
+        return Err(Refusal::new("needs-gtid", message));
+    };
+    match extra_transactions(old, source) {
+        Extra::Nothing => allowed.checks.push(format!("{} holds nothing that {} does not", old.key, source.key)),
+        Extra::Transactions(set) => {
+            let message = format!("{} holds transactions that {} does not: {set}", old.key, source.key);
+            return Err(Refusal::new("extra-transactions", message));
+        }
+        // The source looks for the last transaction of the other one in its log, and refuses it where it is not there.
+        Extra::Unknown(why) if old.is_mariadb() => {
+            allowed.warnings.push(format!("{why}; {} refuses {} where that has more", source.key, old.key));
+        }
+        Extra::Unknown(why) => return Err(Refusal::new("extra-unknown", format!("{}: {why}", old.key))),
+    }
+    let Allowed { checks, warnings } = allowed;
+    Ok(Relocation { technique: Technique::Gtid, positioning, already_there: false, checks, warnings })
 }
 
 /// The ways that need no GTID, because both logs can be brought to the same event by stopping servers (`spec/refactoring.md` 6.1, 6.3):

@@ -16,7 +16,7 @@ use crate::events::EventBus;
 use crate::exec::{Exec, Gate, Locks, ServerHands};
 use crate::fleet::Fleet;
 use crate::hooks::webhooks::Webhooks;
-use crate::hooks::{Hooks, ShellRunner};
+use crate::hooks::{Hooks, Runner};
 use crate::journal::{self, Journal, Kept, Queue};
 use crate::kv::{self, Publisher};
 use crate::mysql::{Connector, MysqlControl, MysqlProbe, Probe};
@@ -122,7 +122,7 @@ pub async fn assemble(config: Arc<LiveConfig>, store: Store, node: Node) -> Resu
     let gate = exec.gate().clone();
     let node = Arc::new(node);
     let locks = Locks::shared(store.clone(), node.identity());
-    let hooks = Hooks::new(Arc::clone(&config), Arc::new(ShellRunner));
+    let hooks = Hooks::new(Arc::clone(&config), Arc::new(Runner::default()));
     let refactor = Refactor::new(refactor::Parts {
         fleet: Arc::clone(&fleet),
         consensus: Arc::clone(&consensus),

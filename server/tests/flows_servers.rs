@@ -1,5 +1,5 @@
 //! Recoveries that are not of a dead source alone, on real servers, both families: a co-source that dies, a source that is read-only,
-//! semi-sync that is short of acknowledgements or has too many.
+//! semi-sync that is short of acknowledgements or has too many. MySQL alone: a member of a replication group that had a replica.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 
 mod support;
@@ -352,4 +352,109 @@ async fn where_the_number_is_exact_only_the_best_acknowledge(#[values("mariadb",
     for port in &sandbox.ports[1..] {
         assert!(service.server(*port).replication.is_running());
     }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_source_that_comes_back_becomes_a_replica_where_that_is_wanted(
+    #[values("mariadb", "mysql")] flavor: &'static str,
+) {
+    let sandbox = tree(flavor, 2);
+    let old = sandbox.ports[0];
+    sandbox.sql(old, "CREATE TABLE app.before_the_death (id INT PRIMARY KEY)");
+    let service = Service::start_with(json!({"RejoinReturningSource": true})).await;
+    service.discover(old, 3).await;
+    service.settled().await;
+    sandbox.kill(old);
+    let recovery = ended(&service, RecoveryKind::Source).await;
+    assert!(recovery.is_successful(), "{:#?}", recovery.story);
+    let new = recovery.successor.clone().expect("a successor").port;
+
+    // Nothing in its option file says that it is not the source any more.
+    sandbox.start_one(old);
+    eventually("it replicates from its successor", Duration::from_secs(40), || async {
+        let seen = service.server(old);
+        (seen.replication.source == key(new) && seen.replication.is_running() && seen.read_only).then_some(())
+    })
+    .await;
+    eventually("it is an ordinary server again", Duration::from_secs(10), || async {
+        service.services.fleet.annotations().downtime.is_empty().then_some(())
+    })
+    .await;
+    sandbox.sql(new, "CREATE TABLE app.after_the_death (id INT PRIMARY KEY)");
+    eventually("it gets what is written", Duration::from_secs(10), || async {
+        sandbox.try_sql(old, "SELECT COUNT(*) FROM app.after_the_death").filter(|count| count == "0")
+    })
+    .await;
+}
+
+/// Three members of a group in single-primary mode, the first one its primary, and an asynchronous replica of the third.
+fn group() -> Sandbox {
+    let sandbox = Sandbox::start("mysql", 4);
+    for port in &sandbox.ports {
+        sandbox.sql(*port, "RESET BINARY LOGS AND GTIDS");
+    }
+    let (members, replica) = (&sandbox.ports[..3], sandbox.ports[3]);
+    let told = sandbox.run("ports", &["--count", "3"]);
+    let addresses: Vec<String> = told.split_whitespace().map(|port| format!("127.0.0.1:{port}")).collect();
+    let seeds = addresses.join(",");
+    for (port, address) in members.iter().zip(&addresses) {
+        let bootstrap = if *port == members[0] { "ON" } else { "OFF" };
+        let statements = format!(
+            "INSTALL PLUGIN group_replication SONAME 'group_replication.so'; \
+             SET GLOBAL group_replication_group_name = 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee'; \
+             SET GLOBAL group_replication_local_address = '{address}'; \
+             SET GLOBAL group_replication_group_seeds = '{seeds}'; \
+             SET GLOBAL group_replication_recovery_get_public_key = ON; \
+             CHANGE REPLICATION SOURCE TO SOURCE_USER = 'repl', SOURCE_PASSWORD = 'repl_password' \
+             FOR CHANNEL 'group_replication_recovery'; \
+             SET GLOBAL group_replication_bootstrap_group = {bootstrap}; \
+             START GROUP_REPLICATION; SET GLOBAL group_replication_bootstrap_group = OFF"
+        );
+        sandbox.sql(*port, &statements);
+    }
+    sandbox.replicate(&[(members[2], replica)]);
+    sandbox
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_replica_of_a_dead_group_member_goes_below_another_member() {
+    let sandbox = group();
+    let [primary, secondary, member, replica] = sandbox.ports[..] else { panic!("four servers") };
+    sandbox.sql(primary, "CREATE TABLE app.of_the_group (id INT PRIMARY KEY); INSERT INTO app.of_the_group VALUES (1)");
+    let service = Service::start().await;
+    service.discover(primary, 3).await;
+    service.services.discovery.discover(&key(replica)).await.expect("the replica can be read");
+    eventually("the group is seen", Duration::from_secs(60), || async {
+        let members = [primary, secondary, member].map(|port| service.services.fleet.get(&key(port)));
+        let online = members.iter().flatten().filter(|m| m.group.state == "ONLINE" && m.group.members.len() == 2);
+        let follows = service.server(replica).replication.is_running();
+        (online.count() == 3 && follows).then_some(())
+    })
+    .await;
+    service.settled().await;
+    let roles = [primary, secondary, member].map(|port| service.server(port).group.role.clone());
+    assert_eq!(roles, ["PRIMARY", "SECONDARY", "SECONDARY"]);
+    let wrong: Vec<_> = service.services.recovery.findings().into_iter().map(|f| (f.key.port, f.code)).collect();
+    let problems = wrong.iter().filter(|(_, code)| *code != AnalysisCode::NoProblem).count();
+    assert_eq!(problems, 0, "a healthy group: {wrong:?}");
+
+    sandbox.kill(member);
+    let recovery = ended(&service, RecoveryKind::GroupMember).await;
+    assert!(recovery.is_successful(), "{:#?}", recovery.story);
+    assert_eq!(recovery.finding.code, AnalysisCode::DeadGroupMemberWithReplicas);
+    assert_eq!((&recovery.finding.key, &recovery.successor), (&key(member), &Some(key(secondary))), "not the primary");
+    let moved = service.server(replica);
+    assert!(moved.replication.source == key(secondary) && moved.replication.is_running(), "{moved:?}");
+    assert!(!is_writeable(&sandbox, replica) && !is_writeable(&sandbox, secondary));
+
+    // The group goes on, and what it commits arrives.
+    eventually("a write of the group arrives", Duration::from_secs(40), || async {
+        sandbox.try_sql(primary, "INSERT IGNORE INTO app.of_the_group VALUES (2)")?;
+        let rows = sandbox.try_sql(replica, "SELECT COUNT(*) FROM app.of_the_group")?;
+        (rows == "2").then_some(())
+    })
+    .await;
+    let others = service.services.recovery.registry().list();
+    assert_eq!(others.len(), 1, "the group heals itself: {others:#?}");
 }

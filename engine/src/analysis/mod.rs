@@ -31,7 +31,7 @@ use regex::Regex;
 #[cfg(test)]
 pub(crate) use codes::is_actionable;
 pub use incremental::Incremental;
-pub use returned::{Extra, extra_transactions};
+pub use returned::is_below_left_behind;
 use row::{Link, Row, group_by_source};
 pub use unmoved::{Unmoved, UnmovedCoordinates};
 

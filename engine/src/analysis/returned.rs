@@ -1,90 +1,63 @@
-//! What a source that was replaced holds and the server in its place does not.
+//! Who still hangs on a source that was replaced.
 
-use std::fmt;
+use std::collections::BTreeSet;
 
-use app::gtid::{GtidError, GtidPosition};
-use app::topology::Instance;
+use app::InstanceKey;
+use app::recovery::LOST_IN_RECOVERY;
+use app::topology::{Instance, Snapshot};
+use chrono::{DateTime, Utc};
 
-/// What a returned source holds more than the one that replaced it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Extra {
-    /// Nothing.
-    Nothing,
-    /// These transactions, as a GTID set or position.
-    Transactions(String),
-    /// It cannot be told, and why.
-    Unknown(String),
-}
-
-impl fmt::Display for Extra {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Nothing => f.write_str("it holds no transactions of its own"),
-            Self::Transactions(set) => write!(f, "it holds transactions that its successor does not: {set}"),
-            Self::Unknown(why) => write!(f, "whether it holds transactions of its own cannot be told: {why}"),
+/// Its source, or a source of that one, was left behind by a recovery itself: what the server gets from there is not the cluster's.
+pub fn is_below_left_behind(server: &Instance, snapshot: &Snapshot, now: DateTime<Utc>) -> bool {
+    let left_behind = |key: &InstanceKey| {
+        snapshot.annotations.active_downtime(key, now).is_some_and(|d| d.reason == LOST_IN_RECOVERY)
+    };
+    let mut passed = BTreeSet::new();
+    let mut at = &server.replication.source;
+    while at.is_valid() && passed.insert(at) {
+        if left_behind(at) {
+            return true;
+        }
+        match snapshot.get(at) {
+            Some(source) => at = &source.replication.source,
+            None => return false,
         }
     }
-}
-
-/// Compares a returned source, read first and writable no more, with the server that replaced it, read afterwards: all that the
-/// first one has more is its own then.
-pub fn extra_transactions(returned: &Instance, successor: &Instance) -> Extra {
-    match compare(returned, successor) {
-        Ok(extra) => extra,
-        Err(error) => Extra::Unknown(error.to_string()),
-    }
-}
-
-fn compare(returned: &Instance, successor: &Instance) -> Result<Extra, GtidError> {
-    let (own, theirs) = (GtidPosition::executed_by(returned)?, GtidPosition::executed_by(successor)?);
-    if own.is_empty() {
-        return Ok(Extra::Unknown(format!("{} shows no GTIDs", returned.key)));
-    }
-    let more = own.minus(&theirs)?;
-    if !more.is_empty() {
-        return Ok(Extra::Transactions(more.to_string().replace('\n', "")));
-    }
-    let GtidPosition::Mariadb(own) = own else { return Ok(Extra::Nothing) };
-    // MariaDB prints the last transaction of each domain. Who is further there may have parted earlier.
-    let theirs = if let GtidPosition::Mariadb(theirs) = &theirs { theirs.entries() } else { Vec::new() };
-    let told = own.entries().iter().all(|gtid| {
-        let same = |known: &&app::gtid::MariadbGtid| (known.domain, known.server) == (gtid.domain, gtid.server);
-        theirs.iter().find(same).is_some_and(|known| known.sequence >= gtid.sequence)
-    });
-    let why = "MariaDB shows the last transaction of each domain only, and the successor has gone on since";
-    Ok(if told { Extra::Nothing } else { Extra::Unknown(why.to_owned()) })
+    false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const OLD: &str = "aaaaaaaa-0000-0000-0000-000000000001";
-    const NEW: &str = "aaaaaaaa-0000-0000-0000-000000000002";
-
-    fn mysql(executed: &str) -> Instance {
-        Instance { version: "8.4.3".into(), executed_gtid: executed.into(), ..Default::default() }
-    }
-
-    fn mariadb(executed: &str) -> Instance {
-        Instance { version: "10.11.6-MariaDB".into(), executed_gtid: executed.into(), ..Default::default() }
-    }
-
     #[test]
-    fn what_only_the_returned_one_has_is_listed() {
-        let extra = |own: &str, theirs: &str| extra_transactions(&mysql(own), &mysql(theirs));
-        let theirs = format!("{OLD}:1-100,{NEW}:1-5");
-        assert_eq!(extra(&format!("{OLD}:1-100"), &theirs), Extra::Nothing);
-        assert_eq!(extra(&format!("{OLD}:1-103"), &theirs), Extra::Transactions(format!("{OLD}:101-103")));
-        assert!(matches!(extra("", &theirs), Extra::Unknown(_)));
-        assert!(matches!(extra("nonsense", &theirs), Extra::Unknown(_)));
-    }
+    fn who_replicates_from_a_server_left_behind_is_below_it_at_any_depth() {
+        use app::topology::{Annotations, Downtime};
 
-    #[test]
-    fn mariadb_says_when_it_cannot_tell() {
-        let extra = |own: &str, theirs: &str| extra_transactions(&mariadb(own), &mariadb(theirs));
-        assert_eq!(extra("0-1-100", "0-1-100"), Extra::Nothing);
-        assert_eq!(extra("0-1-103", "0-2-102"), Extra::Transactions("0-1-103".into()));
-        assert!(matches!(extra("0-1-103", "0-2-110"), Extra::Unknown(_)));
+        let key = |n: u16| InstanceKey::new(format!("db{n}"), 3306);
+        let server = |n: u16, source: Option<u16>| {
+            let mut server = Instance::unseen(key(n));
+            server.replication.source = source.map(key).unwrap_or_default();
+            server
+        };
+        let now = DateTime::from_timestamp(1_800_000_000, 0).expect("in range");
+        let downtime = |reason: &str| Downtime {
+            owner: "orchestrator".into(),
+            reason: reason.into(),
+            begin: now,
+            end: now + chrono::TimeDelta::days(1),
+        };
+        // 0 was replaced by 1; 2 and 3 hang below 0, 4 below 1; 5 and 6 point at each other.
+        let servers = [(0, None), (1, None), (2, Some(0)), (3, Some(2)), (4, Some(1)), (5, Some(6)), (6, Some(5))];
+        let servers: Vec<Instance> = servers.into_iter().map(|(n, source)| server(n, source)).collect();
+        let below = |reason: &str| -> Vec<u16> {
+            let mut annotations = Annotations::default();
+            annotations.downtime.insert(key(0), downtime(reason));
+            let snapshot = Snapshot::new(servers.clone(), annotations, now);
+            let is_below = |n: &u16| is_below_left_behind(snapshot.get(&key(*n)).expect("known"), &snapshot, now);
+            (0..7).filter(is_below).collect()
+        };
+        assert_eq!(below(LOST_IN_RECOVERY), [2, 3]);
+        assert_eq!(below("maintenance"), [] as [u16; 0]);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use app::InstanceKey;
-use app::plan::{LeftOut, Move, Plan, Positioning, Refusal};
+use app::plan::{Action, Condition, LeftOut, Move, Plan, Positioning, Refusal};
 use app::rules::{Relocation, Technique, can_be_moved, can_relocate, can_replicate_from, log_of};
 use app::topology::graph::is_below;
 use app::topology::{Instance, Snapshot};
@@ -154,6 +154,12 @@ fn relocate(
     let relocation = can_relocate(snapshot, server, below, &settings.rules)?;
     by.admits(server, &relocation)?;
     let replica = known(snapshot, server)?;
+    if !replica.is_replica() {
+        let title = format!("Make {server}, which was replaced, a replica of {below}");
+        let batch = Batch { operation, title, cluster: replica.cluster_name.clone() };
+        let list = rejoin(snapshot, replica, below, &relocation.positioning, settings);
+        return Ok(batch.finish(snapshot, below, list, &[(Arc::clone(replica), relocation)], vec![], vec![]));
+    }
     if relocation.technique == Technique::ThroughItsSource {
         return through_its_source(snapshot, operation, replica, known(snapshot, below)?, relocation, settings);
     }
@@ -164,6 +170,42 @@ fn relocate(
     };
     let batch = Batch { operation, title, cluster: replica.cluster_name.clone() };
     Ok(batch.plan(snapshot, below, vec![(Arc::clone(replica), relocation)], vec![], settings))
+}
+
+/// Adds what makes a read-only server that replicates from nobody a replica, with the options of those that replicate there.
+fn rejoin<'a>(
+    snapshot: &Snapshot,
+    old: &Instance,
+    below: &InstanceKey,
+    positioning: &Positioning,
+    settings: &'a PlanSettings,
+) -> StepList<'a> {
+    let mut list = StepList::new(1, &settings.timeouts);
+    let sibling = snapshot.replicas_of(below).find(|r| r.replication.source == *below && r.key != old.key);
+    let mut options = sibling.map(|s| s.replication.clone()).unwrap_or_default();
+    (options.delay, options.channel) = (0, old.replication.channel.clone());
+    if old.semi_sync.source_enabled {
+        list.push(old, 1, Action::SetSemiSyncSource { on: false }, "a replica waits for nobody").undo =
+            vec![Action::SetSemiSyncSource { on: true }];
+    }
+    let acknowledge = sibling.is_some_and(|s| s.semi_sync.replica_enabled);
+    if acknowledge && old.semi_sync.available && !old.semi_sync.replica_enabled {
+        list.push(old, 1, Action::SetSemiSyncReplica { on: true }, "it acknowledges, as the others do").undo =
+            vec![Action::SetSemiSyncReplica { on: false }];
+    }
+    let action = Action::ChangeSource { to: below.clone(), positioning: positioning.clone() };
+    let step = list.push_with(old, &options, 2, action, format!("from now on it replicates from {below}"));
+    step.before = vec![Condition::SourceIs { source: InstanceKey::default() }, Condition::ReadOnly { on: true }];
+    step.undo = vec![Action::ResetReplication];
+    list.push(old, 3, Action::StartReplication, format!("it follows {below}")).undo = vec![Action::StopReplication];
+    let expect = vec![
+        Condition::SourceIs { source: below.clone() },
+        Condition::ReceiverRunning { running: true },
+        Condition::ApplierRunning { running: true },
+        Condition::ReadOnly { on: true },
+    ];
+    list.push(old, 4, Action::Verify { expect }, "what was done is read back");
+    list
 }
 
 /// Two moves after each other: below the server whose log the binlog server passes on, then below the binlog server itself.

@@ -303,3 +303,65 @@ proptest! {
         }
     }
 }
+
+/// db0 was replaced by db1 and is back, read-only; db2 replicates from db1. `executed` is of db0.
+fn replaced(mariadb: bool, executed: &str) -> Vec<Instance> {
+    let mut servers = vec![server(0, None, mariadb), server(1, None, mariadb), server(2, Some(1), mariadb)];
+    servers[0].read_only = true;
+    servers[0].semi_sync.source_enabled = true;
+    servers[0].semi_sync.available = true;
+    servers[2].semi_sync.replica_enabled = true;
+    servers[2].replication.delay = 30;
+    servers[0].executed_gtid = executed.into();
+    servers[1].executed_gtid = if mariadb { "0-1-9".into() } else { "aaaaaaaa-0000-0000-0000-000000000000:1-9".into() };
+    servers
+}
+
+fn rejoin_of(servers: Vec<Instance>, reason: &str) -> Result<Plan, Refusal> {
+    let mut annotations = Annotations::default();
+    let downtime =
+        app::topology::Downtime { owner: String::new(), reason: reason.into(), begin: at(-60), end: at(3_600) };
+    annotations.downtime.insert(key(0), downtime);
+    plan_relocate(&Snapshot::new(servers, annotations, at(0)), &key(0), &key(1), &PlanSettings::default())
+}
+
+#[test]
+fn a_replaced_source_without_anything_of_its_own_becomes_a_replica_by_one_move() {
+    for (mariadb, executed) in [(false, "aaaaaaaa-0000-0000-0000-000000000000:1-7"), (true, "0-1-9")] {
+        let plan = rejoin_of(replaced(mariadb, executed), "lost-in-recovery").expect("allowed");
+        let actions: Vec<String> = plan.steps.iter().map(|s| format!("{:?}", s.action)).collect();
+        let words: Vec<&str> = actions.iter().filter_map(|a| a.split([' ', '{']).next()).collect();
+        let expected = ["SetSemiSyncSource", "SetSemiSyncReplica", "ChangeSource", "StartReplication", "Verify"];
+        assert_eq!(words, expected);
+        let change = plan.steps[2].statements.join(";");
+        assert!(!change.contains("DELAY"), "the delay of the other replica is its own: {change}");
+        let by = if mariadb { "current_pos" } else { "AUTO_POSITION = 1" };
+        assert!(change.to_lowercase().contains(&by.to_lowercase()), "{change}");
+        let undo: Vec<_> = plan.steps.iter().flat_map(|s| s.undo.clone()).collect();
+        assert!(undo.contains(&Action::ResetReplication), "{undo:?}");
+        assert_eq!(plan.moves.len(), 1);
+    }
+}
+
+#[test]
+fn a_replaced_source_is_refused_by_name_of_what_it_has_more_and_while_it_takes_writes() {
+    let refusal = |servers, reason: &str| rejoin_of(servers, reason).expect_err("refused");
+    let more = refusal(replaced(false, "aaaaaaaa-0000-0000-0000-000000000000:1-12"), "lost-in-recovery");
+    assert_eq!(more.rule, "extra-transactions");
+    assert!(more.message.contains("aaaaaaaa-0000-0000-0000-000000000000:10-12"), "{}", more.message);
+    assert_eq!(refusal(replaced(true, "0-1-12"), "lost-in-recovery").rule, "extra-transactions");
+    assert_eq!(refusal(replaced(false, ""), "lost-in-recovery").rule, "extra-unknown");
+    let mut writeable = replaced(false, "aaaaaaaa-0000-0000-0000-000000000000:1-7");
+    writeable[0].read_only = false;
+    assert_eq!(refusal(writeable, "lost-in-recovery").rule, "writeable-server");
+    let other = replaced(false, "aaaaaaaa-0000-0000-0000-000000000000:1-7");
+    assert_eq!(refusal(other, "maintenance").rule, "not-a-replica", "no recovery left it behind");
+}
+
+#[test]
+fn a_mariadb_source_that_cannot_be_compared_is_left_to_its_new_source_to_refuse() {
+    let mut servers = replaced(true, "0-1-9");
+    servers[1].executed_gtid = "0-2-20".into();
+    let plan = rejoin_of(servers, "lost-in-recovery").expect("allowed");
+    assert!(plan.warnings.iter().any(|w| w.contains("refuses")), "{:?}", plan.warnings);
+}

@@ -37,10 +37,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-/// Reason of the downtime of servers that a recovery left behind (`spec/recovery.md` 6.3). Whoever ends it takes the server
-/// back into use on purpose; until then it is never made writable.
-pub const LOST_IN_RECOVERY: &str = "lost-in-recovery";
-
+pub use app::recovery::LOST_IN_RECOVERY;
 pub use hooks::{FencingPolicy, HookSettings};
 pub use machine::Machine;
 pub use types::{

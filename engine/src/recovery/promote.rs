@@ -11,10 +11,16 @@ use app::recovery::RecoveryKind;
 use app::topology::{Instance, PromotionRule, ThreadState};
 use chrono::{DateTime, Utc};
 
+use super::evidence::wants_to_receive;
 use super::machine::Machine;
 use super::state::{Next, Phase, positioning_of};
 use crate::candidate::{can_follow, missing};
-use crate::plan::StepList;
+use crate::plan::{StepList, check};
+
+/// Everything that it received it has executed.
+fn relay_log_is_applied(replica: &Instance) -> bool {
+    check(replica, &Condition::RelayLogApplied).is_ok()
+}
 
 /// A server whose last probe took longer than this is slow to answer (`spec/recovery.md` 0.2).
 const SLOW_TO_ANSWER_NS: i64 = 500_000_000;
@@ -34,6 +40,11 @@ impl Machine {
         }
         if !self.settings.forced && !self.promoted {
             self.push_read(&mut list, &self.failed, 1);
+        }
+        let stops = self.applies_promotion() && !self.keeps_ring(chosen) && chosen.is_replica();
+        if stops && !list.is_empty() && !chosen.replication.threads_stopped() {
+            // It has applied everything. Its promotion need not wait for this then.
+            list.push(chosen, 1, Action::StopReplication, "a primary replicates from nobody");
         }
         list.finish()
     }
@@ -336,8 +347,7 @@ impl Machine {
                     list.push(replica, 4, Self::reads_back(&chosen.key, false), "does it follow?");
                 }
             } else if self.detaches(replica) {
-                list.push(replica, 1, Action::StopReplication, "it cannot follow the new primary");
-                list.push(replica, 2, Action::DetachSource, "it shall not go on with the dead source by itself");
+                self.push_detach(&mut list, replica);
             }
         }
         if let Some(old) = self.alive(&self.failed) {
@@ -348,6 +358,24 @@ impl Machine {
 
     fn detaches(&self, replica: &Instance) -> bool {
         self.settings.detach_lost && replica.replication.source == self.failed
+    }
+
+    /// A change of source throws the relay log away, and what a lost replica holds unapplied nobody else may have: it is applied
+    /// first. Where it cannot be, the receiver stays stopped, which is enough until somebody looks at it, and nothing is detached.
+    fn push_detach(&self, list: &mut StepList<'_>, replica: &Instance) {
+        if wants_to_receive(replica) {
+            list.push(replica, 1, Action::StopReceiver, "it shall get nothing more from the dead source");
+        }
+        if !relay_log_is_applied(replica) {
+            let applies = self.before(&replica.key).is_none_or(|b| b.threads().applier);
+            if !applies || replica.replication.delay > 0 || replica.replication.applier_errno != 0 {
+                return;
+            }
+            list.push(replica, 2, Action::Drain, "what it received nobody else may have");
+        }
+        let step = list.push(replica, 3, Action::StopReplication, "it cannot follow the new primary");
+        step.before = vec![Condition::RelayLogApplied];
+        list.push(replica, 4, Action::DetachSource, "it shall not go on with the dead source by itself");
     }
 
     pub(super) fn push_fence(list: &mut StepList<'_>, old: &Instance) {
@@ -391,10 +419,13 @@ impl Machine {
             return stopped.then(|| format!("it is below {chosen}, and its replication could not be started"));
         }
         let refusal = self.facts.get(chosen).and_then(|c| self.may_follow(server, c).err());
-        Some(
-            refusal
-                .unwrap_or_else(|| format!("it could not be repointed; its source is {}", server.replication.source)),
-        )
+        let why = refusal
+            .unwrap_or_else(|| format!("it could not be repointed; its source is {}", server.replication.source));
+        if self.detaches(server) && !relay_log_is_applied(server) {
+            let kept = "it is not detached: its relay log holds transactions that it has not applied";
+            return Some(format!("{why}; {kept} ({})", server.replication.retrieved_gtid.replace('\n', "")));
+        }
+        Some(why)
     }
 
     pub(super) fn enter_acknowledge(&self) -> Vec<Step> {

@@ -21,6 +21,9 @@ pub enum Fault {
     Slow(usize, u64),
     KillNode(usize),
     StartNode(usize),
+    /// Nothing passes between a node and the store.
+    CutStore(usize),
+    MendStore(usize),
     /// A person asks a node for something.
     Wish(usize, Wish),
     /// The server that the recovery at work has chosen dies.
@@ -109,6 +112,11 @@ impl Simulation {
                 self.nodes[n] = Node::new(n, &mut self.store, stage.world.servers.len(), now);
             }
             Fault::StartNode(_) => {}
+            Fault::CutStore(n) | Fault::MendStore(n) => {
+                let cut = matches!(fault, Fault::CutStore(_));
+                stage.tell(format!("** node{n} {} the store", if cut { "is cut off from" } else { "reaches" }));
+                self.nodes[n].cut_off = cut;
+            }
             Fault::Wish(n, wish) if self.nodes[n].alive => self.nodes[n].wish(wish, stage, &mut self.store),
             Fault::Wish(..) => {}
             Fault::CrashChosen => self.crash_chosen(),
@@ -151,7 +159,10 @@ impl Simulation {
             let server = &mut self.stage.world.servers[n];
             (server.applier_broken, server.batch, server.pace) = (false, 8, 1);
         }
-        (0..self.nodes.len()).for_each(|n| self.strike(Fault::StartNode(n)));
+        for n in 0..self.nodes.len() {
+            self.strike(Fault::StartNode(n));
+            self.nodes[n].cut_off = false;
+        }
         self.store.acknowledge_all();
     }
 }

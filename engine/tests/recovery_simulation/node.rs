@@ -9,7 +9,7 @@ use app::plan::{Action, Step};
 use app::recovery::RecoveryKind;
 use app::topology::StatusThresholds;
 use chrono::TimeDelta;
-use engine::analysis::{AnalysisSettings, analyse};
+use engine::analysis::{AnalysisSettings, analyse, is_below_left_behind};
 use engine::policy::{Hold, Policy, Situation, decide};
 use engine::recovery::{AbortReason, Decision, Machine, RecoverySettings, Report, StepOutcome, TakeoverRequest};
 
@@ -23,6 +23,9 @@ use super::world::{NODES, at, number_of};
 const BLOCK: u64 = 60_000;
 /// While findings are younger than this, everybody is read at every tick.
 const HURRY: u64 = 10_000;
+
+/// A node that the store does not hear acts for this long, milliseconds: less than the lease, after which the other one takes over.
+const GOOD_FOR: u64 = 1_500;
 
 /// A recovery that this node drives.
 struct Course {
@@ -50,6 +53,14 @@ pub struct Node {
     courses: Vec<Course>,
     fences: Vec<(InstanceKey, Batch)>,
     told: BTreeMap<InstanceKey, String>,
+    /// Nothing passes between it and the store.
+    pub cut_off: bool,
+    /// The store heard it last.
+    heard: u64,
+    /// It may act: nobody else can have taken over what it does.
+    acts: bool,
+    /// Ends of recoveries that the store does not know yet.
+    ends: Vec<(usize, Decision)>,
 }
 
 impl Node {
@@ -65,21 +76,34 @@ impl Node {
             courses: vec![],
             fences: vec![],
             told: BTreeMap::new(),
+            cut_off: false,
+            heard: now,
+            acts: true,
+            ends: vec![],
         }
     }
 
     /// What it had in memory is gone; steps on their way are not taken back.
     pub fn die(&mut self) {
         self.alive = false;
-        (self.courses, self.fences) = (vec![], vec![]);
+        (self.courses, self.fences, self.ends) = (vec![], vec![], vec![]);
     }
 
     pub fn drives(&self, uid: usize) -> bool {
-        self.alive && self.courses.iter().any(|c| c.uid == uid)
+        self.alive && self.acts && self.courses.iter().any(|c| c.uid == uid)
     }
 
     pub fn tick(&mut self, stage: &mut Stage, store: &mut Store) {
         let now = stage.now();
+        if self.cut_off {
+            self.acts = now < self.heard + GOOD_FOR;
+            self.view.probe(&mut stage.world, self.id, true);
+            if self.acts {
+                self.drive_all(stage, store);
+            }
+            return;
+        }
+        self.be_heard(stage, store);
         let leads = self.take_lease(store, now);
         let hurry = leads && self.since.values().any(|(_, since)| now < since + HURRY);
         self.view.probe(&mut stage.world, self.id, hurry);
@@ -95,6 +119,34 @@ impl Node {
             }
         }
         self.drive_all(stage, store);
+    }
+
+    /// The store hears it: what it ended is written down, and after a break what is still its own goes on from fresh readings.
+    fn be_heard(&mut self, stage: &mut Stage, store: &mut Store) {
+        self.heard = stage.now();
+        let own = |store: &Store, uid: usize, token| store.records[uid].running && store.records[uid].token == token;
+        for (uid, end) in std::mem::take(&mut self.ends) {
+            match end {
+                _ if !own(store, uid, self.token) => stage.tell(format!("node{}: #{uid} is another one's", self.id)),
+                Decision::Finish { report } => finish(*report, uid, stage, store),
+                Decision::Abort { reason } => abort(*reason, uid, stage, store),
+                Decision::Run { .. } => {}
+            }
+        }
+        if std::mem::replace(&mut self.acts, true) {
+            return;
+        }
+        for mut course in std::mem::take(&mut self.courses) {
+            if !own(store, course.uid, self.token) {
+                stage.tell(format!("node{} lets go of #{}", self.id, course.uid));
+                continue;
+            }
+            stage.tell(format!("node{} goes on with #{}", self.id, course.uid));
+            let snapshot = self.view.snapshot(&store.annotations, stage.now());
+            let decision = course.machine.resume(&snapshot, at(stage.now()));
+            drop(snapshot);
+            self.follow(course.uid, course.machine, decision, course.locks, stage, store);
+        }
     }
 
     fn take_lease(&self, store: &mut Store, now: u64) -> bool {
@@ -294,13 +346,15 @@ impl Node {
         stage: &mut Stage,
         store: &mut Store,
     ) {
-        let record = &mut store.records[uid];
         match decision {
             Decision::Run { steps } => {
-                record.machine = machine.clone();
+                if !self.cut_off {
+                    store.records[uid].machine = machine.clone();
+                }
                 let batch = Batch::new(Some(uid), steps);
                 self.courses.push(Course { uid, machine, batch, locks });
             }
+            end if self.cut_off => self.ends.push((uid, end)),
             Decision::Finish { report } => finish(*report, uid, stage, store),
             Decision::Abort { reason } => abort(*reason, uid, stage, store),
         }
@@ -351,6 +405,7 @@ impl Node {
             .filter(|(_, d)| d.reason == LOST_IN_RECOVERY && d.is_active(at(now)))
             .map(|(key, d)| (key.clone(), d.begin))
             .collect();
+        let snapshot = self.view.snapshot(&store.annotations, now);
         for (key, begin) in lost {
             let Some(instance) = self.view.get(&key).cloned() else { continue };
             if !instance.check.is_valid() || instance.check.last_seen.is_none_or(|seen| seen <= begin) {
@@ -364,7 +419,7 @@ impl Node {
                     stage.tell(format!("node{} fences {key}", self.id));
                     self.fences.push((key, Batch::forgiving(fence_steps(&instance))));
                 }
-            } else if instance.replication.is_running() {
+            } else if instance.replication.is_running() && !is_below_left_behind(&instance, &snapshot, at(now)) {
                 store.take_back(&key);
             }
         }

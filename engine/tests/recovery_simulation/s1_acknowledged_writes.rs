@@ -62,7 +62,10 @@ impl Invariant for AcknowledgedWrites {
                     self.excuse_the_given_up(scene, *uid, reason);
                     self.courses.remove(uid);
                 }
-                Event::Finished { uid, .. } => drop(self.courses.remove(uid)),
+                Event::Finished { uid, .. } => {
+                    self.check_nothing_is_thrown_away(scene, *uid)?;
+                    self.courses.remove(uid);
+                }
                 Event::TakenUp | Event::LetThrough { .. } | Event::Healed => {}
             }
         }
@@ -163,7 +166,7 @@ impl AcknowledgedWrites {
         }
     }
 
-    /// A recovery that gives up leaves what it found, wherever it is.
+    /// A recovery leaves what it found, wherever it is: one that gives up, and one that promotes somebody and loses a replica.
     fn check_nothing_is_thrown_away(&self, scene: &Scene<'_>, uid: usize) -> Result<(), String> {
         let Some(course) = self.courses.get(&uid) else { return Ok(()) };
         let mut left = Set::default();
@@ -176,7 +179,7 @@ impl AcknowledgedWrites {
         for n in &course.unbroken {
             let lost = course.held[*n].both(&scene.world.ledger.acknowledged).minus(&left).minus(&self.excused);
             if !lost.is_empty() {
-                return Err(format!("#{uid} gave up and threw {} of db{n} away", scene.names(&lost)));
+                return Err(format!("#{uid} threw {} of db{n} away", scene.names(&lost)));
             }
         }
         Ok(())

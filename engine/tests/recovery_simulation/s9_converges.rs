@@ -1,8 +1,10 @@
 //! S9: after everything is repaired the topology converges, and no server that replicates holds a transaction that its primary lacks.
 
-use super::faults::{Fault, at};
+use super::faults::{Fault, at, at_step};
+use super::node::Wish;
 use super::scenario::{CALM, Fleet, play};
 use super::simulation::{Invariant, Scene};
+use super::world::key;
 
 pub struct Converges;
 
@@ -27,8 +29,26 @@ pub fn what_is_open(scene: &Scene<'_>) -> Option<String> {
         let told = writable.is_empty() && !left.is_empty();
         return (!told).then(|| format!("{writable:?} take writes"));
     };
+    if let Some(what) = still_marked(scene, primary) {
+        return Some(what);
+    }
     let others = scene.numbers().filter(|n| *n != primary && !left.contains(n));
     others.filter_map(|n| follows(scene, n, primary).map(|what| format!("db{n} {what}"))).next()
+}
+
+/// Who replicates from the primary is no server that was left behind any more, and so is the primary; who replicates from one that was
+/// is marked as it is.
+fn still_marked(scene: &Scene<'_>, primary: usize) -> Option<String> {
+    let marked = |n: usize| scene.store.annotations.downtime.contains_key(&key(n));
+    if marked(primary) {
+        return Some(format!("the primary db{primary} is marked as left behind"));
+    }
+    let is_back = |n: &usize| {
+        let server = &scene.world.servers[*n];
+        server.source() == Some(primary) && server.is_connected() && server.applier
+    };
+    let back = scene.numbers().filter(is_back).find(|n| marked(*n));
+    back.map(|n| format!("db{n} replicates from db{primary} and is marked as left behind"))
 }
 
 /// Why a server does not follow the primary as it should.
@@ -117,5 +137,66 @@ fn after_a_failover_and_the_repair_everybody_has_everything() {
         let servers = &simulation.stage.world.servers;
         let others = (1..4).filter(|n| *n != primary);
         assert!(others.clone().all(|n| servers[n].source() == Some(primary)), "{}", simulation.story());
+    }
+}
+
+/// db2 hangs below a source that was replaced and is back: it is no server of the cluster again until that one is.
+#[test]
+fn a_replica_of_a_source_that_was_left_behind_stays_marked() {
+    for mariadb in [false, true] {
+        let mut fleet = Fleet::plain(6, mariadb, false, 3);
+        // Neither we nor the other replicas see db2 and the source, which see each other.
+        for party in [1, 3, super::world::NODES, super::world::NODES + 1] {
+            fleet.plan.extend([at(CALM, Fault::Cut(0, party)), at(CALM, Fault::Cut(2, party))]);
+        }
+        for party in [1, 3, super::world::NODES, super::world::NODES + 1] {
+            fleet.plan.extend([at(CALM + 20_000, Fault::Mend(0, party)), at(CALM + 20_000, Fault::Mend(2, party))]);
+        }
+        let simulation = play(fleet, CALM + 40_000);
+        let primary = simulation.primary().expect("one");
+        assert!(primary == 1 || primary == 3, "{}", simulation.story());
+        let servers = &simulation.stage.world.servers;
+        assert!(servers[2].source() == Some(0) && servers[2].is_connected(), "{}", simulation.story());
+        for n in [0, 2] {
+            assert!(simulation.store.annotations.downtime.contains_key(&key(n)), "db{n}: {}", simulation.story());
+        }
+    }
+}
+
+/// What is under way when the second server dies.
+#[derive(Debug, Clone, Copy)]
+enum Flow {
+    DeadSource,
+    Takeover,
+    DeadIntermediateSource,
+}
+
+#[test]
+fn after_a_second_death_at_any_step_of_any_flow_everything_converges() {
+    for flow in [Flow::DeadSource, Flow::Takeover, Flow::DeadIntermediateSource] {
+        for second in [Fault::CrashChosen, Fault::Crash(2), Fault::Crash(4)] {
+            for step in 1..26 {
+                let mut fleet = Fleet::plain(u64::from(step), step % 2 == 0, step % 3 == 0, 4);
+                let first = match flow {
+                    Flow::DeadSource => Fault::Crash(0),
+                    Flow::Takeover => Fault::Wish(0, Wish::Takeover { designated: Some(1), auto: true }),
+                    Flow::DeadIntermediateSource => {
+                        for n in [3, 4] {
+                            if let Some(channel) = &mut fleet.world.servers[n].channel {
+                                channel.source = 1;
+                            }
+                        }
+                        Fault::Crash(1)
+                    }
+                };
+                fleet.plan = vec![at(CALM, first), at_step(step, second), at(CALM + 25_000, Fault::Heal)];
+                let mut simulation = play(fleet, CALM + 25_100);
+                let end = simulation.settle(90_000);
+                end.unwrap_or_else(|what| {
+                    panic!("{flow:?}, {second:?} at step {step}: {what}\n{}", simulation.story())
+                });
+                assert!(!simulation.store.records.is_empty(), "{flow:?}: nothing was begun");
+            }
+        }
     }
 }

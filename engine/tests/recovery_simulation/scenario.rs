@@ -104,7 +104,7 @@ impl Fleet {
 
     fn go_wrong(&mut self) {
         let start = CALM + self.random.below(3_000);
-        match self.random.below(16) {
+        match self.random.below(17) {
             0 => self.plan.push(at(start, Fault::Crash(0))),
             1 => self.hang(0, start),
             2 => self.hidden_from_nodes(start),
@@ -119,6 +119,7 @@ impl Fleet {
             11 | 12 => self.takeover(start),
             13 => self.intermediate(start),
             14 => self.person_forces(start),
+            15 => self.cut_off_from_store(start),
             _ => self.anything(start),
         }
         self.also(start);
@@ -215,6 +216,19 @@ impl Fleet {
         self.plan.push(at(start, Fault::Crash(0)));
         for _ in 0..1 + self.random.below(3) {
             self.a_node_dies();
+        }
+    }
+
+    /// The source dies, and the node that recovers it is cut off from the store, for less or for longer than the other one waits.
+    fn cut_off_from_store(&mut self, start: u64) {
+        self.plan.push(at(start, Fault::Crash(0)));
+        let step = 1 + u32::try_from(self.random.below(30)).expect("small");
+        self.plan.push(at_step(step, Fault::CutStore(0)));
+        let back = start + 1_000 + self.random.below(9_000);
+        self.plan.push(at(back, Fault::MendStore(0)));
+        if self.random.percent(40) {
+            let restarted = start + 500 + self.random.below(8_000);
+            self.plan.push(at(restarted, Fault::Restart(0)));
         }
     }
 
@@ -331,7 +345,8 @@ impl Fleet {
             let (n, before) = (self.some_replica(), self.random.below(4_000));
             self.plan.push(at(start.saturating_sub(before), Fault::Cut(0, n)));
         }
-        if self.random.percent(20) {
+        let nodes_reach_the_store = !self.plan.iter().any(|p| matches!(p.fault, Fault::CutStore(_)));
+        if self.random.percent(20) && nodes_reach_the_store {
             self.a_node_dies();
         }
         if self.random.percent(20) {

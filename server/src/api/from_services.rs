@@ -39,6 +39,7 @@ impl From<RecoverError> for ApiError {
             RecoverError::Nothing { .. } => Self::refused_by("nothing-to-recover", message),
             RecoverError::Hold(_) => Self::refused_by("recovery-held", message),
             RecoverError::InProgress(_) | RecoverError::Held(_) => Self::new(ErrorKind::Busy, message),
+            RecoverError::Unheard => Self::new(ErrorKind::Unavailable, message),
             RecoverError::Consensus(error) => error.into(),
         }
     }

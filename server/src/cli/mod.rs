@@ -225,8 +225,16 @@ async fn on_backend(
         // What was worked out anew at loading is not this command's to write either.
         drop(assembled.services.fleet.take_unwritten());
         let services = assembled.write_behind();
+        let report = registration::report(
+            &services.node,
+            &services.config.current(),
+            registration::Mode::Command(name.to_owned()),
+        );
+        let heard = crate::recovery::keep_heard(Arc::clone(&services.recovery), services.store.clone(), report);
+        let heard = tokio::spawn(heard);
         let result = each(name, &arguments, &around, &services).await;
         let written = settle(&services).await;
+        heard.abort();
         services.store.close().await;
         match (result, written) {
             // What was ordered and not written would be forgotten: that is no success.

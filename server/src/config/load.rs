@@ -178,7 +178,9 @@ impl Reading {
                 expected: mismatch.expected,
             })?;
             // A null leaves a scalar as it was.
-            if !value.is_null() || matches!(key.kind, Kind::Strings | Kind::Object | Kind::Counts | Kind::Objects) {
+            if !value.is_null()
+                || matches!(key.kind, Kind::Strings | Kind::Object | Kind::Counts | Kind::Objects | Kind::Hooks)
+            {
                 self.config.given.insert(key.name);
             }
         }

@@ -14,6 +14,7 @@ mod credentials;
 mod environment;
 mod error;
 pub mod filters;
+pub mod hook_list;
 mod json;
 mod listen;
 mod live;

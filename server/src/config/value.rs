@@ -25,6 +25,8 @@ pub enum Kind {
     Counts,
     /// An array of objects.
     Objects,
+    /// An array of texts and objects: hooks.
+    Hooks,
 }
 
 impl Kind {
@@ -41,6 +43,7 @@ impl Kind {
             Self::Object => "{string}",
             Self::Counts => "{uint}",
             Self::Objects => "[object]",
+            Self::Hooks => "[hook]",
         }
     }
 }
@@ -57,6 +60,7 @@ impl fmt::Display for Kind {
             Self::Object => "an object with string values",
             Self::Counts => "an object with whole numbers, 0 or more",
             Self::Objects => "an array of objects",
+            Self::Hooks => "an array of commands and addresses: strings, or objects with Run",
         })
     }
 }

@@ -68,7 +68,7 @@ impl Webhook {
 }
 
 /// Scheme and host; paths and queries of webhooks carry tokens.
-fn shown(url: &str) -> String {
+pub(crate) fn shown(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return String::new() };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
@@ -132,7 +132,7 @@ fn webhook(value: &Value) -> Result<Webhook, Mismatch> {
     Ok(Webhook { url, events, secret: Secret::new(text(fields, "Secret")?) })
 }
 
-fn text(fields: &Map<String, Value>, name: &str) -> Result<String, Mismatch> {
+pub(super) fn text(fields: &Map<String, Value>, name: &str) -> Result<String, Mismatch> {
     match fields.get(name) {
         None | Some(Value::Null) => Ok(String::new()),
         Some(Value::String(text)) => Ok(text.clone()),
@@ -149,7 +149,7 @@ fn event(value: &Value) -> Result<WebhookEvent, Mismatch> {
         .ok_or_else(|| expected(&format!("the event {}", describe(value)), &format!("one of {}", names.join(", "))))
 }
 
-fn expected(given: &str, expected: &str) -> Mismatch {
+pub(super) fn expected(given: &str, expected: &str) -> Mismatch {
     Mismatch { given: given.to_owned(), expected: expected.to_owned() }
 }
 

@@ -36,6 +36,9 @@ pub enum HandError {
         /// What was found and what was expected.
         what: String,
     },
+    /// The backend has not heard this process lately: another one may act in its place.
+    #[error("held back: the backend has not heard this process lately, and another one may act in its place")]
+    NotPermitted,
     /// The server is not known, so its dialect is not either.
     #[error("{0} is not known")]
     Unknown(InstanceKey),

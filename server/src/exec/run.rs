@@ -18,6 +18,10 @@ use crate::metrics::StepMeter;
 /// How long undoing one step may take.
 const UNDO_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Pauses between looks at a server that is not yet as expected grow from the first of these to the second.
+const SHORT_PAUSE: Duration = Duration::from_millis(5);
+const LONG_PAUSE: Duration = Duration::from_millis(200);
+
 /// How a step ended, with what was read on the way.
 #[derive(Debug, Clone)]
 pub struct StepResult {
@@ -52,7 +56,12 @@ pub struct Exec {
     pub(super) hands: Arc<dyn Hands>,
     meter: Arc<StepMeter>,
     gate: Gate,
+    /// Asked before anything is changed.
+    permit: Option<Permit>,
 }
+
+/// Says whether this process may change anything now.
+pub type Permit = Arc<dyn Fn() -> bool + Send + Sync>;
 
 impl std::fmt::Debug for Exec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -63,17 +72,22 @@ impl std::fmt::Debug for Exec {
 impl Exec {
     /// An executor that acts through `hands`.
     pub fn new(hands: Arc<dyn Hands>) -> Self {
-        Self { hands, meter: Arc::default(), gate: Gate::default() }
+        Self { hands, meter: Arc::default(), gate: Gate::default(), permit: None }
     }
 
     /// The same hands, with figures of its own.
     pub fn measured_apart(&self) -> Self {
-        Self { gate: self.gate.clone(), ..Self::new(Arc::clone(&self.hands)) }
+        Self { meter: Arc::default(), ..self.clone() }
     }
 
     /// What is at work.
     pub fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    /// The same, and nothing is changed while `permit` says no.
+    pub fn permitted_by(self, permit: Permit) -> Self {
+        Self { permit: Some(permit), ..self }
     }
 
     /// What steps took.
@@ -97,10 +111,10 @@ impl Exec {
         self.hands.ask(key, question, limit).await
     }
 
-    /// Carries out one action that belongs to no plan.
+    /// Carries out one action, of a plan or of none.
     ///
     /// # Errors
-    /// What the server or the network said.
+    /// [`HandError::NotPermitted`] while this process must hold its hands still, or what the server or the network said.
     pub async fn act(
         &self,
         key: &InstanceKey,
@@ -108,6 +122,10 @@ impl Exec {
         statements: &[String],
         limit: Duration,
     ) -> Result<(), HandError> {
+        let waits = matches!(action, Action::WaitForGtid { .. } | Action::WaitForPeer { .. });
+        if !waits && self.permit.as_ref().is_some_and(|permit| !permit()) {
+            return Err(HandError::NotPermitted);
+        }
         self.hands.act(key, action, statements, limit).await
     }
 
@@ -205,7 +223,7 @@ impl Exec {
                 Ok(Some(fresh))
             }
             action => {
-                self.hands.act(&step.server, action, &step.statements, Duration::from_millis(step.timeout_ms)).await?;
+                self.act(&step.server, action, &step.statements, Duration::from_millis(step.timeout_ms)).await?;
                 Ok(None)
             }
         }
@@ -213,16 +231,16 @@ impl Exec {
 
     /// Reads the server until it is as expected or the step's time runs out: threads need a moment to come up.
     async fn verify(&self, server: &InstanceKey, expect: &[Condition]) -> Result<Instance, HandError> {
-        let mut wait = Duration::from_millis(5);
+        let began = Instant::now();
         loop {
             let fresh = self.hands.refresh(server).await?;
             match require(&fresh, expect) {
                 Ok(()) => return Ok(fresh),
                 // What cannot change by waiting is told at once.
                 Err(error) if fresh.replication.receiver_errno != 0 && is_final(&fresh) => return Err(error),
-                Err(_) => tokio::time::sleep(wait).await,
+                // Looked at often while it may be a matter of milliseconds.
+                Err(_) => tokio::time::sleep((began.elapsed() / 4).clamp(SHORT_PAUSE, LONG_PAUSE)).await,
             }
-            wait = (wait * 2).min(Duration::from_millis(200));
         }
     }
 
@@ -236,8 +254,7 @@ impl Exec {
             }
             let mut problem = None;
             for action in &step.undo {
-                let acted =
-                    tokio::time::timeout(UNDO_TIMEOUT, self.hands.act(&step.server, action, &[], UNDO_TIMEOUT)).await;
+                let acted = tokio::time::timeout(UNDO_TIMEOUT, self.act(&step.server, action, &[], UNDO_TIMEOUT)).await;
                 match acted {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => problem = Some(error.to_string()),

@@ -176,3 +176,21 @@ async fn a_step_that_needs_a_failed_one_of_another_server_is_skipped() {
     assert_eq!(results.get(1).map(|r| &r.state), Some(&StepState::Skipped));
     assert_eq!(hands.acts(), [(key("c"), Action::StopReceiver)]);
 }
+
+#[tokio::test]
+async fn nothing_is_changed_without_permission_and_reads_go_on() {
+    let (hands, _) = hands(&["a"]);
+    let may_act = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let asked = Arc::clone(&may_act);
+    let exec = Exec::new(hands.clone())
+        .permitted_by(Arc::new(move || asked.load(std::sync::atomic::Ordering::SeqCst)))
+        .measured_apart();
+    let steps = [step(1, 1, "a", Action::Refresh), step(2, 2, "a", Action::StopReceiver)];
+    let results = exec.run(&steps, &Log::default()).await;
+    assert!(results[0].state.is_done() && results[0].fresh.is_some());
+    let StepState::Failed { error } = &results[1].state else { panic!("{:?}", results[1].state) };
+    assert!(error.starts_with("held back"), "{error}");
+    assert!(hands.acts().is_empty());
+    may_act.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert!(exec.run(&steps, &Log::default()).await[1].state.is_done());
+}

@@ -1,10 +1,12 @@
-//! Hooks: commands of operators around detections, recoveries and takeovers (`spec/config.md` 8), and webhooks.
+//! Hooks: commands and addresses of operators around detections, recoveries and takeovers (`spec/config.md` 8), and webhooks.
 //!
-//! A list runs one after the other, in order. Every run is recorded before it begins and again when it has ended, so
+//! A list runs one after the other, in order. A command gets a document on standard input, an address gets the same one as
+//! a POST. Every run is recorded before it begins and again when it has ended, so
 //! that one which was cut off with its node is seen as such: it is run again then, and told that it is (`ORC_HOOK_ATTEMPT`);
 //! one that has ended is never run twice.
 
 mod entry;
+mod post;
 mod redact;
 mod shell;
 mod values;
@@ -19,27 +21,63 @@ use std::time::Duration;
 use app::InstanceKey;
 use app::recovery::{HookList, HookRun};
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use serde_json::json;
 
+use crate::config::hook_list::HookItem;
+use crate::config::webhooks::shown;
 use crate::config::{Config, LiveConfig};
 use entry::Entry;
+use post::Poster;
 use redact::Redactor;
-pub use shell::ShellRunner;
 pub use values::{Successor, Values, ValuesOf};
 
-/// A hook as it is run.
+/// What a hook says is kept up to this many bytes; the rest is read and thrown away, so that it can go on.
+const OUTPUT_KEPT: usize = 16 * 1024;
+
+/// One attempt of a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// Program that runs the script (`ProcessesShellCommand`).
+    /// What is done.
+    pub work: Work,
+    /// Time after which it is killed with everything it started, or nobody waits for the answer any more; `None` = no limit.
+    pub limit: Option<Duration>,
+}
+
+/// What a hook is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// A command.
+    Script(Script),
+    /// An address.
+    Post(Post),
+}
+
+/// A command as it is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// Program that runs it (`ProcessesShellCommand`).
     pub shell: String,
-    /// Text of the script.
-    pub script: String,
+    /// Its text.
+    pub text: String,
     /// Positional arguments.
     pub arguments: Vec<String>,
     /// Variables besides those of this process.
     pub environment: Vec<(String, String)>,
-    /// Time after which it is killed with everything it started; `None` = no limit.
-    pub limit: Option<Duration>,
+    /// Standard input.
+    pub document: String,
+}
+
+/// An address as it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    /// The address.
+    pub url: String,
+    /// Headers by name.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
 }
 
 /// How a run ended.
@@ -53,10 +91,29 @@ pub struct Ended {
     pub output: String,
 }
 
-/// Runs commands. A trait because the world cannot come into a test.
+/// Runs hooks. A trait because the world cannot come into a test.
 pub trait HookRunner: Send + Sync {
-    /// Runs a command to its end, or to its limit.
+    /// Runs one attempt to its end, or to its limit.
     fn run(&self, call: Call) -> BoxFuture<'static, Ended>;
+}
+
+/// Runs commands as processes of this machine, and calls addresses.
+#[derive(Debug, Clone, Default)]
+pub struct Runner {
+    poster: Arc<Poster>,
+}
+
+impl HookRunner for Runner {
+    fn run(&self, call: Call) -> BoxFuture<'static, Ended> {
+        let poster = Arc::clone(&self.poster);
+        async move {
+            match call.work {
+                Work::Script(script) => shell::run(&script, call.limit).await,
+                Work::Post(post) => poster.run(post, call.limit).await,
+            }
+        }
+        .boxed()
+    }
 }
 
 /// Where runs are recorded.
@@ -104,17 +161,18 @@ impl Hooks {
 
     /// There is something in the list.
     pub fn has(&self, list: HookList) -> bool {
-        !commands(&self.config.current(), list).is_empty()
+        !items(&self.config.current(), list).is_empty()
     }
 
     /// Runs a list: in order, one after the other; asynchronous ones are started and left. Lists that something waits for
-    /// end at the first failure, the others go on and the first failure is returned.
+    /// end at the first failure, the others go on and the first failure is returned. Hooks that are optional fail in the
+    /// record only.
     ///
     /// # Errors
-    /// [`HookFailed`]: the first hook that failed.
+    /// [`HookFailed`]: the first hook that failed and is not optional.
     pub async fn run(&self, list: HookList, values: &Values, book: &dyn Book) -> Result<(), HookFailed> {
         let config = self.config.current();
-        let items = commands(&config, list);
+        let items = items(&config, list);
         if items.is_empty() {
             return Ok(());
         }
@@ -124,7 +182,12 @@ impl Hooks {
         let mut first = Ok(());
         for (at, item) in items.iter().enumerate() {
             let number = u32::try_from(at + 1).unwrap_or(u32::MAX);
-            let Err(error) = course.one(&Entry::parse(item), number, of).await else { continue };
+            let entry = Entry::of(item, list, &config);
+            let Err(error) = course.one(&entry, number, of).await else { continue };
+            if entry.optional {
+                book.tell(format!("{list} hook {number} of {of} is optional; going on"));
+                continue;
+            }
             let failed = HookFailed { list, number, error };
             if list.stops_at_failure() {
                 book.tell(format!("Not running further {list} hooks"));
@@ -141,23 +204,39 @@ impl Hooks {
     pub async fn after_take_source(&self, successor: &InstanceKey, demoted: &InstanceKey) {
         let config = self.config.current();
         let redactor = Redactor::new(&config);
-        for script in commands(&config, HookList::PostTakeSource) {
-            let call = Call {
-                shell: config.hooks.shell_command.clone(),
-                script: script.clone(),
-                arguments: vec![successor.to_string(), demoted.to_string()],
-                environment: vec![
-                    ("ORC_SUCCESSOR_HOST".to_owned(), successor.to_string()),
-                    ("ORC_FAILED_HOST".to_owned(), demoted.to_string()),
-                ],
-                limit: limit_of(&config, HookList::PostTakeSource, false),
-            };
-            let ended = self.runner.run(call).await;
-            let (command, output) = (redactor.clean(script), redactor.clean(&ended.output));
-            if ended.error.is_empty() {
-                tracing::info!(list = %HookList::PostTakeSource, command, output, "hook completed");
-            } else {
-                tracing::error!(list = %HookList::PostTakeSource, command, output, error = ended.error, "hook failed");
+        let list = HookList::PostTakeSource;
+        let document = json!({
+            "hook": list.as_str(),
+            "successorHost": successor.hostname, "successorPort": successor.port,
+            "failedHost": demoted.hostname, "failedPort": demoted.port,
+        });
+        for item in items(&config, list) {
+            let entry = Entry::of(item, list, &config);
+            let command = shown_of(&entry, &entry.text, &redactor);
+            for attempt in 1..=entry.attempts {
+                let work = match entry.is_address {
+                    true => Work::Post(post_of(&entry, entry.text.clone(), list, &document)),
+                    false => Work::Script(Script {
+                        shell: config.hooks.shell_command.clone(),
+                        text: entry.text.clone(),
+                        arguments: vec![successor.to_string(), demoted.to_string()],
+                        environment: vec![
+                            ("ORC_SUCCESSOR_HOST".to_owned(), successor.to_string()),
+                            ("ORC_FAILED_HOST".to_owned(), demoted.to_string()),
+                        ],
+                        document: document.to_string(),
+                    }),
+                };
+                let ended = self.runner.run(Call { work, limit: entry.limit }).await;
+                let output = redactor.clean(&ended.output);
+                if ended.error.is_empty() {
+                    tracing::info!(%list, command, output, "hook completed");
+                    break;
+                }
+                tracing::error!(%list, command, attempt, output, error = redactor.clean(&ended.error), "hook failed");
+                if attempt < entry.attempts {
+                    tokio::time::sleep(Entry::pause(attempt)).await;
+                }
             }
         }
     }
@@ -174,44 +253,52 @@ struct Course<'a> {
 }
 
 impl Course<'_> {
-    /// Runs one hook, unless it has been run before this node took over.
+    /// Runs one hook with all of its attempts, unless it has been run before this node took over.
     async fn one(&self, entry: &Entry, number: u32, of: usize) -> Result<(), String> {
         let list = self.list;
         let earlier = self.book.earlier().into_iter().rfind(|run| run.list == list && run.number == number);
-        if let Some(run) = earlier.as_ref().filter(|run| run.ended.is_some() || run.asynchronous) {
-            self.book.tell(format!("{list} hook {number} of {of} was run before the interruption; not run again"));
-            return if run.is_failure() { Err(run.error.clone()) } else { Ok(()) };
-        }
-        let attempt = earlier.map_or(1, |run| run.attempt.saturating_add(1));
-        if attempt > 1 {
-            let line = format!("{list} hook {number} of {of} was cut off by the interruption; its end is unknown");
-            self.book.tell(format!("{line}, so it is run again (attempt {attempt})"));
-        }
-        let script = self.values.fill(&entry.command);
-        let mut run = HookRun {
-            list,
-            number,
-            command: self.redactor.clean(&script),
-            asynchronous: entry.asynchronous,
-            attempt,
-            started: Utc::now(),
-            ended: None,
-            exit_code: None,
-            error: String::new(),
-            output: String::new(),
+        let mut attempt = match &earlier {
+            None => 1,
+            Some(run) if run.is_failure() && !run.asynchronous && run.attempt < entry.attempts => {
+                self.book
+                    .tell(format!("{list} hook {number} of {of} had failed before the interruption; trying again"));
+                run.attempt.saturating_add(1)
+            }
+            Some(run) if run.ended.is_some() || run.asynchronous => {
+                self.book.tell(format!("{list} hook {number} of {of} was run before the interruption; not run again"));
+                return if run.is_failure() { Err(run.error.clone()) } else { Ok(()) };
+            }
+            Some(run) => {
+                let attempt = run.attempt.saturating_add(1);
+                let line = format!("{list} hook {number} of {of} was cut off by the interruption; its end is unknown");
+                self.book.tell(format!("{line}, so it is run again (attempt {attempt})"));
+                attempt
+            }
         };
-        self.book.tell(format!("Running {list} hook {number} of {of}: {}", run.command));
-        self.book.record(&run).await;
-        let ended = self.hooks.runner.run(self.call(script, entry.asynchronous, attempt));
         if entry.asynchronous {
-            leave(ended, run, self.redactor.clone());
+            self.leave(entry, number, of, attempt).await;
             return Ok(());
         }
-        let ended = ended.await;
-        run.ended = Some(Utc::now());
-        run.exit_code = ended.exit_code;
-        run.output = self.redactor.clean(&ended.output);
-        run.error = self.redactor.clean(&ended.error);
+        loop {
+            let failed = match self.attempt(entry, number, of, attempt).await {
+                Err(error) if attempt < entry.attempts => error,
+                result => return result,
+            };
+            let pause = Entry::pause(attempt);
+            self.book.tell(format!("{list} hook {number} of {of} is tried again in {} s: {failed}", pause.as_secs()));
+            tokio::time::sleep(pause).await;
+            attempt = attempt.saturating_add(1);
+        }
+    }
+
+    /// One attempt, recorded before and after.
+    async fn attempt(&self, entry: &Entry, number: u32, of: usize, attempt: u32) -> Result<(), String> {
+        let list = self.list;
+        let (call, mut run) = self.prepare(entry, number, attempt);
+        self.book.tell(format!("Running {list} hook {number} of {of}: {}", run.command));
+        self.book.record(&run).await;
+        let ended = self.hooks.runner.run(call).await;
+        put_end(&mut run, &ended, &self.redactor);
         log(&run);
         let took = duration(run.started, run.ended);
         let (outcome, result) = match (run.error.as_str(), run.output.trim()) {
@@ -226,35 +313,96 @@ impl Course<'_> {
         result
     }
 
-    fn call(&self, script: String, asynchronous: bool, attempt: u32) -> Call {
-        let mut environment = self.values.environment();
-        environment.push(("ORC_HOOK".to_owned(), self.list.to_string()));
-        environment.push(("ORC_HOOK_ATTEMPT".to_owned(), attempt.to_string()));
-        let limit = limit_of(self.config, self.list, asynchronous);
-        let shell = self.config.hooks.shell_command.clone();
-        Call { shell, script, arguments: vec![], environment, limit }
+    /// Nobody waits for an asynchronous hook; how it ends is in the log.
+    async fn leave(&self, entry: &Entry, number: u32, of: usize, first: u32) {
+        let (call, mut run) = self.prepare(entry, number, first);
+        self.book.tell(format!("Running {} hook {number} of {of}: {}", self.list, run.command));
+        self.book.record(&run).await;
+        let (runner, redactor, attempts) = (Arc::clone(&self.hooks.runner), self.redactor.clone(), entry.attempts);
+        tokio::spawn(async move {
+            loop {
+                let ended = runner.run(call.clone()).await;
+                put_end(&mut run, &ended, &redactor);
+                log(&run);
+                if !run.is_failure() || run.attempt >= attempts {
+                    return;
+                }
+                tokio::time::sleep(Entry::pause(run.attempt)).await;
+                run.attempt = run.attempt.saturating_add(1);
+            }
+        });
+    }
+
+    /// What is to be done, and its record.
+    fn prepare(&self, entry: &Entry, number: u32, attempt: u32) -> (Call, HookRun) {
+        let mut document = self.values.document();
+        document.insert("hook".to_owned(), self.list.as_str().into());
+        document.insert("attempt".to_owned(), attempt.into());
+        let document = serde_json::Value::from(document);
+        let (text, work) = if entry.is_address {
+            let url = self.values.fill_address(&entry.text);
+            (url.clone(), Work::Post(post_of(entry, url, self.list, &document)))
+        } else {
+            let text = self.values.fill(&entry.text);
+            let mut environment = self.values.environment();
+            environment.push(("ORC_HOOK".to_owned(), self.list.to_string()));
+            environment.push(("ORC_HOOK_ATTEMPT".to_owned(), attempt.to_string()));
+            let shell = self.config.hooks.shell_command.clone();
+            let script =
+                Script { shell, text: text.clone(), arguments: vec![], environment, document: document.to_string() };
+            (text, Work::Script(script))
+        };
+        let run = HookRun {
+            list: self.list,
+            number,
+            command: shown_of(entry, &text, &self.redactor),
+            asynchronous: entry.asynchronous,
+            attempt,
+            started: Utc::now(),
+            ended: None,
+            exit_code: None,
+            error: String::new(),
+            output: String::new(),
+        };
+        (Call { work, limit: entry.limit }, run)
     }
 }
 
-/// Nobody waits for an asynchronous hook; how it ends is in the log.
-fn leave(ended: BoxFuture<'static, Ended>, mut run: HookRun, redactor: Redactor) {
-    tokio::spawn(async move {
-        let ended = ended.await;
-        run.ended = Some(Utc::now());
-        run.exit_code = ended.exit_code;
-        run.output = redactor.clean(&ended.output);
-        run.error = redactor.clean(&ended.error);
-        log(&run);
-    });
+/// The request that an address gets: the same body as a command has on standard input, signed if a key is given.
+fn post_of(entry: &Entry, url: String, list: HookList, document: &serde_json::Value) -> Post {
+    let body = document.to_string();
+    let timestamp = Utc::now().timestamp().to_string();
+    let mut headers = vec![
+        ("content-type", "application/json".to_owned()),
+        ("x-orchestrator-hook", list.to_string()),
+        ("x-orchestrator-timestamp", timestamp.clone()),
+    ];
+    if !entry.secret.is_empty() {
+        let signature = webhooks::sign(&entry.secret, &timestamp, &body);
+        headers.push(("x-orchestrator-signature", format!("sha256={signature}")));
+    }
+    Post { url, headers, body }
+}
+
+/// What people see of a hook: addresses carry tokens in path and query.
+fn shown_of(entry: &Entry, text: &str, redactor: &Redactor) -> String {
+    if entry.is_address { format!("POST {}", shown(text)) } else { redactor.clean(text) }
+}
+
+fn put_end(run: &mut HookRun, ended: &Ended, redactor: &Redactor) {
+    run.ended = Some(Utc::now());
+    run.exit_code = ended.exit_code;
+    run.output = redactor.clean(&ended.output);
+    run.error = redactor.clean(&ended.error);
 }
 
 fn log(run: &HookRun) {
-    let HookRun { list, number, command, error, output, .. } = run;
+    let HookRun { list, number, attempt, command, error, output, .. } = run;
     let took = duration(run.started, run.ended);
     if error.is_empty() {
-        tracing::info!(%list, number, command, output, took, "hook completed");
+        tracing::info!(%list, number, attempt, command, output, took, "hook completed");
     } else {
-        tracing::error!(%list, number, command, output, took, error, "hook failed");
+        tracing::error!(%list, number, attempt, command, output, took, error, "hook failed");
     }
 }
 
@@ -263,8 +411,8 @@ fn duration(started: DateTime<Utc>, ended: Option<DateTime<Utc>>) -> String {
     format!("{:.3}s", took.as_secs_f64())
 }
 
-/// The commands of a list.
-fn commands(config: &Config, list: HookList) -> &[String] {
+/// The items of a list.
+fn items(config: &Config, list: HookList) -> &[HookItem] {
     let hooks = &config.hooks;
     match list {
         HookList::OnFailureDetection => &hooks.on_failure_detection,
@@ -278,32 +426,47 @@ fn commands(config: &Config, list: HookList) -> &[String] {
         HookList::PostGracefulTakeover => &hooks.post_graceful_takeover,
         HookList::PostTakeSource => &hooks.post_take_primary,
     }
+    .list()
 }
 
-/// What is waited for with writes standing still gets less time than what comes afterwards.
-fn limit_of(config: &Config, list: HookList, asynchronous: bool) -> Option<Duration> {
-    let keys = &config.extensions;
-    let waits = list.stops_at_failure() && !asynchronous;
-    let seconds = if waits { keys.hook_timeout_seconds } else { keys.post_hook_timeout_seconds };
-    (seconds > 0).then(|| Duration::from_secs(seconds))
+/// The items of all lists.
+fn all_items(config: &Config) -> impl Iterator<Item = &HookItem> {
+    use HookList as L;
+    const ALL: [HookList; 10] = [
+        L::OnFailureDetection,
+        L::PreGracefulTakeover,
+        L::PreFailover,
+        L::Fencing,
+        L::PostSourceFailover,
+        L::PostIntermediateFailover,
+        L::PostFailover,
+        L::PostUnsuccessfulFailover,
+        L::PostGracefulTakeover,
+        L::PostTakeSource,
+    ];
+    ALL.into_iter().flat_map(|list| items(config, list))
 }
 
 /// Which hooks a recovery stops for. `announced`: its detection has been told already.
 pub fn settings(config: &Config, announced: bool) -> engine::recovery::HookSettings {
-    let count = |list| commands(config, list).len();
-    let detection = if announced { 0 } else { count(HookList::OnFailureDetection) };
+    use engine::recovery::FencingPolicy;
+    let entries = |list| items(config, list).iter().map(move |item| Entry::of(item, list, config));
+    let any = |list| !items(config, list).is_empty();
+    let longest = |list| entries(list).map(|entry| entry.longest()).fold(Duration::ZERO, Duration::saturating_add);
+    let detection = !announced && any(HookList::OnFailureDetection);
+    let told = if detection { longest(HookList::OnFailureDetection) } else { Duration::ZERO };
     let lists = [HookList::PreFailover, HookList::PreGracefulTakeover, HookList::Fencing];
-    let longest = lists.into_iter().map(count).max().unwrap_or(0) + detection;
+    let limit = lists.into_iter().map(longest).max().unwrap_or_default().saturating_add(told);
+    let fencing = match entries(HookList::Fencing).all(|entry| entry.optional) {
+        true => FencingPolicy::Optional,
+        false => FencingPolicy::Required,
+    };
     engine::recovery::HookSettings {
         skipped: false,
-        detection: detection > 0,
-        pre_failover: count(HookList::PreFailover) + detection > 0,
-        pre_takeover: count(HookList::PreGracefulTakeover) > 0,
-        fencing: (count(HookList::Fencing) > 0)
-            .then(|| engine::recovery::FencingPolicy::parse(&config.extensions.fencing_policy).unwrap_or_default()),
-        limit_ms: u64::try_from(longest)
-            .unwrap_or(u64::MAX)
-            .saturating_mul(config.extensions.hook_timeout_seconds)
-            .saturating_mul(1000),
+        detection,
+        pre_failover: any(HookList::PreFailover) || detection,
+        pre_takeover: any(HookList::PreGracefulTakeover),
+        fencing: any(HookList::Fencing).then_some(fencing),
+        limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
     }
 }

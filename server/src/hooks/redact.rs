@@ -33,6 +33,7 @@ impl Redactor {
                 .into_iter()
                 .map(|secret| secret.reveal().to_owned())
                 .chain(config.extensions.webhooks.list().iter().map(|hook| hook.secret.reveal().to_owned()))
+                .chain(super::all_items(config).map(|item| item.secret.reveal().to_owned()))
                 // Shorter ones would be found everywhere, and what is left of the text would tell them.
                 .filter(|secret| secret.len() >= 6)
                 .collect();

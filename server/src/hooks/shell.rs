@@ -1,22 +1,17 @@
 //! Runs a script by the configured shell, as a process group of its own that can be ended as a whole.
 
-use std::io;
+use std::io::{self, Seek as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 
-use super::{Call, Ended, HookRunner};
-
-/// Output is kept up to this many bytes; the rest is read and thrown away, so that the hook can go on.
-const OUTPUT_KEPT: usize = 16 * 1024;
+use super::{Ended, OUTPUT_KEPT, Script};
 
 /// A hook at its limit gets this long to end by itself.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -24,35 +19,28 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// What a hook left running in the background may hold its output open; the hook itself has ended.
 const OUTPUT_PATIENCE: Duration = Duration::from_millis(200);
 
-/// Runs hooks as processes of this machine.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ShellRunner;
-
-impl HookRunner for ShellRunner {
-    fn run(&self, call: Call) -> BoxFuture<'static, Ended> {
-        async move {
-            match run(&call).await {
-                Ok(ended) => ended,
-                Err(error) => {
-                    let error = format!("cannot be run by {:?}: {error}", call.shell);
-                    Ended { error, ..Ended::default() }
-                }
-            }
+/// Runs a script to its end, or to its limit (`None` = none).
+pub(super) async fn run(script: &Script, limit: Option<Duration>) -> Ended {
+    match attempt(script, limit).await {
+        Ok(ended) => ended,
+        Err(error) => {
+            let error = format!("cannot be run by {:?}: {error}", script.shell);
+            Ended { error, ..Ended::default() }
         }
-        .boxed()
     }
 }
 
-async fn run(call: &Call) -> io::Result<Ended> {
+async fn attempt(call: &Script, limit: Option<Duration>) -> io::Result<Ended> {
     // Kept until the end of the run: shells read as they go.
-    let script = write_script(call.script.clone()).await?;
+    let script = write_script(call.text.clone()).await?;
+    let document = open_document(call.document.clone()).await?;
     let (reader, writer) = io::pipe()?;
     let mut command = Command::new(&call.shell);
     command
         .arg(&script)
         .args(&call.arguments)
         .envs(call.environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
+        .stdin(document)
         .stdout(writer.try_clone()?)
         .stderr(writer)
         .process_group(0);
@@ -62,7 +50,7 @@ async fn run(call: &Call) -> io::Result<Ended> {
     let mut group = Group::of(&child);
     let output = Arc::new(Mutex::new(Vec::new()));
     let mut reading = tokio::spawn(collect(reader.into(), Arc::clone(&output)));
-    let ended = match call.limit {
+    let ended = match limit {
         Some(limit) => tokio::time::timeout(limit, child.wait()).await,
         None => Ok(child.wait().await),
     };
@@ -74,7 +62,7 @@ async fn run(call: &Call) -> io::Result<Ended> {
         }
         Err(_) => {
             group.end(&mut child).await;
-            let limit = call.limit.unwrap_or_default().as_secs();
+            let limit = limit.unwrap_or_default().as_secs();
             Ended { error: format!("did not end within {limit} s and was killed"), ..Ended::default() }
         }
     };
@@ -89,6 +77,17 @@ async fn write_script(text: String) -> io::Result<tempfile::TempPath> {
         let file = tempfile::Builder::new().prefix("orchestrator-process-cmd-").tempfile()?;
         std::fs::write(file.path(), text)?;
         Ok(file.into_temp_path())
+    };
+    tokio::task::spawn_blocking(write).await.map_err(io::Error::other)?
+}
+
+/// Standard input. A file and no pipe: a hook that does not read it holds nobody up, and one that does may take its time.
+async fn open_document(text: String) -> io::Result<Stdio> {
+    let write = move || {
+        let mut file = tempfile::tempfile()?;
+        file.write_all(text.as_bytes())?;
+        file.rewind()?;
+        Ok(Stdio::from(file))
     };
     tokio::task::spawn_blocking(write).await.map_err(io::Error::other)?
 }

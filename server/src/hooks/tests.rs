@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use rstest::rstest;
 
 use super::webhooks::{Message, Webhooks, sign};
-use super::{Book, Hooks, ShellRunner, Successor, Values, ValuesOf};
+use super::{Book, Hooks, Runner, Successor, Values, ValuesOf};
 use crate::config::webhooks::WebhookEvent;
 use crate::config::{Config, LiveConfig};
 use crate::tasks::Tasks;
@@ -77,7 +77,7 @@ fn values_of(finding: &Finding, successor: Option<&Successor>) -> Values {
 
 fn hooks(keys: serde_json::Value) -> Hooks {
     let config = Config::from_json(&keys.to_string()).expect("a good configuration");
-    Hooks::new(Arc::new(LiveConfig::fixed(config)), Arc::new(ShellRunner))
+    Hooks::new(Arc::new(LiveConfig::fixed(config)), Arc::new(Runner::default()))
 }
 
 fn read(path: &Path) -> String {
@@ -328,6 +328,199 @@ async fn take_source_hooks_get_two_arguments_and_two_variables() {
     let hooks = hooks(serde_json::json!({ "PostTakeMasterProcesses": [script] }));
     hooks.after_take_source(&InstanceKey::new("db2", 3306), &InstanceKey::new("db1", 3306)).await;
     assert_eq!(read(&log), "db2:3306 db1:3306 db2:3306 db1:3306 {failedHost}\n");
+}
+
+/// What an address was sent: path with query, headers, body.
+type Sent = (String, axum::http::HeaderMap, String);
+
+/// An address that keeps what it is sent. It answers with these codes, then 200, each after this pause, and says `said`.
+async fn address(codes: Vec<u16>, pause: Duration) -> (String, Arc<Mutex<Vec<Sent>>>) {
+    let seen: Arc<Mutex<Vec<Sent>>> = Arc::default();
+    let (kept, codes) = (Arc::clone(&seen), Arc::new(Mutex::new(codes)));
+    let take = move |uri: axum::http::Uri, headers: axum::http::HeaderMap, body: String| {
+        kept.lock().unwrap().push((uri.to_string(), headers, body));
+        let mut codes = codes.lock().unwrap();
+        let code = if codes.is_empty() { 200 } else { codes.remove(0) };
+        let answer = (axum::http::StatusCode::from_u16(code).unwrap(), "said");
+        async move {
+            tokio::time::sleep(pause).await;
+            answer
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = axum::Router::new().fallback(axum::routing::post(take));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (url, seen)
+}
+
+fn sent(seen: &Mutex<Vec<Sent>>) -> Vec<Sent> {
+    seen.lock().unwrap().clone()
+}
+
+#[tokio::test]
+async fn an_address_is_sent_what_a_command_has_on_standard_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("input");
+    let (url, seen) = address(vec![], Duration::ZERO).await;
+    let hooks = hooks(serde_json::json!({ "PostFailoverProcesses": [
+        format!("cat > {}", log.display()),
+        { "Run": format!("{url}/T1/token?host={{failedHost}}&why={{failureDescription}}&x={{unknown}}"), "Secret": "s3cret" },
+    ]}));
+    let successor = Successor { key: InstanceKey::new("db2", 3306), alias: "two".into(), coordinates: None };
+    let mut finding = finding();
+    finding.key.hostname = "db1/../x?y=&z#%41".into();
+    finding.description = "it's dead, ü".into();
+    let book = Kept::default();
+    hooks.run(HookList::PostFailover, &values_of(&finding, Some(&successor)), &book).await.expect("both ended well");
+    let (path, headers, body) = sent(&seen).remove(0);
+    let expected = "/T1/token?host=db1%2F..%2Fx%3Fy%3D%26z%23%2541&why=it%27s%20dead%2C%20%C3%BC&x=";
+    assert!(path.starts_with(expected), "{path}");
+    assert_eq!(read(&log), body, "the same document");
+    assert_eq!(headers["content-type"], "application/json");
+    assert_eq!(headers["x-orchestrator-hook"], "PostFailoverProcesses");
+    let timestamp = headers["x-orchestrator-timestamp"].to_str().unwrap();
+    assert_eq!(headers["x-orchestrator-signature"], format!("sha256={}", sign("s3cret", timestamp, &body)));
+    let document: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(document["failedHost"], finding.key.hostname.as_str(), "values as they are");
+    assert_eq!((&document["failedPort"], &document["isSuccessful"]), (&3306.into(), &true.into()));
+    assert_eq!(document["replicaHosts"], serde_json::json!(["db2:3306", "db3:3307"]));
+    assert_eq!((&document["successorHost"], &document["hook"]), (&"db2".into(), &"PostFailoverProcesses".into()));
+    assert!(document.get("successorBinlogCoordinates").is_none(), "what has no value is not there: {document}");
+    let runs = book.runs.into_inner().unwrap();
+    assert_eq!(runs[3].output, "said", "the answer is kept");
+    let told = format!("{runs:?} {:?}", book.lines.lock().unwrap());
+    assert!(!told.contains("token") && !told.contains("s3cret"), "addresses carry secrets: {told}");
+}
+
+#[tokio::test]
+async fn a_document_larger_than_a_pipe_holds_up_no_hook_that_does_not_read_it() {
+    let mut finding = finding();
+    finding.facts.replicas = (0..20_000).map(|at| InstanceKey::new(format!("db{at}"), 3306)).collect();
+    let hooks = hooks(serde_json::json!({ "PreFailoverProcesses": [
+        { "Run": "unset ORC_REPLICA_HOSTS; wc -c", "TimeoutSeconds": 5 },
+    ]}));
+    // So many names fit no environment, be it with or without a document.
+    finding.facts.replicas.truncate(8_000);
+    let book = Kept::default();
+    let values = values_of(&finding, None);
+    assert!(serde_json::Value::from(values.document()).to_string().len() > 65_536);
+    hooks.run(HookList::PreFailover, &values, &book).await.expect("it ended well");
+    let read: usize = book.runs.lock().unwrap()[1].output.trim().parse().expect("a number");
+    assert!(read > 65_536, "all of it can be read: {read}");
+}
+
+#[tokio::test]
+async fn an_address_that_refuses_is_a_failure_and_forbids() {
+    let (url, seen) = address(vec![503], Duration::ZERO).await;
+    let keys = serde_json::json!({ "PreFailoverProcesses": [format!("{url}/a"), format!("{url}/b")] });
+    let book = Kept::default();
+    let failed = hooks(keys).run(HookList::PreFailover, &values_of(&finding(), None), &book).await.unwrap_err();
+    assert_eq!((failed.number, failed.error.as_str()), (1, "answered 503 Service Unavailable"));
+    assert_eq!(sent(&seen).len(), 1, "the list ends");
+    let run = book.runs.lock().unwrap()[1].clone();
+    assert!(run.is_failure() && run.ended.is_some() && run.output == "said", "{run:?}");
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_there_or_does_not_answer_is_a_failure() {
+    let dead = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let keys = serde_json::json!({ "PostFailoverProcesses": [format!("http://{dead}/token")] });
+    let failed =
+        hooks(keys).run(HookList::PostFailover, &values_of(&finding(), None), &Kept::default()).await.unwrap_err();
+    assert!(failed.error.starts_with("cannot connect") && !failed.error.contains("token"), "{failed}");
+
+    let (slow, _) = address(vec![], Duration::from_secs(30)).await;
+    let keys = serde_json::json!({ "PreFailoverProcesses": [{ "Run": slow, "TimeoutSeconds": 1 }] });
+    let began = Instant::now();
+    let failed =
+        hooks(keys).run(HookList::PreFailover, &values_of(&finding(), None), &Kept::default()).await.unwrap_err();
+    assert_eq!(failed.error, "did not answer within 1 s");
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_hook_is_tried_again_as_often_as_it_says_and_each_attempt_is_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let (url, seen) = address(vec![500, 502], Duration::ZERO).await;
+    let script = format!("echo $ORC_HOOK_ATTEMPT >> {}; test $ORC_HOOK_ATTEMPT = 2", log.display());
+    let keys = serde_json::json!({ "PreFailoverProcesses": [
+        { "Run": script, "Retries": 3 },
+        { "Run": url, "Retries": 1 },
+    ]});
+    let book = Kept::default();
+    let failed = hooks(keys).run(HookList::PreFailover, &values_of(&finding(), None), &book).await.unwrap_err();
+    assert_eq!((failed.number, failed.error.as_str()), (2, "answered 502 Bad Gateway"));
+    assert_eq!(read(&log), "1\n2\n", "no attempt after one that went well");
+    let attempts: Vec<serde_json::Value> = sent(&seen)
+        .iter()
+        .map(|(_, _, body)| serde_json::from_str::<serde_json::Value>(body).unwrap()["attempt"].clone())
+        .collect();
+    assert_eq!(attempts, [1, 2]);
+    let runs = book.runs.into_inner().unwrap();
+    let ended: Vec<(u32, u32, bool)> =
+        runs.iter().filter(|r| r.ended.is_some()).map(|r| (r.number, r.attempt, r.is_failure())).collect();
+    assert_eq!(ended, [(1, 1, true), (1, 2, false), (2, 1, true), (2, 2, true)]);
+    assert!(book.lines.lock().unwrap().iter().any(|line| line.contains("is tried again in 1 s: exit status 1")));
+}
+
+#[rstest]
+#[case("PreFailoverProcesses", HookList::PreFailover)]
+#[case("FencingProcesses", HookList::Fencing)]
+#[case("PostFailoverProcesses", HookList::PostFailover)]
+#[tokio::test]
+async fn the_failure_of_an_optional_hook_is_recorded_and_forbids_nothing(#[case] key: &str, #[case] list: HookList) {
+    let folder = tempfile::tempdir().unwrap();
+    let second = folder.path().join("second");
+    let keys = serde_json::json!({ key: [
+        { "Run": "exit 4", "Policy": "optional" },
+        { "Run": format!("touch {}", second.display()), "Policy": "required" },
+    ]});
+    let book = Kept::default();
+    let hooks = hooks(keys);
+    assert_eq!(hooks.run(list, &values_of(&finding(), None), &book).await, Ok(()));
+    assert!(second.exists(), "the list goes on");
+    assert_eq!(book.runs.lock().unwrap()[1].error, "exit status 4", "it does not report success");
+    assert!(book.lines.lock().unwrap().iter().any(|line| line.contains("hook 1 of 2 is optional; going on")));
+}
+
+#[rstest]
+#[case("optional", serde_json::json!([{ "Run": "exit 1" }]), true)]
+#[case("optional", serde_json::json!([{ "Run": "exit 1", "Policy": "required" }]), false)]
+#[case("required", serde_json::json!(["exit 1"]), false)]
+#[case("required", serde_json::json!([{ "Run": "exit 1", "Policy": "optional" }]), true)]
+#[tokio::test]
+async fn a_fencing_hook_says_for_itself_whether_it_is_required(
+    #[case] policy: &str,
+    #[case] items: serde_json::Value,
+    #[case] goes_on: bool,
+) {
+    let keys = serde_json::json!({ "FencingPolicy": policy, "FencingProcesses": items });
+    let config = Config::from_json(&keys.to_string()).unwrap();
+    let required = super::settings(&config, true).fencing == Some(engine::recovery::FencingPolicy::Required);
+    let ended = hooks(keys).run(HookList::Fencing, &values_of(&finding(), None), &Kept::default()).await;
+    assert_eq!((ended.is_ok(), required), (goes_on, !goes_on));
+}
+
+#[tokio::test]
+async fn nobody_waits_for_an_asynchronous_address_and_it_is_tried_again() {
+    let (url, seen) = address(vec![500], Duration::from_millis(300)).await;
+    let keys = serde_json::json!({ "PreFailoverProcesses": [{ "Run": format!("{url}/x?a=1&b=2 &"), "Retries": 1 }] });
+    let (began, book) = (Instant::now(), Kept::default());
+    hooks(keys).run(HookList::PreFailover, &values_of(&finding(), None), &book).await.expect("nobody waits");
+    assert!(began.elapsed() < Duration::from_millis(250), "{:?}", began.elapsed());
+    until(|| (sent(&seen).len() == 2).then_some(())).await;
+    assert_eq!(sent(&seen)[1].0, "/x?a=1&b=2");
+}
+
+#[tokio::test]
+async fn take_source_hooks_can_be_addresses() {
+    let (url, seen) = address(vec![500], Duration::ZERO).await;
+    let hooks = hooks(serde_json::json!({ "PostTakeMasterProcesses": [{ "Run": url, "Retries": 1 }] }));
+    hooks.after_take_source(&InstanceKey::new("db2", 3306), &InstanceKey::new("db1", 3307)).await;
+    let document: serde_json::Value = serde_json::from_str(&sent(&seen)[1].2).unwrap();
+    assert_eq!((&document["successorHost"], &document["failedPort"]), (&"db2".into(), &3307.into()));
 }
 
 /// A web server that keeps what it is sent, and answers with the codes it is given, then 200.

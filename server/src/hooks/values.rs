@@ -1,5 +1,7 @@
 //! What hooks are told: placeholders in their text and variables in their environment (`spec/config.md` 8.5).
 
+use std::fmt::Write as _;
+
 use app::InstanceKey;
 use app::finding::Finding;
 
@@ -35,8 +37,37 @@ pub struct ValuesOf<'a> {
     pub node: &'a str,
 }
 
-/// One value: names of its placeholder, name of its variable, text.
-type Value = (&'static [&'static str], Option<&'static str>, String);
+/// A value, with the shape that it has in JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Content {
+    Text(String),
+    Number(usize),
+    Flag(bool),
+    Servers(Vec<String>),
+}
+
+impl Content {
+    fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Number(number) => number.to_string(),
+            Self::Flag(flag) => flag.to_string(),
+            Self::Servers(servers) => servers.join(","),
+        }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        match self {
+            Self::Text(text) => text.as_str().into(),
+            Self::Number(number) => (*number).into(),
+            Self::Flag(flag) => (*flag).into(),
+            Self::Servers(servers) => servers.as_slice().into(),
+        }
+    }
+}
+
+/// One value: names of its placeholder, name of its variable, content.
+type Value = (&'static [&'static str], Option<&'static str>, Content);
 
 /// All values, in the order of the documentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,43 +76,40 @@ pub struct Values(Vec<Value>);
 impl Values {
     /// The values of a detection or recovery.
     pub fn of(of: &ValuesOf<'_>) -> Self {
+        use Content::{Flag, Number, Servers, Text};
         let finding = of.finding;
         // A cluster without a domain bears its name in the finding.
         let domain = if finding.cluster_domain == finding.cluster { "" } else { &finding.cluster_domain };
         let mut values: Vec<Value> = vec![
-            (&["failureType"], Some("ORC_FAILURE_TYPE"), of.failure_type.to_owned()),
-            (&["instanceType"], Some("ORC_INSTANCE_TYPE"), finding.instance_type().to_owned()),
-            (&["isMaster"], Some("ORC_IS_MASTER"), finding.facts.is_source.to_string()),
-            (&["isCoMaster"], Some("ORC_IS_CO_MASTER"), finding.facts.is_co_source.to_string()),
-            (&["failureDescription"], Some("ORC_FAILURE_DESCRIPTION"), finding.description.clone()),
-            (&["command"], Some("ORC_COMMAND"), of.command.to_owned()),
-            (&["failedHost"], Some("ORC_FAILED_HOST"), finding.key.hostname.clone()),
-            (&["failedPort"], Some("ORC_FAILED_PORT"), finding.key.port.to_string()),
-            (&["failureCluster"], Some("ORC_FAILURE_CLUSTER"), finding.cluster.clone()),
-            (&["failureClusterAlias"], Some("ORC_FAILURE_CLUSTER_ALIAS"), finding.cluster_alias.clone()),
-            (&["failureClusterDomain"], Some("ORC_FAILURE_CLUSTER_DOMAIN"), domain.to_owned()),
-            (&["countReplicas", "countSlaves"], Some("ORC_COUNT_REPLICAS"), finding.facts.replicas.len().to_string()),
-            (&["replicaHosts", "slaveHosts"], Some("ORC_REPLICA_HOSTS"), list(&finding.facts.replicas)),
-            (&["isDowntimed"], Some("ORC_IS_DOWNTIMED"), finding.downtime_end.is_some().to_string()),
-            (&["autoMasterRecovery"], Some("ORC_AUTO_MASTER_RECOVERY"), of.automatic.0.to_string()),
-            (
-                &["autoIntermediateMasterRecovery"],
-                Some("ORC_AUTO_INTERMEDIATE_MASTER_RECOVERY"),
-                of.automatic.1.to_string(),
-            ),
-            (&["orchestratorHost"], Some("ORC_ORCHESTRATOR_HOST"), of.node.to_owned()),
-            (&["recoveryUID"], Some("ORC_RECOVERY_UID"), of.uid.to_owned()),
-            (&["isSuccessful"], Some("ORC_IS_SUCCESSFUL"), of.successor.is_some().to_string()),
-            (&["lostReplicas", "lostSlaves"], Some("ORC_LOST_REPLICAS"), list(of.lost)),
-            (&["countLostReplicas"], None, of.lost.len().to_string()),
+            (&["failureType"], Some("ORC_FAILURE_TYPE"), Text(of.failure_type.to_owned())),
+            (&["instanceType"], Some("ORC_INSTANCE_TYPE"), Text(finding.instance_type().to_owned())),
+            (&["isMaster"], Some("ORC_IS_MASTER"), Flag(finding.facts.is_source)),
+            (&["isCoMaster"], Some("ORC_IS_CO_MASTER"), Flag(finding.facts.is_co_source)),
+            (&["failureDescription"], Some("ORC_FAILURE_DESCRIPTION"), Text(finding.description.clone())),
+            (&["command"], Some("ORC_COMMAND"), Text(of.command.to_owned())),
+            (&["failedHost"], Some("ORC_FAILED_HOST"), Text(finding.key.hostname.clone())),
+            (&["failedPort"], Some("ORC_FAILED_PORT"), Number(finding.key.port.into())),
+            (&["failureCluster"], Some("ORC_FAILURE_CLUSTER"), Text(finding.cluster.clone())),
+            (&["failureClusterAlias"], Some("ORC_FAILURE_CLUSTER_ALIAS"), Text(finding.cluster_alias.clone())),
+            (&["failureClusterDomain"], Some("ORC_FAILURE_CLUSTER_DOMAIN"), Text(domain.to_owned())),
+            (&["countReplicas", "countSlaves"], Some("ORC_COUNT_REPLICAS"), Number(finding.facts.replicas.len())),
+            (&["replicaHosts", "slaveHosts"], Some("ORC_REPLICA_HOSTS"), Servers(list(&finding.facts.replicas))),
+            (&["isDowntimed"], Some("ORC_IS_DOWNTIMED"), Flag(finding.downtime_end.is_some())),
+            (&["autoMasterRecovery"], Some("ORC_AUTO_MASTER_RECOVERY"), Flag(of.automatic.0)),
+            (&["autoIntermediateMasterRecovery"], Some("ORC_AUTO_INTERMEDIATE_MASTER_RECOVERY"), Flag(of.automatic.1)),
+            (&["orchestratorHost"], Some("ORC_ORCHESTRATOR_HOST"), Text(of.node.to_owned())),
+            (&["recoveryUID"], Some("ORC_RECOVERY_UID"), Text(of.uid.to_owned())),
+            (&["isSuccessful"], Some("ORC_IS_SUCCESSFUL"), Flag(of.successor.is_some())),
+            (&["lostReplicas", "lostSlaves"], Some("ORC_LOST_REPLICAS"), Servers(list(of.lost))),
+            (&["countLostReplicas"], None, Number(of.lost.len())),
         ];
         if let Some(successor) = of.successor {
-            values.push((&["successorHost"], Some("ORC_SUCCESSOR_HOST"), successor.key.hostname.clone()));
-            values.push((&["successorPort"], Some("ORC_SUCCESSOR_PORT"), successor.key.port.to_string()));
-            values.push((&["successorAlias"], Some("ORC_SUCCESSOR_ALIAS"), successor.alias.clone()));
+            values.push((&["successorHost"], Some("ORC_SUCCESSOR_HOST"), Text(successor.key.hostname.clone())));
+            values.push((&["successorPort"], Some("ORC_SUCCESSOR_PORT"), Number(successor.key.port.into())));
+            values.push((&["successorAlias"], Some("ORC_SUCCESSOR_ALIAS"), Text(successor.alias.clone())));
             if let Some(at) = &successor.coordinates {
                 let names = (&["successorBinlogCoordinates"] as &[_], Some("ORC_SUCCESSOR_BINLOG_COORDINATES"));
-                values.push((names.0, names.1, at.clone()));
+                values.push((names.0, names.1, Text(at.clone())));
             }
         }
         Self(values)
@@ -90,6 +118,15 @@ impl Values {
     /// The text with its placeholders filled. One without a value stays as it is. Values lose what a shell takes for
     /// more than text: host names and descriptions come from servers, and must not become commands.
     pub fn fill(&self, text: &str) -> String {
+        self.fill_with(text, harmless)
+    }
+
+    /// An address with its placeholders filled, values percent-encoded: none of them can lead elsewhere.
+    pub fn fill_address(&self, address: &str) -> String {
+        self.fill_with(address, percent_encoded)
+    }
+
+    fn fill_with(&self, text: &str, put: fn(&str) -> String) -> String {
         let mut filled = String::with_capacity(text.len());
         let mut rest = text;
         // One pass: what a value brings along is not filled again.
@@ -99,7 +136,7 @@ impl Values {
             let name = from.find('}').and_then(|close| from.get(1..close));
             match name.and_then(|name| self.find(name).map(|value| (name, value))) {
                 Some((name, value)) => {
-                    filled.push_str(&harmless(value));
+                    filled.push_str(&put(&value.text()));
                     rest = from.get(name.len() + 2..).unwrap_or_default();
                 }
                 None => {
@@ -114,17 +151,36 @@ impl Values {
 
     /// The variables, values as they are.
     pub fn environment(&self) -> Vec<(String, String)> {
-        let variable = |(_, name, value): &Value| name.map(|name| (name.to_owned(), value.replace('\0', "")));
+        let variable = |(_, name, value): &Value| name.map(|name| (name.to_owned(), value.text().replace('\0', "")));
         self.0.iter().filter_map(variable).collect()
     }
 
-    fn find(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(names, ..)| names.contains(&name)).map(|(.., value)| value.as_str())
+    /// The same as JSON: what has a value, under the name of its placeholder.
+    pub fn document(&self) -> serde_json::Map<String, serde_json::Value> {
+        let named = |(names, _, value): &Value| names.first().map(|name| ((*name).to_owned(), value.json()));
+        self.0.iter().filter_map(named).collect()
+    }
+
+    fn find(&self, name: &str) -> Option<&Content> {
+        self.0.iter().find(|(names, ..)| names.contains(&name)).map(|(.., value)| value)
     }
 }
 
-fn list(keys: &[InstanceKey]) -> String {
-    keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+fn list(keys: &[InstanceKey]) -> Vec<String> {
+    keys.iter().map(ToString::to_string).collect()
+}
+
+/// Everything but letters and digits of ASCII and `-._~` as `%XX` (RFC 3986, 2.1 and 2.3).
+fn percent_encoded(value: &str) -> String {
+    let mut encoded = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _infallible = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 /// A value that stays a value in a script, with or without quotes around its placeholder: letters, digits, spaces and

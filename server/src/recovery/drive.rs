@@ -74,6 +74,7 @@ impl RecoveryService {
         actor: &Actor,
         snapshot: &Snapshot,
     ) -> Result<Arc<Recovery>, RecoverError> {
+        self.require_lease()?;
         let guard = self.hold_cluster(&finding, snapshot, kind, actor).await?;
         let now = Utc::now();
         let config = self.parts.config.current();
@@ -90,6 +91,11 @@ impl RecoveryService {
         };
         let recovery = Recovery { command: command.to_owned(), ..self.new_record(finding, kind, actor) };
         Ok(self.launch(Course { recovery, machine, decision, actor: actor.clone(), guard }))
+    }
+
+    /// Nothing is begun that another process could not know of.
+    pub(super) fn require_lease(&self) -> Result<(), RecoverError> {
+        if self.lease.holds() { Ok(()) } else { Err(RecoverError::Unheard) }
     }
 
     /// Takes up recoveries whose node is gone: each goes on where it was left (`safety.md` S5).
@@ -148,6 +154,8 @@ impl RecoveryService {
     /// Registers a course and drives it in the background.
     pub(super) fn launch(self: &Arc<Self>, course: Course) -> Arc<Recovery> {
         let registered = self.registry.put(course.recovery.clone());
+        let failed = course.machine.failed();
+        self.open_connections(course.machine.participants().into_iter().filter(|key| key != failed).collect());
         if registered.steps.is_empty() {
             self.tell_webhooks(&registered);
         }
@@ -226,15 +234,26 @@ impl RecoveryService {
         let mut publication = None;
         let gate = self.parts.exec.gate();
         let at_work = gate.enter();
-        while !self.registry.is_lost(&uid) {
+        loop {
+            // Another process may take it over while ours gives no sign of life: nothing is done until that is known.
+            let waited = self.lease.wait(|| self.registry.is_lost(&uid) || gate.is_closing()).await;
+            if self.registry.is_lost(&uid) {
+                break;
+            }
             decision = match decision {
+                Decision::Run { .. } if waited => machine.resume(&self.parts.fleet.snapshot(), Utc::now()),
                 Decision::Run { steps } => {
                     self.note(&record, |r| {
                         r.steps.extend(steps.iter().map(pending));
                         r.story = machine.story().to_vec();
                         r.considered = machine.considered().to_vec();
                     });
-                    self.save(&record, Some(&machine)).await;
+                    if steps.iter().all(only_reads) {
+                        // Nothing is done that would have to be known: it is written while servers are read.
+                        drop(self.push(&record, Some(&machine)));
+                    } else {
+                        self.save(&record, Some(&machine)).await;
+                    }
                     if self.registry.is_lost(&uid) {
                         break;
                     }
@@ -248,7 +267,18 @@ impl RecoveryService {
                         Some(asked) => self.run_gate(asked, &record, &mut machine).await,
                         None => self.run(&steps, &record).await,
                     };
-                    let next = machine.advance(outcomes, Utc::now());
+                    let next = match self.lease.holds() {
+                        true => machine.advance(outcomes, Utc::now()),
+                        false => {
+                            // Steps were held back, and time passes: once this process may act again everybody is read afresh.
+                            tracing::error!(
+                                uid,
+                                "the backend does not hear this process: the recovery waits, another process may have it"
+                            );
+                            self.lease.wait(|| self.registry.is_lost(&uid)).await;
+                            machine.resume(&self.parts.fleet.snapshot(), Utc::now())
+                        }
+                    };
                     if let (None, Some(primary)) = (&publication, machine.promoted()) {
                         publication = Some(self.publish_soon(&record, primary));
                     }
@@ -451,10 +481,32 @@ impl RecoveryService {
 
     /// Stores the record with its machine, before anything is done.
     pub(super) async fn save(&self, record: &Mutex<Recovery>, machine: Option<&Machine>) {
-        let recovery = Arc::new(lock(record).clone());
-        let machine = machine.map(|m| serde_json::to_value(m).unwrap_or_default());
-        self.parts.journal.write(Entry::Recovery { recovery, machine }).await;
+        self.parts.journal.write(entry_of(record, machine)).await;
     }
+
+    /// The same, without waiting.
+    fn push(&self, record: &Mutex<Recovery>, machine: Option<&Machine>) -> tokio::sync::oneshot::Receiver<()> {
+        self.parts.journal.push(entry_of(record, machine))
+    }
+
+    /// The first statement on a server shall not wait for a connection and its login.
+    fn open_connections(self: &Arc<Self>, keys: Vec<InstanceKey>) {
+        let this = Arc::clone(self);
+        tokio::spawn(async move {
+            // Who does not answer is told by the reads.
+            join_all(keys.iter().map(|key| this.parts.exec.ask(key, "SELECT 1", READ_LIMIT))).await;
+        });
+    }
+}
+
+fn entry_of(record: &Mutex<Recovery>, machine: Option<&Machine>) -> Entry {
+    let recovery = Arc::new(lock(record).clone());
+    let machine = machine.map(|m| serde_json::to_value(m).unwrap_or_default());
+    Entry::Recovery { recovery, machine }
+}
+
+fn only_reads(step: &Step) -> bool {
+    matches!(step.action, Action::Refresh | Action::Verify { .. })
 }
 
 /// Puts the state of each step into the record.

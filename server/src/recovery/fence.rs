@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use app::InstanceKey;
+use app::extra::{Extra, extra_transactions};
 use app::plan::{Action, Step};
 use app::topology::{Instance, Snapshot};
 use chrono::{DateTime, TimeDelta, Utc};
-use engine::analysis::{Extra, extra_transactions};
+use engine::analysis::is_below_left_behind;
 use engine::recovery::LOST_IN_RECOVERY;
 
 use super::RecoveryService;
@@ -33,6 +34,12 @@ const LOOKED_FOR: TimeDelta = TimeDelta::hours(1);
 /// How long ending its sessions may take.
 const KILL_MS: u64 = 2_000;
 
+/// What was told of the transactions that a returned source holds alone.
+const ALONE: &str = "returned";
+
+/// How long its list of binary logs may take.
+const LOGS_LIMIT: Duration = Duration::from_secs(2);
+
 /// Servers dealt with at the same time.
 const AT_ONCE: usize = 64;
 
@@ -52,7 +59,7 @@ const TAG_LENGTH: usize = 128;
 #[derive(Debug, Default)]
 pub(super) struct Fencing {
     busy: Mutex<BTreeSet<InstanceKey>>,
-    told: Mutex<BTreeMap<InstanceKey, String>>,
+    told: Mutex<BTreeMap<(InstanceKey, &'static str), String>>,
 }
 
 /// Somebody deals with a server until this is dropped.
@@ -69,14 +76,14 @@ impl Fencing {
         free.then(|| Turn { fencing: Arc::clone(self), key: key.clone() })
     }
 
-    /// Remembers what was told of a server; `false` when it is the same as last time.
-    fn is_news(&self, key: &InstanceKey, outcome: &str) -> bool {
-        lock(&self.told).insert(key.clone(), outcome.to_owned()).as_deref() != Some(outcome)
+    /// Remembers what was told of a server, by the type of the audit's row; `false` when it is the same as last time.
+    pub(super) fn is_news(&self, key: &InstanceKey, kind: &'static str, outcome: &str) -> bool {
+        lock(&self.told).insert((key.clone(), kind), outcome.to_owned()).as_deref() != Some(outcome)
     }
 
     /// It is well: whatever happens next is news.
     fn is_over(&self, key: &InstanceKey) {
-        lock(&self.told).remove(key);
+        lock(&self.told).retain(|(server, _), _| server != key);
     }
 }
 
@@ -106,7 +113,9 @@ impl RecoveryService {
                 continue;
             }
             let writes = accepts_writes(instance) && !self.registry.is_recovering(key);
-            if !writes && !instance.replication.is_running() {
+            let is_back = instance.replication.is_running() && !is_below_left_behind(instance, snapshot, now);
+            let rejoins = !writes && self.may_look_at(instance);
+            if !writes && !is_back && !rejoins {
                 continue;
             }
             let Some(turn) = self.fencing.begin(key) else { continue };
@@ -114,6 +123,8 @@ impl RecoveryService {
             tokio::spawn(async move {
                 if writes {
                     this.fence(&turn.key, &instance).await;
+                } else if rejoins {
+                    this.look_at_returned(&turn.key, &instance.cluster_name).await;
                 } else {
                     this.take_back(&turn.key).await;
                 }
@@ -137,21 +148,28 @@ impl RecoveryService {
         let closed = self.close_off(key, instance).await;
         let is_closed = closed.is_ok();
         drop(guard);
+        let mut told = None;
         let outcome = match closed {
             Ok(()) => {
                 let extra = self.extra_of(key).await;
+                told = Some(extra.to_string());
                 self.tag(key, &extra).await;
-                format!("came back writeable after it had been replaced: made read-only; {extra}")
+                let saved = self.write_down(key, &extra).await;
+                format!("came back writeable after it had been replaced: made read-only; {extra}{saved}")
             }
             Err(why) => format!("came back writeable after it had been replaced; fencing failed: {why}"),
         };
         let fenced = self.parts.fleet.get(key).is_some_and(|seen| !accepts_writes(&seen));
-        if self.fencing.is_news(key, &outcome) {
+        if self.fencing.is_news(key, "fence", &outcome) {
             let act = Act::new("fence", &Actor::system().because(RETURNED), outcome).on(key).of(&instance.cluster_name);
             self.parts.audit.log(act.ended_well(is_closed).since(began));
         }
         if fenced {
             self.fencing.is_over(key);
+            // Seen read-only from now on: what it holds alone has been told.
+            if let Some(extra) = told {
+                self.fencing.is_news(key, ALONE, &extra);
+            }
         } else {
             tokio::time::sleep(PAUSE).await;
         }
@@ -197,6 +215,18 @@ impl RecoveryService {
         self.parts.exec.run_step(&step, &Quiet).await
     }
 
+    /// It came back read-only: what it holds alone is told all the same.
+    pub(super) async fn examine(&self, key: &InstanceKey, cluster: &str) {
+        let extra = self.extra_of(key).await;
+        if !self.fencing.is_news(key, ALONE, &extra.to_string()) {
+            return;
+        }
+        self.tag(key, &extra).await;
+        let saved = self.write_down(key, &extra).await;
+        let message = format!("came back read-only after it had been replaced; {extra}{saved}");
+        self.parts.audit.record("fence", key, cluster, &Actor::system().because(RETURNED), &message);
+    }
+
     /// What the server holds and the one in its place does not. It writes no more, and is read first, so that everything it
     /// has more is its own.
     async fn extra_of(&self, key: &InstanceKey) -> Extra {
@@ -218,7 +248,38 @@ impl RecoveryService {
         self.order(Command::PutTag { key: key.clone(), name: EXTRA_TAG.to_owned(), value }).await;
     }
 
-    /// It replicates again, so it is lost no longer (`spec/recovery.md` 6.3).
+    /// Puts all of them into a file, with the logs that they are in, for whoever looks into them later. Gives what to tell of it.
+    async fn write_down(&self, key: &InstanceKey, extra: &Extra) -> String {
+        let Extra::Transactions(set) = extra else { return String::new() };
+        let folder = self.parts.config.current().extensions.extra_transactions_directory.clone();
+        if folder.is_empty() {
+            return String::new();
+        }
+        let successor = self.registry.successor_of(key).map(|s| s.to_string()).unwrap_or_default();
+        let logs = match self.parts.exec.ask(key, "SHOW BINARY LOGS", LOGS_LIMIT).await {
+            Ok(rows) => rows.iter().filter_map(|row| row.get("Log_name")).collect::<Vec<_>>().join(" "),
+            Err(error) => format!("could not be listed: {error}"),
+        };
+        let at = Utc::now();
+        let text =
+            format!("server: {key}\nreplaced by: {successor}\nat: {at}\ntransactions: {set}\nbinary logs: {logs}\n");
+        let name = format!("{}-{}-{}.txt", safe_name(&key.hostname), key.port, at.format("%Y%m%dT%H%M%S%.3fZ"));
+        let path = std::path::Path::new(&folder).join(name);
+        let written = tokio::task::spawn_blocking({
+            let path = path.clone();
+            move || {
+                std::fs::create_dir_all(path.parent().unwrap_or_else(|| std::path::Path::new(".")))?;
+                std::fs::write(&path, text)
+            }
+        });
+        match written.await {
+            Ok(Ok(())) => format!("; written down in {}", path.display()),
+            Ok(Err(error)) => format!("; they could not be written down in {}: {error}", path.display()),
+            Err(error) => format!("; they could not be written down: {error}"),
+        }
+    }
+
+    /// It replicates again, and not from another server that was left behind: it is lost no longer (`spec/recovery.md` 6.3).
     async fn take_back(&self, key: &InstanceKey) {
         self.order(Command::EndDowntime { key: key.clone() }).await;
         let tags = self.parts.fleet.annotations();
@@ -235,13 +296,18 @@ impl RecoveryService {
     }
 }
 
+/// A host name as part of a file's name: it comes from a server.
+fn safe_name(host: &str) -> String {
+    host.chars().map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect()
+}
+
 /// A client with ordinary or with administrative rights can write to it.
 fn accepts_writes(instance: &Instance) -> bool {
     !instance.read_only || instance.super_read_only == Some(false)
 }
 
 /// Fencing has no record of its own: audit and log tell of it.
-struct Quiet;
+pub(super) struct Quiet;
 
 impl Observer for Quiet {
     fn step_changed<'a>(

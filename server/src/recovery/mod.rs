@@ -8,8 +8,10 @@ mod around;
 mod detections;
 mod drive;
 mod fence;
+mod lease;
 mod readiness;
 mod registry;
+mod rejoin;
 mod request;
 mod throttle;
 mod unfinished;
@@ -27,7 +29,7 @@ use engine::analysis::{AnalysisSettings, Incremental, Unmoved};
 pub use readiness::Watcher;
 pub use registry::Registry;
 pub use request::{RecoverError, RecoveryRequest};
-pub use unfinished::keep_up;
+pub use unfinished::{keep_heard, keep_up};
 pub use watch::watch;
 
 use crate::audit::Audit;
@@ -46,6 +48,7 @@ use crate::node::Node;
 use crate::store::{DetectionRow, Store};
 use detections::Detections;
 use fence::Fencing;
+use lease::Lease;
 use throttle::Throttle;
 
 /// What recoveries need of the other rooms.
@@ -101,6 +104,10 @@ pub struct RecoveryService {
     /// Servers that were asked for fresh evidence lately.
     asked: Throttle,
     fencing: Arc<Fencing>,
+    /// Old sources that were to become replicas lately.
+    rejoins: Throttle,
+    /// The right to act.
+    lease: Arc<Lease>,
     announcements: around::Announcements,
     meter: RecoveryMeter,
 }
@@ -119,7 +126,9 @@ struct Tracked {
 impl RecoveryService {
     /// A service that has not begun to watch ([`watch`]).
     pub fn new(mut parts: Parts) -> Self {
-        parts.exec = parts.exec.measured_apart();
+        let lease = Arc::new(Lease::default());
+        let permit = Arc::clone(&lease);
+        parts.exec = parts.exec.measured_apart().permitted_by(Arc::new(move || permit.holds()));
         let registry = Registry::new(Arc::clone(&parts.events));
         let leading_since = parts.consensus.is_leader().then_some(parts.node.started);
         Self {
@@ -134,6 +143,8 @@ impl RecoveryService {
             detections: Detections::default(),
             asked: Throttle::default(),
             fencing: Arc::default(),
+            rejoins: Throttle::default(),
+            lease,
             announcements: around::Announcements::default(),
             meter: RecoveryMeter::default(),
         }

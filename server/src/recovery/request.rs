@@ -90,6 +90,11 @@ pub enum RecoverError {
     /// Another operation or recovery is at work on the cluster.
     #[error("{0}")]
     Held(Held),
+    /// The backend, which other processes share, has not heard this one lately.
+    #[error(
+        "the backend has not heard this process for two seconds: another one on the same backend may act, so this one does not"
+    )]
+    Unheard,
     /// A command was not accepted.
     #[error("{0}")]
     Consensus(#[from] ConsensusError),
@@ -109,6 +114,7 @@ impl RecoveryService {
             return Err(RecoverError::Consensus(ConsensusError::NotLeader { leader: None }));
         }
         self.refuse_out_of_reach(request, actor).map_err(ConsensusError::from)?;
+        self.require_lease()?;
         match request {
             RecoveryRequest::Recover { failed, designated, accept_loss_of, skip_hooks } => {
                 let wishes = self.wishes(failed, designated, accept_loss_of, false)?;

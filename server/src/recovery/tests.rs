@@ -15,7 +15,7 @@ use crate::config::{Config, LiveConfig};
 use crate::consensus::{Actor, Command};
 use crate::exec::Exec;
 use crate::fleet::{Observation, Outcome};
-use crate::hooks::{Hooks, ShellRunner};
+use crate::hooks::{Hooks, Runner};
 use crate::node::Node;
 use crate::services::{self, Services};
 use crate::store::{DetectionFilter, NodeReport, Store};
@@ -48,7 +48,7 @@ impl Desk {
             events: Arc::clone(&services.events),
             journal: services.journal.clone(),
             node: Arc::clone(&services.node),
-            hooks: Hooks::new(Arc::clone(&services.config), Arc::new(ShellRunner)),
+            hooks: Hooks::new(Arc::clone(&services.config), Arc::new(Runner::default())),
             webhooks: services.webhooks.clone(),
             publisher: Arc::clone(&services.publisher),
             store: store.clone(),
@@ -218,6 +218,85 @@ async fn what_a_returned_source_wrote_alone_is_listed() {
 }
 
 #[tokio::test]
+async fn what_a_returned_source_wrote_alone_is_written_down_in_full() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::in_memory().await.expect("a store");
+    let config = serde_json::json!({
+        "BackendDB": "sqlite", "SQLite3DataFile": ":memory:", "ExtraTransactionsDirectory": folder.path().join("extra"),
+    });
+    let desk = Desk::new(&store, &config.to_string()).await;
+    // More than a tag holds.
+    let gaps = (0..60).map(|n| (200 + 2 * n).to_string()).collect::<Vec<_>>().join(":");
+    desk.see(server("db1", &format!("{OLD}:1-100:{gaps}")));
+    desk.see(server("db2", &format!("{OLD}:1-100")));
+    desk.leave_behind("db1").await;
+    desk.recovery.registry().put(record(&desk.services.node, "db1", Some("db2")));
+    desk.recovery.round().await;
+    let file = || std::fs::read_dir(folder.path().join("extra")).ok()?.next()?.ok().map(|entry| entry.path());
+    desk.within("the file", Duration::from_secs(2), async || file().is_some()).await;
+    let text = std::fs::read_to_string(file().expect("there")).expect("readable");
+    assert!(
+        text.contains(&format!("transactions: {OLD}:{gaps}\n")) && text.contains("replaced by: db2:3306"),
+        "{text}"
+    );
+    let audited = async || {
+        let rows = desk.services.audit.page(Some(&key("db1")), 0).await.expect("readable");
+        rows.iter().any(|row| row.kind == "fence" && row.message.contains("written down in"))
+    };
+    desk.within("the audit", Duration::from_secs(1), audited).await;
+}
+
+const REJOINS: &str = r#"{"BackendDB": "sqlite", "SQLite3DataFile": ":memory:", "RejoinReturningSource": true}"#;
+
+/// db1 was replaced by db2 and is back, with these transactions; db3 replicates from db2.
+async fn returned(executed: &str) -> Desk {
+    let store = Store::in_memory().await.expect("a store");
+    let desk = Desk::new(&store, REJOINS).await;
+    let logs = |mut server: Instance, id: u32| {
+        (server.log_bin, server.log_replica_updates, server.server_id) = (true, true, id);
+        server
+    };
+    let mut old = logs(server("db1", executed), 1);
+    (old.read_only, old.super_read_only) = (true, Some(true));
+    desk.see(old);
+    desk.see(logs(server("db2", &format!("{OLD}:1-100,bbbbbbbb-0000-0000-0000-000000000003:1-9")), 2));
+    desk.see(logs(replica("db3", "db2"), 3));
+    desk.leave_behind("db1").await;
+    desk.recovery.registry().put(record(&desk.services.node, "db1", Some("db2")));
+    desk.recovery.round().await;
+    desk
+}
+
+#[tokio::test]
+async fn a_returned_source_with_nothing_of_its_own_becomes_a_replica_where_that_is_wanted() {
+    let desk = returned(&format!("{OLD}:1-90")).await;
+    let follows = async || {
+        let seen = desk.services.fleet.get(&key("db1")).expect("known");
+        seen.replication.source == key("db2") && seen.replication.is_running()
+    };
+    desk.within("it replicates", Duration::from_secs(2), follows).await;
+    let is_lost = || desk.services.fleet.annotations().active_downtime(&key("db1"), Utc::now()).is_some();
+    desk.within("it is taken back", Duration::from_secs(2), async || {
+        desk.recovery.round().await;
+        !is_lost()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_returned_source_with_something_of_its_own_is_left_alone_and_that_is_told() {
+    let desk = returned(&format!("{OLD}:1-105")).await;
+    let told = async || {
+        let rows = desk.services.audit.page(Some(&key("db1")), 0).await.expect("readable");
+        rows.iter().any(|row| row.kind == "rejoin" && row.message.contains(&format!("{OLD}:101-105")))
+    };
+    desk.within("the audit", Duration::from_secs(2), told).await;
+    desk.recovery.round().await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(desk.hands.acts(), [], "nothing is done to it");
+}
+
+#[tokio::test]
 async fn a_recovery_of_a_process_that_lives_is_left_to_it_and_that_of_a_dead_one_is_claimed_once() {
     let store = Store::in_memory().await.expect("a store");
     let config = r#"{"BackendDB": "sqlite", "SQLite3DataFile": ":memory:"}"#;
@@ -335,4 +414,99 @@ async fn an_unfinished_recovery_that_cannot_be_read_is_closed() {
     desk.recovery.look_after_unfinished(store).await.expect("it is no error of the loop");
     assert!(store.unfinished_recoveries().await.expect("readable").is_empty());
     assert!(desk.recovery.registry().find(&record.uid).is_none());
+}
+
+/// A source that nobody reaches any more, and a replica that has lost it.
+fn lose_source(desk: &Desk) {
+    desk.see(Instance { log_bin: true, log_replica_updates: true, ..server("db1", &format!("{OLD}:1-5")) });
+    let well = || {
+        let mut well = replica("db2", "db1");
+        well.executed_gtid = format!("{OLD}:1-5");
+        (well.log_bin, well.log_replica_updates, well.binlog_format) = (true, true, "ROW".to_owned());
+        well
+    };
+    desk.see(well());
+    desk.miss("db1");
+    let mut lost = well();
+    (lost.replication.receiver, lost.replication.receiver_errno) = (ThreadState::Other, 2003);
+    desk.see(lost);
+}
+
+const RECOVERS: &str = r#"{"BackendDB": "sqlite", "SQLite3DataFile": ":memory:", "RecoverMasterClusterFilters": ["*"],
+                           "RecoveryHoldOffSeconds": 1, "HostnameResolveMethod": "none",
+                           "PreFailoverProcesses": ["sleep 0.4"]}"#;
+
+#[tokio::test]
+async fn a_process_that_its_shared_backend_does_not_hear_begins_nothing_and_says_why() {
+    let store = Store::in_memory().await.expect("a store");
+    let desk = Desk::new(&store, RECOVERS).await;
+    let long_ago = Instant::now().checked_sub(Duration::from_secs(3)).expect("the machine runs longer");
+    desk.recovery.lease.renew(long_ago, true);
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    lose_source(&desk);
+    desk.recovery.round().await;
+    assert!(desk.recovery.registry().list().is_empty());
+    let held = desk.recovery.held_because(&key("db1")).expect("it is held");
+    assert!(held.contains("has not heard this process"), "{held}");
+    desk.recovery.lease.renew(Instant::now(), true);
+    desk.recovery.round().await;
+    assert_eq!(desk.recovery.registry().list().len(), 1, "heard again, it acts");
+}
+
+/// The backend ceases to hear the process while a hook runs: whether the recovery is another one's by then decides.
+async fn unheard_in_the_middle(claimed: bool) -> (Desk, Arc<Recovery>) {
+    let store = Store::in_memory().await.expect("a store");
+    let desk = Desk::new(&store, RECOVERS).await;
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    lose_source(&desk);
+    let lately = Instant::now().checked_sub(Duration::from_millis(1_800)).expect("the machine runs longer");
+    desk.recovery.lease.renew(lately, true);
+    desk.recovery.round().await;
+    let begun = desk.recovery.registry().list().first().cloned().expect("it has begun");
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    assert_eq!(desk.hands.acts(), [], "nothing was done unheard");
+    assert!(desk.recovery.registry().find(&begun.uid).expect("there").is_running());
+    if claimed {
+        desk.recovery.registry().lose(&begun.uid);
+    } else {
+        desk.recovery.lease.renew(Instant::now(), true);
+    }
+    (desk, begun)
+}
+
+#[tokio::test]
+async fn a_recovery_waits_while_the_process_is_not_heard_and_goes_on_when_it_is_still_its_own() {
+    let (desk, begun) = unheard_in_the_middle(false).await;
+    let ended = async || !desk.recovery.registry().find(&begun.uid).expect("there").is_running();
+    desk.within("the end", Duration::from_secs(3), ended).await;
+    let promoted = (key("db2"), Action::SetReadOnly { on: false, super_too: true });
+    assert!(desk.hands.acts().contains(&promoted), "{:?}", desk.hands.acts());
+}
+
+#[tokio::test]
+async fn a_recovery_that_was_claimed_while_the_process_was_not_heard_is_let_go_of() {
+    let (desk, _) = unheard_in_the_middle(true).await;
+    desk.recovery.lease.renew(Instant::now(), true);
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(desk.hands.acts(), [], "not one step more");
+}
+
+#[tokio::test]
+async fn a_lost_replica_below_the_fenced_old_source_is_not_taken_back() {
+    let desk = Desk::alone().await;
+    let mut old = server("db1", "");
+    (old.read_only, old.super_read_only) = (true, Some(true));
+    desk.see(old);
+    desk.see(server("db3", ""));
+    desk.see(replica("below-old", "db1"));
+    desk.see(replica("below-new", "db3"));
+    for name in ["db1", "below-old", "below-new"] {
+        desk.leave_behind(name).await;
+    }
+    desk.recovery.round().await;
+    let is_lost = |name: &str| desk.services.fleet.annotations().active_downtime(&key(name), Utc::now()).is_some();
+    desk.within("the other one is", Duration::from_secs(1), async || !is_lost("below-new")).await;
+    desk.recovery.round().await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(is_lost("below-old") && is_lost("db1"));
 }

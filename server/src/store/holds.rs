@@ -9,7 +9,7 @@ use app::InstanceKey;
 use chrono::{DateTime, Duration, Utc};
 
 use super::connection::Tx;
-use super::nodes::{NodeIdentity, STALE_SECONDS};
+use super::nodes::{GONE_SECONDS, NodeIdentity};
 use super::value::{Row, Statement};
 use super::{Store, StoreResult};
 
@@ -113,7 +113,7 @@ impl Store {
 
     /// Deletes active rows past their end, and holds whose process is gone.
     pub(super) fn void_holds(&self, now: DateTime<Utc>) -> Statement {
-        let since = self.dialect().seconds_ago(STALE_SECONDS);
+        let since = self.dialect().seconds_ago(GONE_SECONDS);
         let sql = format!(
             "delete from database_instance_maintenance where (maintenance_active = 1 and end_timestamp < ?) \
              or (explicitly_bounded = 0 and not exists (select 1 from node_health \

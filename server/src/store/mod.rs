@@ -139,6 +139,11 @@ impl Store {
         self.connections.close().await;
     }
 
+    /// Other processes may use the same backend: it is no file of ours.
+    pub fn may_be_shared(&self) -> bool {
+        self.dialect() == Dialect::MySql
+    }
+
     fn dialect(&self) -> Dialect {
         self.connections.dialect()
     }

@@ -10,7 +10,7 @@ use super::{Store, StoreResult};
 pub(super) const STALE_SECONDS: u32 = 5;
 /// A process that has not beaten for this long has lost its recoveries to whoever claims them first. It learns so itself
 /// at its next beat, should it live after all.
-const GONE_SECONDS: u32 = 3;
+pub(super) const GONE_SECONDS: u32 = 3;
 /// A process that beat within this time is available.
 const AVAILABLE_SECONDS: u32 = 2;
 

@@ -16,7 +16,7 @@ use orchestrator::config::{Config, LiveConfig};
 use orchestrator::consensus::{Actor, Command};
 use orchestrator::exec::Exec;
 use orchestrator::fleet::{Observation, Outcome};
-use orchestrator::hooks::{Hooks, ShellRunner};
+use orchestrator::hooks::{Hooks, Runner};
 use orchestrator::node::Node;
 use orchestrator::recovery::{Parts, RecoveryService};
 use orchestrator::refactor::{self, Refactor};
@@ -109,7 +109,7 @@ impl Edge {
             audit: services.audit.clone(),
             events: Arc::clone(&services.events),
             config: Arc::clone(&services.config),
-            hooks: Hooks::new(Arc::clone(&services.config), Arc::new(ShellRunner)),
+            hooks: Hooks::new(Arc::clone(&services.config), Arc::new(Runner::default())),
         });
         services.recovery = Arc::new(RecoveryService::new(Parts {
             config: Arc::clone(&services.config),
@@ -122,7 +122,7 @@ impl Edge {
             events: Arc::clone(&services.events),
             journal: services.journal.clone(),
             node: Arc::clone(&services.node),
-            hooks: Hooks::new(Arc::clone(&services.config), Arc::new(ShellRunner)),
+            hooks: Hooks::new(Arc::clone(&services.config), Arc::new(Runner::default())),
             webhooks: services.webhooks.clone(),
             publisher: Arc::clone(&services.publisher),
             store: services.store.clone(),

@@ -28,7 +28,7 @@ fn published_variables_are_known_but_for_the_invented_ones() {
     assert!(config.recovery.recover_primary_filters.matches("db1:3306", "thatcluster"));
     assert!(config.recovery.recover_intermediate_source_filters.matches("db1:3306", "other"));
     assert_eq!(config.kv.cluster_primary_prefix, "mysql/main/");
-    assert_eq!(config.hooks.post_primary_failover.len(), 1);
+    assert_eq!(config.hooks.post_primary_failover.list().len(), 1);
 }
 
 #[test]

@@ -24,9 +24,9 @@ fn a_dead_source_is_replaced_in_the_order_of_the_safety_page() {
             "db2 Drain",        // drain
             "db1 StopReplication",
             "db0 Refresh",
+            "db2 StopReplication", // beside the others, as nothing waits for it there
             "db1 ChangeSource",
             "db1 StartReplication", // converge
-            "db2 StopReplication",
             "db2 ResetReplication",
             "db2 SetSemiSyncSource",
             "db2 SetReadOnly",
@@ -245,7 +245,8 @@ fn a_replica_that_got_more_from_the_returned_source_is_not_put_below_the_new_one
     let (mut servers, mut machine, mut decision) =
         begin(vec![source(), replica(1, 9, 9), replica(2, 7, 9)], &RecoverySettings::default());
     while let Decision::Run { steps } = &decision {
-        if steps.iter().any(|s| s.action == Action::StopReceiver) {
+        if servers.story.len() == 3 {
+            // It is told to stop its receiver and says nothing.
             servers.dead.push(2);
         }
         if steps.iter().any(|s| s.action == Action::ResetReplication) {
@@ -260,4 +261,49 @@ fn a_replica_that_got_more_from_the_returned_source_is_not_put_below_the_new_one
     assert_eq!((report.successor, report.followers.as_slice()), (key(1), [].as_slice()));
     assert!(report.lost[0].reason.contains(&format!("holds {SOURCE}:10-12")), "{:?}", report.lost);
     assert!(servers.story.iter().any(|s| s == "db2 DetachSource"), "{:?}", servers.story);
+}
+
+/// db2 is lost with transactions in its relay log that nobody else has, and `spoil` happened to it.
+fn lost_with_a_relay_log(spoil: fn(&mut Instance)) -> (Servers, Report) {
+    let (mut servers, mut machine, mut decision) =
+        begin(vec![source(), replica(1, 9, 9), replica(2, 9, 9)], &RecoverySettings::default());
+    while let Decision::Run { steps } = &decision {
+        if servers.story.len() == 3 {
+            // It is told to stop its receiver and says nothing.
+            servers.dead.push(2);
+        }
+        if steps.iter().any(|s| matches!(s.action, Action::ResetReplication)) {
+            servers.dead = vec![0];
+            servers.all[2] = replica(2, 9, 12);
+            spoil(&mut servers.all[2]);
+        }
+        let outcomes = servers.run(steps);
+        decision = machine.advance(outcomes, at(1));
+    }
+    (servers, report(decision))
+}
+
+#[test]
+fn a_lost_replica_applies_what_it_received_before_it_is_detached() {
+    let (servers, report) = lost_with_a_relay_log(|_| {});
+    assert_eq!(report.lost.iter().map(|l| &l.key).collect::<Vec<_>>(), [&key(2)]);
+    let of: Vec<&str> = servers.changes().into_iter().filter(|s| s.starts_with("db2")).collect();
+    let expected = ["db2 StopReceiver", "db2 StopReceiver", "db2 Drain", "db2 StopReplication", "db2 DetachSource"];
+    assert_eq!(of, expected, "in vain at first: {:?}", servers.story);
+    assert!(servers.all[2].executed_gtid.ends_with(":1-12"));
+    assert!(servers.all[2].replication.source.is_detached());
+}
+
+#[test]
+fn a_lost_replica_that_cannot_apply_what_it_received_keeps_its_relay_log_and_that_is_said() {
+    let spoils: [fn(&mut Instance); 2] =
+        [|server| server.replication.applier_errno = 1062, |server| server.replication.delay = 3_600];
+    for spoil in spoils {
+        let (servers, report) = lost_with_a_relay_log(spoil);
+        let of: Vec<&str> = servers.changes().into_iter().filter(|s| s.starts_with("db2")).collect();
+        assert_eq!(of, ["db2 StopReceiver", "db2 StopReceiver"], "in vain at first: {:?}", servers.story);
+        assert_eq!(servers.all[2].replication.source, key(0));
+        let reason = &report.lost[0].reason;
+        assert!(reason.contains("not detached") && reason.contains(&format!("{SOURCE}:1-12")), "{reason}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::config::choice::SessionPolicyText;
 use crate::config::cluster_seconds::ClusterSeconds;
+use crate::config::hook_list::HookItems;
 use crate::config::loss::{AcceptedLoss, AcceptedLossByCluster};
 use crate::config::networks::Networks;
 use crate::config::table::section;
@@ -17,6 +18,12 @@ section! {
         "AcceptDataLossByCluster" => accept_data_loss_by_cluster: AcceptedLossByCluster = AcceptedLossByCluster::default(), Live, InEffect;
         /// Make a failed primary that comes back super-read-only at once, before anything else.
         "FenceReturningSource" => fence_returning_source: bool = true, Live, InEffect;
+        /// Make a failed primary that comes back a replica of the server that replaced it, when it is read-only and holds
+        /// nothing that the other one does not.
+        "RejoinReturningSource" => rejoin_returning_source: bool = false, Live, InEffect;
+        /// Folder in which the transactions that a failed primary holds alone are written down when it comes back, a file
+        /// each time; empty = nowhere.
+        "ExtraTransactionsDirectory" => extra_transactions_directory: String = String::new(), Live, InEffect;
         /// When a co-primary dies and the other one takes over, leave the dead one configured as its source, as the
         /// original does. Otherwise its replication is reset.
         "KeepCoSourceRing" => keep_co_source_ring: bool = false, Live, InEffect;
@@ -46,7 +53,7 @@ section! {
         /// Seconds that it may take to find a replica's place in another server's binary log by pseudo-GTID.
         "PseudoGTIDMatchSeconds" => pseudo_gtid_match_seconds: u64 = 120, Live, InEffect;
         /// Commands that cut a dead source off before another server is promoted in its place.
-        "FencingProcesses" => fencing: Vec<String> = Vec::new(), Live, InEffect;
+        "FencingProcesses" => fencing: HookItems = HookItems::none(), Live, InEffect;
         /// `required`: nobody is promoted when one of `FencingProcesses` fails; `optional`: it is recorded and the
         /// recovery goes on.
         "FencingPolicy" => fencing_policy: String = "required".to_owned(), Live, InEffect;
