@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::connect::{Connector, Lease};
 use super::drain::{DrainProgress, Drained, drain};
-use super::error::{MysqlError, NO_SUCH_THREAD};
+use super::error::{KILL_DENIED, MysqlError, NO_SUCH_THREAD};
 use super::questions::{SURVEY_BINARY_LOG, survey_variables};
 use super::session::Session;
 
@@ -68,7 +68,8 @@ pub trait Control: Send + Sync {
     ) -> BoxFuture<'a, Result<Drained, MysqlError>>;
 
     /// Ends client sessions: all but replication, the server's own threads, our account's, and the accounts named.
-    /// Returns how many were ended.
+    /// Returns how many were ended. One that our account may not end (MySQL manual, "SYSTEM_USER") is an error only when
+    /// it is doing something: while it sleeps nobody waits for an answer to be told.
     fn kill_sessions<'a>(
         &'a self,
         key: &'a InstanceKey,
@@ -228,17 +229,16 @@ impl Control for MysqlControl {
             let mut lease = self.lend(key).await?;
             let rows = lease.session.rows("SHOW PROCESSLIST", left()).await?;
             let own = self.connector.settings();
-            let kills: Vec<String> = rows
+            let (sessions, kills): (Vec<&Record>, Vec<String>) = rows
                 .iter()
                 .filter(|row| is_client(row, &own.user, spare))
-                .filter_map(|row| row.number::<u64>(&["Id"]))
-                .map(|id| format!("KILL {id}"))
-                .collect();
+                .filter_map(|row| Some((row, format!("KILL {}", row.number::<u64>(&["Id"])?))))
+                .unzip();
             let mut killed = 0;
-            for answer in lease.session.batch(&kills, left()).await {
+            for (row, answer) in sessions.into_iter().zip(lease.session.batch(&kills, left()).await) {
                 match answer {
                     Ok(_) => killed += 1,
-                    Err(error) if error.number() == Some(NO_SUCH_THREAD) => {}
+                    Err(error) if may_stay(row, &error) => {}
                     Err(error) => return Err(error),
                 }
             }
@@ -280,9 +280,28 @@ fn is_client(row: &Record, own_user: &str, spare: &[String]) -> bool {
     !servers_own && !replication && user != own_user && !spare.iter().any(|name| name == user)
 }
 
+/// A session that could not be ended and is harmless: it is gone, or it is another's than we may end and does nothing.
+fn may_stay(row: &Record, error: &MysqlError) -> bool {
+    match error.number() {
+        Some(NO_SUCH_THREAD) => true,
+        Some(KILL_DENIED) => row.get("Command") == Some("Sleep"),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_that_may_not_be_ended_is_harmless_while_it_sleeps() {
+        let row = |command: &str| Record::new([("Command".to_owned(), Some(command.to_owned()))]);
+        let error = |code| MysqlError::Server { code, state: "HY000".to_owned(), message: String::new() };
+        assert!(may_stay(&row("Sleep"), &error(KILL_DENIED)));
+        assert!(!may_stay(&row("Query"), &error(KILL_DENIED)));
+        assert!(may_stay(&row("Query"), &error(NO_SUCH_THREAD)));
+        assert!(!may_stay(&row("Sleep"), &error(1227)));
+    }
 
     #[test]
     fn only_sessions_of_clients_are_ended() {
