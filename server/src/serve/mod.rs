@@ -147,7 +147,7 @@ impl Connection {
         match tokio::time::timeout(self.limits.handshake, tls.acceptor().accept(stream)).await {
             Ok(Ok(stream)) => {
                 let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-                let certificate = certificate.and_then(|leaf| ClientCertificate::read(leaf));
+                let certificate = certificate.and_then(ClientCertificate::read);
                 self.run(stream, certificate).await;
             }
             Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS connection"),

@@ -1,5 +1,6 @@
 //! No secret leaves the service: it is started with known ones at the highest log level, asked everything, also in ways that fail, and
 //! all that it said is searched.
+#![allow(clippy::disallowed_methods, reason = "there is no runtime here to block")]
 
 use std::fmt::Write as _;
 use std::net::TcpListener;

@@ -1,4 +1,5 @@
 //! The service as a process: how it starts, what it refuses to start with, how it stops.
+#![allow(clippy::disallowed_methods, reason = "there is no runtime here to block")]
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -168,6 +169,8 @@ fn an_encrypted_key_asks_for_its_password_on_the_terminal() {
         shown.clone()
     };
     until("Enter password for ");
+    // A person types later than the moment between the question and the end of the echo.
+    std::thread::sleep(Duration::from_millis(500));
     keyboard.write_all(b"hunter2\n").expect("typed");
     until("Starting HTTPS listener on ");
     keyboard.write_all(b"\x03").expect("typed");
