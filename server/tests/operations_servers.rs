@@ -191,7 +191,8 @@ async fn a_server_that_went_its_own_way_is_not_matched(#[values("mariadb", "mysq
     sandbox.sql(b, &format!("{stop}; {unlock}CREATE TABLE app.own_affair (i INT PRIMARY KEY)"));
     let wanted = Operation::Match { server: key(b), below: key(a) };
     let error = service.services.refactor.run(&wanted, &actor()).await.expect_err("the logs differ").to_string();
-    assert!(error.contains("own_affair") && error.contains("equal events"), "{error}");
+    // MariaDB tells them apart by the number of the transaction already.
+    assert!(error.contains("the logs differ after") && error.contains("equal events"), "{error}");
     let server = service.server(b);
     assert_eq!(server.replication.source, key(source), "it keeps its place");
     assert!(server.replication.threads_stopped(), "it was found stopped");
