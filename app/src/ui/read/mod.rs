@@ -407,18 +407,18 @@ mod tests {
         port: u16,
         on: bool,
         list: Vec<Option<i64>>,
-        map: BTreeMap<u32, Box<String>>,
+        map: BTreeMap<u32, Box<u16>>,
         at: Option<DateTime<Utc>>,
     }
     object!(Sample { name "Name", port, on, list } or { map, at });
 
-    const TEXT: &str = r#"{"Name":"a\nb","new":[{"x":null}],"port":7,"on":true,"list":[1,null,-3],"map":{"4":"d"},"at":"2026-11-21T18:00:00.5Z"}"#;
+    const TEXT: &str = r#"{"Name":"a\nb","new":[{"x":null}],"port":7,"on":true,"list":[1,null,-3],"map":{"4":9},"at":"2026-11-21T18:00:00.5Z"}"#;
 
     #[test]
     fn everything_has_its_place_in_any_order_and_what_is_new_is_passed_over() {
         let sample: Sample = read(TEXT).expect("a sample");
         let at = DateTime::from_timestamp_millis(1_795_284_000_500);
-        let map = BTreeMap::from([(4, Box::new("d".to_owned()))]);
+        let map = BTreeMap::from([(4, Box::new(9))]);
         let list = vec![Some(1), None, Some(-3)];
         assert_eq!(sample, Sample { name: "a\nb".to_owned(), port: 7, on: true, list, map, at });
         let turned: Sample = read(r#"{"list":[],"on":false,"port":1,"Name":""}"#).expect("a sample");
