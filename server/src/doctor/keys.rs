@@ -139,7 +139,7 @@ fn has_hooks(config: &Config) -> bool {
         &hooks.post_take_primary,
     ]
     .iter()
-    .any(|list| !list.is_empty())
+    .any(|list| !list.list().is_empty())
 }
 
 fn is_later(name: &str) -> bool {
