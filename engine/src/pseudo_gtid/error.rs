@@ -57,9 +57,9 @@ pub enum MatchError {
         /// The entry.
         text: String,
         /// One place.
-        first: BinlogCoordinates,
+        first: Box<BinlogCoordinates>,
         /// Another one.
-        second: BinlogCoordinates,
+        second: Box<BinlogCoordinates>,
     },
     /// Events that should be the same are not.
     #[error("the logs differ after {compared} equal events: {replica} has {} at {}, {source_key} has {} at {}",

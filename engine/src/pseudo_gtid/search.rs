@@ -151,7 +151,12 @@ impl LastEntry {
         let found = Entry::of(event, self.scan.kind);
         if let Some(before) = self.best.as_ref().filter(|before| before.essence() == found.essence()) {
             let (first, second) = (before.at.clone(), found.at);
-            return Err(MatchError::Ambiguous { key: self.key.clone(), text: found.text, first, second });
+            return Err(MatchError::Ambiguous {
+                key: self.key.clone(),
+                text: found.text,
+                first: first.into(),
+                second: second.into(),
+            });
         }
         self.best = Some(found);
         Ok(())
@@ -322,7 +327,7 @@ impl FindEntry {
         }
         if let Some(first) = self.found.take() {
             let (key, text) = (self.key.clone(), self.text.clone());
-            return Err(MatchError::Ambiguous { key, text, first, second: event.at() });
+            return Err(MatchError::Ambiguous { key, text, first: first.into(), second: event.at().into() });
         }
         self.found = Some(event.at());
         Ok(())

@@ -252,7 +252,7 @@ const REJOINS: &str = r#"{"BackendDB": "sqlite", "SQLite3DataFile": ":memory:", 
 async fn returned(executed: &str) -> Desk {
     let store = Store::in_memory().await.expect("a store");
     let desk = Desk::new(&store, REJOINS).await;
-    let logs = |mut server: Instance, id: u32| {
+    let logs = |mut server: Instance, id: u64| {
         (server.log_bin, server.log_replica_updates, server.server_id) = (true, true, id);
         server
     };

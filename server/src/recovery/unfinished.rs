@@ -94,9 +94,9 @@ impl RecoveryService {
         }
         self.let_go_of_claimed(&unfinished);
         for (uid, holder) in unfinished.into_iter().filter(|(_, holder)| *holder != own) {
-            if !self.parts.consensus.is_leader() || store.is_alive(&holder).await? {
-                self.learn_of(&uid, store).await?;
-            } else if self.is_newcomer(&holder, store) {
+            let is_left_to_it =
+                !self.parts.consensus.is_leader() || store.is_alive(&holder).await? || self.is_newcomer(&holder, store);
+            if is_left_to_it {
                 self.learn_of(&uid, store).await?;
             } else if store.claim_recovery(&uid, &holder, &own, Utc::now()).await? {
                 self.inherit(&uid, holder, store).await?;

@@ -83,6 +83,7 @@ tagged!(Positioning: Self::Unchanged, POSITIONING,
     "unchanged" => Self::Unchanged,
     "at" => Self::At { peer: Blank::blank(), place: Place::Own },
     "as_before" => Self::AsBefore,
+    "matched" => Self::Matched,
     _ => return None,
 }),
 |positioning, name| {
@@ -157,6 +158,8 @@ fn action_of(word: &str) -> Option<Action> {
         "drain" => Action::Drain,
         "wait_for_gtid" => Action::WaitForGtid { set: String::new() },
         "wait_for_peer" => Action::WaitForPeer { peer: InstanceKey::default() },
+        "find_place" => Action::FindPlace { peer: InstanceKey::default() },
+        "inject_entry" => Action::InjectEntry,
         "change_source" => Action::ChangeSource { to: InstanceKey::default(), positioning: Positioning::Unchanged },
         "reset_replication" => Action::ResetReplication,
         "detach_source" => Action::DetachSource,
@@ -183,7 +186,7 @@ fn action_of(word: &str) -> Option<Action> {
 fn part_of<'a>(action: &'a mut Action, name: &str) -> Option<&'a mut dyn Fill> {
     let place: &mut dyn Fill = match (action, name) {
         (Action::WaitForGtid { set }, "set") => set,
-        (Action::WaitForPeer { peer } | Action::StartUntil { peer, .. }, "peer") => peer,
+        (Action::WaitForPeer { peer } | Action::FindPlace { peer } | Action::StartUntil { peer, .. }, "peer") => peer,
         (Action::ChangeSource { to, .. }, "to") => to,
         (Action::ChangeSource { positioning, .. }, "positioning") => positioning,
         (
@@ -249,6 +252,7 @@ mod tests {
             Action::SetSemiSyncReplica { .. } | Action::StartUntil { .. } | Action::SkipTransaction => {}
             Action::InjectEmpty { .. } | Action::ResetBinaryLogs { .. } | Action::FlushBinaryLogs { .. } => {}
             Action::PurgeBinaryLogs { .. } | Action::KillQuery { .. } | Action::SetDelay { .. } => {}
+            Action::FindPlace { .. } | Action::InjectEntry => {}
             Action::SetCredentials | Action::Verify { .. } | Action::RunHooks { .. } => {}
         }
         match condition {
@@ -292,12 +296,15 @@ mod tests {
             Drain,
             WaitForGtid { set: text() },
             WaitForPeer { peer: key() },
+            FindPlace { peer: key() },
+            InjectEntry,
             change(Positioning::AutoPosition),
             change(Positioning::MariaDbGtid { using: text() }),
             change(Positioning::Coordinates { at: BinlogCoordinates::binary("log.1", 4) }),
             change(Positioning::Unchanged),
             change(Positioning::At { peer: key(), place: Place::Executed }),
             change(Positioning::AsBefore),
+            change(Positioning::Matched),
             ResetReplication,
             DetachSource,
             ReattachSource,
