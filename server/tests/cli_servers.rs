@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rstest::rstest;
+use support::Sandbox;
 use support::service::{config_json, tree};
 
 /// The program with a backend of its own.
@@ -209,7 +210,7 @@ fn what_the_doctor_says_to_grant_is_what_the_commands_need(#[values("mariadb", "
 #[rstest]
 #[test]
 fn a_statement_that_only_asks_is_answered(#[values("mariadb", "mysql")] flavor: &'static str) {
-    let sandbox = tree(flavor, 0);
+    let sandbox = Sandbox::start(flavor, 1);
     let port = sandbox.ports[0];
     let shell = Shell::new();
     shell.ok(&format!("discover -i 127.0.0.1:{port}"));

@@ -23,6 +23,7 @@ use flags::{Arguments, FlagError};
 use log::Threshold;
 use names::Meaning;
 use table::Form;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::config::{self, Config, LiveConfig, Loaded, Sources};
@@ -31,7 +32,7 @@ use crate::node::Node;
 use crate::registration;
 use crate::services::{self, Services};
 use crate::settings;
-use crate::store::Store;
+use crate::store::{NodeReport, Store};
 
 /// The backend gets this long to take what a command did.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
@@ -205,47 +206,45 @@ async fn on_backend(
     let node = Node::new(around.hostname.clone());
     // What changes something shows itself in any case: what it holds in the backend is its own only while it does.
     let is_read = matches!(form, Some(Form::Read(_)));
-    let beat = if is_read && arguments.skip_registration {
-        None
-    } else {
-        let report = registration::report(&node, &live.current(), registration::Mode::Command(name.to_owned()));
-        if !is_read {
-            store.beat(&report).await.map_err(|error| early(&error))?;
-        }
-        Some(tokio::spawn(registration::show(store.clone(), report)))
-    };
+    let report = registration::report(&node, &live.current(), registration::Mode::Command(name.to_owned()));
+    if !is_read {
+        store.beat(&report).await.map_err(|error| early(&error))?;
+    }
     let assembled = services::assemble(live, store, node).await.map_err(|error| early(&error))?;
-    let result = if is_read {
+    let services = if is_read {
         // Without a writer: a read must leave the rows alone that a running service keeps.
-        let services = assembled.services;
-        let result = each(name, &arguments, &around, &services).await;
-        services.store.close().await;
-        result
+        assembled.services
     } else {
         // What was worked out anew at loading is not this command's to write either.
         drop(assembled.services.fleet.take_unwritten());
-        let services = assembled.write_behind();
-        let report = registration::report(
-            &services.node,
-            &services.config.current(),
-            registration::Mode::Command(name.to_owned()),
-        );
-        let heard = crate::recovery::keep_heard(Arc::clone(&services.recovery), services.store.clone(), report);
-        let heard = tokio::spawn(heard);
-        let result = each(name, &arguments, &around, &services).await;
-        let written = settle(&services).await;
-        heard.abort();
-        services.store.close().await;
-        match (result, written) {
-            // What was ordered and not written would be forgotten: that is no success.
-            (Ok(stdout), Err(failure)) => Err((stdout, failure)),
-            (result, _) => result,
-        }
+        assembled.write_behind()
     };
-    if let Some(beat) = beat {
-        beat.abort();
+    let sign = sign_of_life(&services, &report, is_read, arguments.skip_registration);
+    let result = each(name, &arguments, &around, &services).await;
+    let written = if is_read { Ok(()) } else { settle(&services).await };
+    if let Some(sign) = sign {
+        sign.abort();
+        let _aborted = sign.await;
+        if let Err(error) = services.store.leave(&report.node).await {
+            tracing::warn!(%error, "this command is still registered in the backend");
+        }
     }
-    result
+    services.store.close().await;
+    match (result, written) {
+        // What was ordered and not written would be forgotten: that is no success.
+        (Ok(stdout), Err(failure)) => Err((stdout, failure)),
+        (result, _) => result,
+    }
+}
+
+/// Keeps the command registered while it is at work.
+fn sign_of_life(services: &Services, report: &NodeReport, is_read: bool, skip: bool) -> Option<JoinHandle<()>> {
+    let (store, report) = (services.store.clone(), report.clone());
+    match (is_read, skip) {
+        (true, true) => None,
+        (true, false) => Some(tokio::spawn(registration::show(store, report))),
+        (false, _) => Some(tokio::spawn(crate::recovery::keep_heard(Arc::clone(&services.recovery), store, report))),
+    }
 }
 
 /// Waits until what was begun has ended and the backend has it.

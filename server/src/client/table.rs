@@ -419,7 +419,7 @@ mod tests {
         let names: Vec<&str> = COMMANDS.iter().copied().flatten().map(|command| command.name).collect();
         let unique: BTreeSet<&str> = names.iter().copied().collect();
         assert_eq!(unique.len(), names.len());
-        assert_eq!(names.len(), 105 + 1, "105, one of them under two names");
+        assert_eq!(names.len(), 105 + 1 + 2, "105, one of them under two names; completions and man-page");
     }
 
     #[test]

@@ -30,6 +30,14 @@ const BAD: &[(&[&str], &[&str])] = &[
     (&["can-replicate-from", "-i", "db2"], &["Cannot deduce destination", "expected -d host[:port]"]),
     (&["can-replicate-from", "-i", "db2", "-d", "nobody"], &["Instance not found: nobody:3306", "-d"]),
     (&["can-replicate-from", "-i", "db2", "-d", "x:y"], &["\"y\""]),
+    // Users and tokens
+    (&["create-user"], &["-user"]),
+    (&["create-user", "-user", "ann", "-role", "queen"], &["queen"]),
+    (&["set-password"], &["-user"]),
+    (&["delete-user", "-user", "nobody"], &["nobody"]),
+    (&["create-token"], &["-name"]),
+    (&["create-token", "-name", "ci", "-role", "queen"], &["queen"]),
+    (&["revoke-token", "-name", "nothing"], &["nothing"]),
     // Clusters
     (&["topology", "-i", "nobody"], &["nothing known is called \"nobody\""]),
     (&["topology", "-alias", "nothing"], &["nothing known is called \"nothing\"", "clusters-alias"]),
@@ -42,7 +50,7 @@ const BAD: &[(&[&str], &[&str])] = &[
     (&["topology-tags", "-i", "db1", "-pattern", "1"], &["topology-tags takes no -pattern"]),
     (&["which-heuristic-domain-instance", "-i", "us1"], &["No domain name found for cluster us1.example:3306"]),
     (&["set-heuristic-domain-instance", "-alias", "nothing"], &["nothing known is called \"nothing\""]),
-    (&["set-heuristic-domain-instance", "-i", "us1"], &["No domain name found for cluster us1.example:3306"]),
+    (&["set-heuristic-domain-instance", "-i", "us1.example"], &["No domain name found for cluster us1.example:3306"]),
     (&["internal-suggest-promoted-replacement", "-i", "db1"], &["Cannot deduce destination"]),
     (&["internal-suggest-promoted-replacement", "-i", "nobody", "-d", "db2"], &["Instance not found: nobody:3306"]),
     (&["custom-command", "-pattern", "x"], &["expected -hostname NAME"]),
@@ -220,6 +228,8 @@ async fn bad_input_is_named_and_changes_nothing() {
 /// Commands that take nothing, or that nothing bad can be given to.
 const WITHOUT_INPUT: &[&str] = &[
     "active-nodes",
+    "users",
+    "tokens",
     "all-instances",
     "clusters",
     "clusters-alias",

@@ -34,7 +34,7 @@ fn published_variables_are_known_but_for_the_invented_ones() {
 #[test]
 fn what_is_not_built_is_listed_and_what_is_default_is_not() {
     let loaded = read(PUBLISHED).unwrap();
-    for name in ["RaftEnabled", "PseudoGTIDPattern"] {
+    for name in ["RaftEnabled", "RaftDataDir"] {
         assert!(loaded.not_in_effect.contains(&name), "{name} is missing in {:?}", loaded.not_in_effect);
     }
     for name in [
