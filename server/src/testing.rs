@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use app::InstanceKey;
 use app::finding::{AnalysisCode, Facts, Finding, Severity};
-use app::plan::Action;
+use app::plan::{Action, Positioning};
 use app::recovery::{Recovery, RecoveryKind, RecoveryState};
 use app::topology::{Instance, Replication, ThreadState};
 use chrono::Utc;
@@ -167,7 +167,14 @@ fn bring_about(instance: &mut Instance, action: &Action) {
         Action::StartReceiver => channel.receiver = run(true),
         Action::StopApplier => channel.applier = run(false),
         Action::StartApplier | Action::Drain => channel.applier = run(true),
-        Action::ChangeSource { to, .. } => channel.source = to.clone(),
+        Action::ChangeSource { to, positioning } => {
+            channel.source = to.clone();
+            match positioning {
+                Positioning::AutoPosition => channel.auto_position = true,
+                Positioning::MariaDbGtid { using } => channel.mariadb_using_gtid.clone_from(using),
+                _ => {}
+            }
+        }
         Action::ResetReplication => *channel = Replication::default(),
         Action::DetachSource => channel.source = channel.source.detached(),
         Action::ReattachSource => channel.source = channel.source.reattached(),

@@ -14,8 +14,8 @@ use super::fence::Quiet;
 use crate::consensus::Actor;
 use crate::exec::Purpose;
 
-/// A server that could not be made a replica is tried again after this.
-const AGAIN: Duration = Duration::from_secs(60);
+/// A server that could not be made a replica is tried again after this: what held it may be the end of the recovery itself.
+const AGAIN: Duration = Duration::from_secs(15);
 
 impl RecoveryService {
     /// It is back, takes no writes and replicates from nobody; not looked at again and again.
@@ -54,6 +54,8 @@ impl RecoveryService {
                 Err(why) => format!("could not be made a replica of {successor}: {why}"),
             },
         };
+        // What it is now is shown without waiting for its poll.
+        let _unreadable = self.read(key).await;
         guard.give_up().await;
         if self.fencing.is_news(key, "rejoin", &outcome) {
             self.parts.audit.record("rejoin", key, cluster, &Actor::system(), &outcome);
