@@ -212,8 +212,10 @@ fn server(name: &str, source: &str, id: u64, replicas: &[&str]) -> Instance {
     }
     // Recent for as long as a slow machine may take for these tests.
     let now = Utc::now();
+    let cluster = if id > 10 { "us1.example:3306" } else { "db1.example:3306" };
     Instance {
         key: key(name),
+        cluster_name: cluster.to_owned(),
         server_id: id,
         server_uuid: uuid(id),
         version: "8.4.3".to_owned(),
