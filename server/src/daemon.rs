@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use app::InstanceKey;
 use chrono::Utc;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::audit::Act;
 use crate::config::{Config, LiveConfig, Loaded, Sources};
@@ -91,7 +91,7 @@ async fn start(loaded: Loaded, sources: Sources, discovery: bool) -> anyhow::Res
         registration::start(&services);
         services
     };
-    start_signals(&services);
+    start_signals(&services)?;
     crate::auth::start_upkeep(&services);
     crate::telemetry::start(&services);
     Ok(services)
@@ -163,19 +163,35 @@ async fn stop_in_order(services: &Services) {
     tracing::info!("stopped");
 }
 
-/// SIGHUP reads the configuration again; SIGTERM and SIGINT stop the service.
-fn start_signals(services: &Services) {
-    let this = services.clone();
-    services.tasks.spawn("signals", move |task| follow_signals(this.clone(), task));
+/// The signals that mean something to a service.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
 }
 
-async fn follow_signals(services: Services, task: Task) {
-    let (Ok(mut hangup), Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::hangup()), signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("cannot listen for signals");
-        return;
-    };
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
+/// SIGHUP reads the configuration again; SIGTERM and SIGINT stop the service. They are listened for from here on: one that came
+/// before the background loop runs is not lost, and does not end the process.
+fn start_signals(services: &Services) -> anyhow::Result<()> {
+    let signals = Arc::new(tokio::sync::Mutex::new(Signals::listen().context("cannot listen for signals")?));
+    let this = services.clone();
+    services.tasks.spawn("signals", move |task| follow_signals(this.clone(), Arc::clone(&signals), task));
+    Ok(())
+}
+
+async fn follow_signals(services: Services, signals: Arc<tokio::sync::Mutex<Signals>>, task: Task) {
+    let mut signals = signals.lock().await;
+    let Signals { hangup, terminate, interrupt } = &mut *signals;
     loop {
         tokio::select! {
             () = task.stopped() => return,

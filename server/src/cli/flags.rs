@@ -154,6 +154,8 @@ pub struct Arguments {
     pub ignore_raft_setup: bool,
     /// `-stack`.
     pub stack: bool,
+    /// Switches that were set and of which nothing comes in this release.
+    pub without_effect: Vec<String>,
     /// Words after the flags.
     pub words: Vec<String>,
 }
@@ -247,7 +249,7 @@ impl Arguments {
             "enable-database-update" => self.enable_database_update = on,
             "ignore-raft-setup" => self.ignore_raft_setup = on,
             "stack" => self.stack = on,
-            // The others belong to commands that are not built yet; those say so themselves.
+            other if on => self.without_effect.push(other.to_owned()),
             _ => {}
         }
     }
@@ -275,7 +277,6 @@ impl Arguments {
             "role" => &mut self.role,
             "clusters" => &mut self.clusters,
             "days" => &mut self.days,
-            // As above.
             _ => return,
         };
         *field = value;

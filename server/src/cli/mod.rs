@@ -173,6 +173,9 @@ async fn command(arguments: Arguments, around: Surroundings, loaded: Loaded, sou
         let some = table::PRINT_JSON.join(", ");
         return Ending::fatal(format!("-json: {name} prints no JSON; commands that do: {some}"));
     }
+    for flag in &arguments.without_effect {
+        tracing::error!("-{flag} has no effect in this release");
+    }
     if let Some(ending) = early::run(name, &arguments, &loaded, &sources).await {
         return ending;
     }

@@ -151,6 +151,16 @@ async fn a_reader_that_has_read_enough_is_no_failure() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+#[tokio::test]
+async fn a_switch_without_effect_is_named() {
+    let desk = Desk::new().await;
+    for flag in ["-skip-binlog-search", "-skip-unresolve", "-skip-unresolve-check"] {
+        let said = desk.line(&format!("{flag} -c clusters"));
+        assert!(said.code == 0 && said.err.contains(&format!("{flag} has no effect in this release")), "{}", said.err);
+        assert_eq!(desk.line(&format!("{flag}=false -c clusters")).err, "");
+    }
+}
+
 #[test]
 fn a_stack_is_told_where_it_is_asked_for() {
     let desk = Desk::empty();

@@ -102,6 +102,11 @@ async fn told_to_stop_it_ends_streams_and_leaves_in_order() {
     events.read_exact(&mut first).expect("an answer");
     assert_eq!(&first, b"HTTP/1.1 200");
     service.signal("HUP");
+    let told = Instant::now();
+    while !std::fs::read_to_string(&folder).is_ok_and(|file| file.contains("reload-configuration")) {
+        assert!(told.elapsed() < Duration::from_secs(10), "it reads nothing again: {}", service.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
     assert!(service.ask("PUT", "/api/v2/settings/recoveries", &[]).starts_with("HTTP/1.1 4"));
     assert!(service.ask("GET", "/api/disable-global-recoveries", &[]).starts_with("HTTP/1.1 200"));
     let began = Instant::now();
