@@ -95,7 +95,7 @@ fn password(ui: Ui) -> AnyView {
 }
 
 fn sessions(ui: Ui) -> AnyView {
-    const HEADS: [&str; 6] = ["User", "Browser", "From", "Begun", "Last seen", ""];
+    const HEADS: [&str; 6] = ["User", "Browser", "From", "Begun", "Last seen", "Actions"];
     let list = Remote::<Vec<SessionRow>>::new();
     let read = move || spawn_local(async move { list.read(ui.link, &path(&["sessions"])).await });
     read();

@@ -110,7 +110,7 @@ fn form(ui: Ui, list: List, made: RwSignal<Option<MadeToken>>) -> AnyView {
 }
 
 fn all(ui: Ui, list: List) -> AnyView {
-    const HEADS: [&str; 8] = ["For", "Maker", "Rights", "Made", "Ends", "Last used", "State", ""];
+    const HEADS: [&str; 8] = ["For", "Maker", "Rights", "Made", "Ends", "Last used", "State", "Actions"];
     let tokens = list.value.get().unwrap_or_default();
     if tokens.is_empty() {
         return view! { <p class="quiet">"None."</p> }.into_any();

@@ -55,7 +55,7 @@ fn page(ui: Ui) -> AnyView {
 }
 
 fn all(list: List, edited: RwSignal<Option<UserRow>>) -> AnyView {
-    const HEADS: [&str; 6] = ["Name", "Rights", "Password set", "Sessions", "Tokens", ""];
+    const HEADS: [&str; 6] = ["Name", "Rights", "Password set", "Sessions", "Tokens", "Actions"];
     let row = move |user: UserRow| {
         let set = user.password_set;
         let kept = user.clone();
