@@ -309,6 +309,20 @@ pub fn check_name(what: &str, name: &str) -> Result<(), BadAccess> {
     )))
 }
 
+/// What a token is for, in words. It stands in logs and in the audit, so it is one line of plain text.
+///
+/// # Errors
+/// What was given and what is expected.
+pub fn check_label(what: &str, label: &str) -> Result<(), BadAccess> {
+    let printable = |c: char| c.is_ascii_graphic() || c == ' ';
+    if !label.is_empty() && label.trim() == label && label.chars().all(printable) && label.len() <= LONGEST_NAME {
+        return Ok(());
+    }
+    Err(BadAccess(format!(
+        "{what}: expected 1 to {LONGEST_NAME} printable ASCII characters, no blank at either end, got {label:?}"
+    )))
+}
+
 /// A new password.
 ///
 /// # Errors
@@ -443,6 +457,18 @@ mod tests {
                 prop_assert!(name.is_ascii() && !name.contains(['/', '?', '#', ' ', '"', ':']) && name.len() <= LONGEST_NAME);
             }
         }
+    }
+
+    #[rstest]
+    #[case("nightly report", true)]
+    #[case("ci/deploy #2", true)]
+    #[case("", false)]
+    #[case(" x", false)]
+    #[case("two\nlines", false)]
+    #[case("\u{202e}desrever", false)]
+    fn what_a_token_is_for_is_a_line_of_plain_text(#[case] label: &str, #[case] is_good: bool) {
+        assert_eq!(check_label("name", label).is_ok(), is_good);
+        assert!(check_label("name", &label.repeat(65)).is_err());
     }
 
     #[test]

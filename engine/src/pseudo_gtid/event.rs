@@ -125,9 +125,11 @@ pub(super) fn normal_text<'a>(kind: &str, info: &'a str) -> Cow<'a, str> {
         return Cow::Borrowed(info.split(" cid=").next().unwrap_or(info).trim());
     }
     let mut text = without_comments(info);
-    if text.contains("COLLATE") {
+    if text.contains("COLLATE")
+        && let Some(hexadecimal) = &*HEXADECIMAL
+    {
         text = Cow::Owned(
-            HEXADECIMAL.replace_all(&text, |found: &regex::Captures<'_>| plain_hexadecimal(found)).into_owned(),
+            hexadecimal.replace_all(&text, |found: &regex::Captures<'_>| plain_hexadecimal(found)).into_owned(),
         );
     }
     match plain_table_statement(&text) {
@@ -155,10 +157,9 @@ fn plain_table_statement(text: &str) -> Option<String> {
     Some(format!("{database}{plain}{}", statement.get(form.len()..)?.trim_start()))
 }
 
-static HEXADECIMAL: LazyLock<Regex> = LazyLock::new(|| {
-    #[expect(clippy::unwrap_used, reason = "our own expression")]
-    Regex::new(r"(?:0[xX]([0-9a-fA-F]+)|[xX]'([0-9a-fA-F]*)')\s+COLLATE").unwrap()
-});
+/// Our own expression, which is one; were it none, texts would be compared as they are, and differ.
+static HEXADECIMAL: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?:0[xX]([0-9a-fA-F]+)|[xX]'([0-9a-fA-F]*)')\s+COLLATE").ok());
 
 fn plain_hexadecimal(found: &regex::Captures<'_>) -> String {
     let digits = found.get(1).or_else(|| found.get(2)).map_or("", |digits| digits.as_str());

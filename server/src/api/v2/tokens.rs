@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use app::access::{MadeToken, NewToken, TokenRow, check_limit, check_name};
+use app::access::{MadeToken, NewToken, TokenRow, check_label, check_limit};
 use app::api::ErrorBody;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -63,7 +63,7 @@ pub async fn make_token(
     let (caller, config) = (viewer.caller(), services.config.current());
     in_person(caller)?;
     check_maker(&config, caller)?;
-    check_name("name", &wanted.name).map_err(|error| ApiError::bad_input(error.to_string()))?;
+    check_label("name", &wanted.name).map_err(|error| ApiError::bad_input(error.to_string()))?;
     check_limit(wanted.role, &wanted.clusters).map_err(|error| ApiError::bad_input(error.to_string()))?;
     if wanted.role > caller.role {
         let message = format!("a token may do what its maker may at most: {} is {:?}", caller.user, caller.role);

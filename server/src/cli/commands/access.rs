@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
-use app::access::{LONGEST_PASSWORD, check_limit, check_name, check_password};
+use app::access::{LONGEST_PASSWORD, check_label, check_limit, check_name, check_password};
 use app::api::Role;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -69,7 +69,7 @@ pub async fn create_token(bench: Bench) -> Outcome {
     let arguments = &bench.arguments;
     let role = role(&bench, Role::Viewer)?;
     let clusters = clusters(&bench, role)?;
-    check_name("-name", &arguments.name).map_err(Failure::new)?;
+    check_label("-name", &arguments.name).map_err(Failure::new)?;
     let (owner, owner_method) = match arguments.user.as_str() {
         "" => (format!("cli:{}", bench.user), COMMAND_LINE.to_owned()),
         _ => (known_user(&bench)?.name, "local".to_owned()),
