@@ -10,7 +10,7 @@ use std::rc::Rc;
 use gloo_net::http::{Method, RequestBuilder};
 use serde::Serialize;
 
-use crate::access::CSRF_HEADER;
+use crate::access::{CSRF_HEADER, Me};
 use crate::api::ErrorBody;
 use crate::plan::{Plan, Refusal};
 use crate::ui::model::route::encode;
@@ -80,8 +80,8 @@ impl fmt::Display for ApiError {
 
 /// What belongs to the session, wherever a call is made.
 struct Session {
-    /// Goes with every change.
-    csrf: Option<String>,
+    /// Goes with every change; the outer `None` while the page has not heard who is here.
+    csrf: Option<Option<String>>,
     /// Hears that the service no longer knows the caller.
     unknown: Option<Rc<dyn Fn()>>,
 }
@@ -90,8 +90,9 @@ thread_local! {
     static SESSION: RefCell<Session> = const { RefCell::new(Session { csrf: None, unknown: None }) };
 }
 
-/// Every change carries this from now on; `None` where nothing asks for it.
-pub fn carry(csrf: Option<String>) {
+/// Every change carries what belongs to the session of this caller from now on, if anything does.
+pub fn carry(me: Option<&Me>) {
+    let csrf = me.map(|me| me.csrf_token.clone());
     SESSION.with_borrow_mut(|session| session.csrf = csrf);
 }
 
@@ -150,12 +151,22 @@ fn unreachable(error: gloo_net::Error) -> ApiError {
     ApiError::Unreachable(error.to_string())
 }
 
-async fn call(method: Method, path: String, body: Option<String>) -> Result<Answer, ApiError> {
+async fn call(method: Method, address: String, body: Option<String>) -> Result<Answer, ApiError> {
+    let is_known = SESSION.with_borrow(|session| session.csrf.is_some());
+    if method != Method::GET && !is_known {
+        // What can be done may be shown before it is heard who is here.
+        let me = received::<Me>(exchange(Method::GET, path(&["me"]), None).await);
+        carry(me.ok().as_ref());
+    }
+    exchange(method, address, body).await
+}
+
+async fn exchange(method: Method, path: String, body: Option<String>) -> Result<Answer, ApiError> {
     let signal = web_sys::AbortSignal::timeout_with_u32(TIMEOUT_MS);
     let changes = method != Method::GET;
     let mut builder =
         RequestBuilder::new(&path).method(method).header("Accept", "application/json").abort_signal(Some(&signal));
-    if let Some(csrf) = SESSION.with_borrow(|session| session.csrf.clone()).filter(|_| changes) {
+    if let Some(csrf) = SESSION.with_borrow(|session| session.csrf.clone()).flatten().filter(|_| changes) {
         builder = builder.header(CSRF_HEADER, &csrf);
     }
     let request = match body {

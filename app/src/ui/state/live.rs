@@ -150,7 +150,7 @@ pub fn start(ui: Ui) {
 fn follow_session(ui: Ui) {
     let stream = StoredValue::new_local(None::<Stream>);
     let me = ui.fleet.session.value;
-    Effect::new(move |_| api::carry(me.with(|me| me.as_ref().and_then(|me| me.csrf_token.clone()))));
+    Effect::new(move |_| me.with(|me| api::carry(me.as_ref())));
     let shut = Memo::new(move |_| me.with(|me| me.as_ref().map(must_log_in)));
     Effect::new(move |before: Option<Option<bool>>| {
         let now = shut.get();
