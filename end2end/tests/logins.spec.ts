@@ -167,7 +167,7 @@ test("one's own password is changed, and only the new one is good", async ({ pag
   await page.getByRole("button", { name: "Change the password" }).click();
   await expect(page.getByText("The password is changed.")).toBeVisible();
   password = NEW_PASSWORD;
-  await page.getByRole("button", { name: "Log out" }).click();
+  await page.getByRole("banner").getByRole("button", { name: "Log out" }).click();
   await logIn(page, "dba", PASSWORD);
   await expect(page.getByRole("alert")).toBeVisible();
   await page.getByLabel("Password").fill(password);

@@ -209,9 +209,16 @@ const BAD: &[(&[&str], &[&str])] = &[
 
 #[tokio::test]
 async fn bad_input_is_named_and_changes_nothing() {
+    // A desk is good for as long as its servers count as lately looked at.
+    for part in BAD.chunks(40) {
+        is_named_and_changes_nothing(part).await;
+    }
+}
+
+async fn is_named_and_changes_nothing(bad: &[(&[&str], &[&str])]) {
     let desk = Desk::new().await;
     let before = desk.world().await;
-    for (words, expected) in BAD {
+    for (words, expected) in bad {
         let said = desk.run(&[&["-c"], *words].concat());
         let line = words.join(" ");
         assert_eq!((said.out.as_str(), said.code), ("", 1), "{line}: {}", said.err);
