@@ -94,6 +94,11 @@ WRAPPER
 setup_proxies() {
     proxy_program apache2 >/dev/null || apt_install apache2-bin
     proxy_program nginx >/dev/null || with_lock nginx-home unpack_nginx
+    # What the tests make certificates with, and ask with them.
+    local tool
+    for tool in openssl curl; do
+        command -v "$tool" >/dev/null || apt_install "$tool"
+    done
     note "$(proxy_version nginx), $(proxy_version apache2)"
 }
 
