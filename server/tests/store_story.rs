@@ -138,7 +138,7 @@ async fn servers_are_written_in_batches_and_read_back(store: &Store) {
     let loaded = store.load_instances().await.unwrap();
     assert_eq!(loaded.len(), 1_203);
     for (loaded, written) in loaded.iter().zip(&servers) {
-        assert_eq!(loaded, written.as_ref());
+        assert_eq!(loaded, written);
     }
     // A second write is an upsert; a server that was not seen this time was seen before all the same.
     let mut changed = server("db0001");
@@ -225,8 +225,8 @@ async fn holds_are_exclusive(store: &Store) {
 async fn who_is_forgotten_stays_out_until_admitted(store: &Store) {
     let (at, command, service) = (now(), node("command"), node("service"));
     let rows = [Arc::new(server("gone1")), Arc::new(server("gone2"))];
-    let names = |instances: Vec<Instance>| -> Vec<String> {
-        instances.into_iter().map(|i| i.key.hostname).filter(|host| host.starts_with("gone")).collect()
+    let names = |instances: Vec<Arc<Instance>>| -> Vec<String> {
+        instances.iter().map(|i| i.key.hostname.clone()).filter(|host| host.starts_with("gone")).collect()
     };
     assert_eq!(store.write_instances(&rows).await.unwrap().written, 2);
     assert!(store.forget_instance(&key("gone1"), at + Duration::minutes(30), &command, at).await.unwrap());
