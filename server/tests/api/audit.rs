@@ -138,7 +138,7 @@ async fn what_somebody_may_not_do_leaves_a_row_with_the_reason() {
             "olga",
             "orders",
         ),
-        (Method::PUT, "/api/v2/servers/db3.example:3306/downtime", &[("cookie", &olga), json], "olga", "x-csrf-token"),
+        (Method::PUT, "/api/v2/servers/db3.example:3306/downtime", &[("cookie", &olga), json], "olga", "X-CSRF-Token"),
         (
             Method::PUT,
             "/api/v2/servers/db4.example:3306/downtime",
