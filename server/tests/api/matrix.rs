@@ -201,12 +201,21 @@ async fn whoever_is_limited_is_told_so_for_what_is_about_another_cluster() {
         "relocate/us2.example/3306/db3.example/3306",
         "discover/new.example/3306",
         "resolve/127.0.0.1/1",
+        "refresh/127.0.0.1/1",
     ] {
         ask(&edge, &own, &Method::GET, "/api/tag/db3.example/3306?tag=a=b", "").await;
         let tagged = edge.world();
         let answer = ask(&edge, &elsewhere, &Method::GET, &format!("/api/{path}"), "").await;
         assert!(is_unauthorized(&answer), "{path}: {}", answer.body);
         assert_eq!(edge.world(), tagged, "{path}");
+    }
+    for (path, body) in [
+        ("servers/127.0.0.1:1/connection-check", ""),
+        ("publications", r#"{"cluster": ""}"#),
+        ("publications", r#"{"cluster": "orders"}"#),
+    ] {
+        let answer = ask(&edge, &elsewhere, &Method::POST, &format!("/api/v2/{path}"), body).await;
+        assert!(answer.error(403, "forbidden").contains("users"), "{path}: {}", answer.body);
     }
 }
 
@@ -290,6 +299,7 @@ const RULES: &[(&str, &[&str])] = &[
             "POST /publications",
             "POST /recoveries",
             "POST /servers",
+            "POST /servers/{key}/connection-check",
             "PUT /clusters/{name}/alias",
             "PUT /pools/{pool}",
             "PUT /recoveries/{id}/acknowledgement",
@@ -301,10 +311,7 @@ const RULES: &[(&str, &[&str])] = &[
         ],
     ),
     // They look at servers, or at all of them, and change none.
-    (
-        "operator of anything",
-        &["POST /servers/{key}/connection-check", "POST /servers/{key}/refresh", "POST /topology-snapshots"],
-    ),
+    ("operator of anything", &["POST /servers/{key}/refresh", "POST /topology-snapshots"]),
     (
         "admin",
         &[

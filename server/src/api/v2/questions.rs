@@ -194,7 +194,7 @@ pub async fn write_around(
     ),
 )]
 pub async fn check_connection(
-    _: Operator,
+    operator: Operator,
     State(services): Rooms,
     Named(text): Named<String>,
 ) -> ApiResult<Json<InstanceKey>> {
@@ -202,6 +202,7 @@ pub async fn check_connection(
     let resolved = services.discovery.resolver().resolve(&given.hostname).await;
     let hostname = resolved.map_err(|error| ApiError::bad_input(error.to_string()))?;
     let key = InstanceKey::new(hostname, given.port);
+    operator.actor().reaches_server(&services.fleet.snapshot(), &key)?;
     let failed = |why: String| ApiError::new(ErrorKind::Failed, format!("cannot connect to {key}: {why}"));
     let knock = TcpStream::connect((key.hostname.as_str(), key.port));
     match tokio::time::timeout(KNOCK_TIMEOUT, knock).await {
