@@ -78,16 +78,9 @@ pub async fn login(
     Body(request): Body<LoginRequest>,
 ) -> Result<Json<Me>, Response> {
     let session = session_of(&services, session).map_err(IntoResponse::into_response)?;
-    let checked = door.logins.check(&request.user, &request.password, &caller.address).await;
-    match checked {
-        Ok(user) => open(&services, &door, &session, &user, &caller, &headers).await,
-        Err(error) => {
-            if let LoginError::Wrong = error {
-                tell_failed(&services, &request.user, &caller.address, "wrong user or password");
-            }
-            Err(refused(error))
-        }
-    }
+    let proved = door.logins.check(&request.user, &request.password, &caller.address).await;
+    let user = told(&services, &request.user, &caller, proved).map_err(refused)?;
+    open(&services, &door, &session, &user, &caller, &headers).await
 }
 
 /// Makes the first administrator, with the code that the log shows at the start of a service without users.
@@ -111,15 +104,23 @@ pub async fn set_up(
     Body(request): Body<SetupRequest>,
 ) -> Result<Json<Me>, Response> {
     let session = session_of(&services, session).map_err(IntoResponse::into_response)?;
-    match door.logins.set_up(&request.code, &request.user, &request.password, &caller.address).await {
-        Ok(user) => open(&services, &door, &session, &user, &caller, &headers).await,
-        Err(error) => {
-            if let LoginError::NoSetup = error {
-                tell_failed(&services, &request.user, &caller.address, "wrong set-up code");
-            }
-            Err(refused(error))
-        }
-    }
+    let proved = door.logins.set_up(&request.code, &request.user, &request.password, &caller.address).await;
+    let user = told(&services, &request.user, &caller, proved).map_err(refused)?;
+    open(&services, &door, &session, &user, &caller, &headers).await
+}
+
+/// Who proved to be somebody. A wrong guess is told to the audit, under the name that was `claimed`.
+fn told(
+    services: &Services,
+    claimed: &str,
+    caller: &Caller,
+    proved: Result<UserRecord, LoginError>,
+) -> Result<UserRecord, LoginError> {
+    proved.inspect_err(|error| match error {
+        LoginError::Wrong => tell_failed(services, claimed, &caller.address, "wrong user or password"),
+        LoginError::NoSetup => tell_failed(services, claimed, &caller.address, "wrong set-up code"),
+        _ => {}
+    })
 }
 
 /// The browser's session, which there is with logins only.
