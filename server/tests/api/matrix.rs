@@ -303,7 +303,12 @@ const RULES: &[(&str, &[&str])] = &[
     // They look at servers, or at all of them, and change none.
     (
         "operator of anything",
-        &["POST /servers/{key}/connection-check", "POST /servers/{key}/refresh", "POST /topology-snapshots"],
+        &[
+            "GET /servers/{key}/last-pseudo-gtid",
+            "POST /servers/{key}/connection-check",
+            "POST /servers/{key}/refresh",
+            "POST /topology-snapshots",
+        ],
     ),
     (
         "admin",
