@@ -202,7 +202,9 @@ impl Refactor {
                 return Err(RefactorError::WorldChanged(Box::new(plan)));
             }
             let rests_on = rests_on(&plan, &self.parts.fleet.snapshot());
-            if plan.servers().iter().all(|key| guard.holds(key)) && rests_on.iter().all(|key| guard.covers(key)) {
+            let held =
+                plan.servers().iter().all(|key| guard.holds(key)) && rests_on.iter().all(|key| guard.covers(key));
+            if held && purpose(&plan) == purpose(&sketch) {
                 return Ok(self.begin(plan, guard, actor));
             }
             sketch = plan;
@@ -214,9 +216,7 @@ impl Refactor {
     /// those it rests on stay where they are.
     async fn hold(&self, plan: &Plan, actor: &Actor) -> Result<Guard, RefactorError> {
         let name = format!("{} by {}", plan.title, actor.name);
-        let purpose =
-            if plan.steps.iter().all(|s| is_upkeep(&s.action)) { Purpose::Upkeep } else { Purpose::Operation };
-        let taken = self.parts.locks.take_servers(plan.servers(), &name, purpose).await;
+        let taken = self.parts.locks.take_servers(plan.servers(), &name, purpose(plan)).await;
         let mut guard = taken.map_err(RefactorError::Held)?;
         let rests_on = rests_on(plan, &self.parts.fleet.snapshot());
         guard.rest_on(rests_on).await.map_err(RefactorError::Held)?;
@@ -321,6 +321,11 @@ fn rests_on(plan: &Plan, snapshot: &Snapshot) -> BTreeSet<InstanceKey> {
         }
     }
     found
+}
+
+/// What the servers of a plan are held for.
+fn purpose(plan: &Plan) -> Purpose {
+    if plan.steps.iter().all(|step| is_upkeep(&step.action)) { Purpose::Upkeep } else { Purpose::Operation }
 }
 
 /// It leaves replication and the binary logs as they are.
