@@ -262,6 +262,7 @@ const RULES: &[(&str, &[&str])] = &[
             "GET /servers/{key}/can-replicate-from/{source}",
             "GET /servers/{key}/equivalent-places",
             "GET /servers/{key}/errant-logs",
+            "GET /servers/{key}/last-pseudo-gtid",
             "GET /servers/{key}/replicas",
             "GET /servers/{key}/statements-around",
             "GET /session",
@@ -303,12 +304,7 @@ const RULES: &[(&str, &[&str])] = &[
     // They look at servers, or at all of them, and change none.
     (
         "operator of anything",
-        &[
-            "GET /servers/{key}/last-pseudo-gtid",
-            "POST /servers/{key}/connection-check",
-            "POST /servers/{key}/refresh",
-            "POST /topology-snapshots",
-        ],
+        &["POST /servers/{key}/connection-check", "POST /servers/{key}/refresh", "POST /topology-snapshots"],
     ),
     (
         "admin",

@@ -179,7 +179,7 @@ pub struct HowFar {
     ),
 )]
 pub async fn find_last_entry(
-    _: Operator,
+    _: Viewer,
     State(services): Rooms,
     Named(text): Named<String>,
     Given(how_far): Given<HowFar>,
