@@ -436,6 +436,8 @@ async fn ways_out_of_errant_transactions_survive_a_death_in_the_middle() {
     let service = without_recoveries().await;
     service.discover(source, 3).await;
 
+    write_arrives(&sandbox, source, &[a, b], 1).await;
+
     // The primary dies while they are made known to all: that is said, and asking again does what is left to be done.
     service.make_errant(&sandbox, a).await;
     let inject = Operation::InjectErrant { server: key(a) };
@@ -477,7 +479,7 @@ async fn ways_out_of_errant_transactions_survive_a_death_in_the_middle() {
         Err(error) => panic!("{error}"),
     }
     service.nothing_is_errant(&[source, a, b]).await;
-    write_arrives(&sandbox, source, &[a, b], 1).await;
+    write_arrives(&sandbox, source, &[a, b], 2).await;
 }
 
 #[rstest]
