@@ -298,6 +298,7 @@ const RULES: &[(&str, &[&str])] = &[
             "DELETE /servers/{key}/virtual-name",
             "DELETE /tags/{tag}",
             "GET /servers/{key}/errant-logs",
+            "GET /servers/{key}/last-pseudo-gtid",
             "POST /acknowledgements",
             "POST /operations",
             "POST /publications",
