@@ -88,6 +88,13 @@ fn is_for_here(config: &Config) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// By which names browsers come matters. A file that gives the address of this machine has a proxy in mind, which may hand on the name
+/// that its visitors use; one that gives neither address nor method has nothing in mind (`spec/ha.md` 15).
+fn minds_names(config: &Config) -> bool {
+    config.auth.method() == Ok(AuthMethod::Open)
+        && (!config.is_given("ListenAddress") || config.is_given("ServedNames"))
+}
+
 /// One leading slash and none at the end; empty for none.
 fn normal_prefix(given: &str) -> String {
     match given.trim_matches('/') {
@@ -175,7 +182,7 @@ async fn admit(entrance: &Entrance, config: &Config, mut request: Request<Body>)
         return Err(Box::new(Refusal::SignedOut.into_response()));
     }
     let act = asked_for(request.method(), uri.path()).map(|what| (caller.actor(), what));
-    if entrance.is_for_here && config.auth.method() == Ok(AuthMethod::Open) && is_data(uri.path()) {
+    if entrance.is_for_here && minds_names(config) && is_data(uri.path()) {
         refuse_foreign_name(request.headers(), &config.extensions.served_names).map_err(|foreign| {
             if let Some((who, what)) = &act {
                 entrance.services.audit.denied(who, what, &foreign.to_string());

@@ -137,7 +137,9 @@ async fn a_page_whose_name_points_at_this_machine_is_not_our_own() {
     let page = ("sec-fetch-site", "same-origin");
     for (config, is_let_in) in [
         (OPEN, false),
-        (r#"{"ListenAddress": "127.0.0.1:3000"}"#, false),
+        // A proxy in front of it may hand on the name that its visitors use, as it could in front of the original.
+        (r#"{"ListenAddress": "127.0.0.1:3000"}"#, true),
+        (r#"{"ListenAddress": "127.0.0.1:3000", "ServedNames": ["orc.example"]}"#, false),
         (r#"{"ServedNames": ["evil.example"]}"#, true),
         // Whoever opens it to others has said that whoever connects may do everything.
         (r#"{"ListenAddress": ":3000"}"#, true),

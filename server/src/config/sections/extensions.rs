@@ -72,7 +72,7 @@ section! {
         /// `X-Forwarded-Proto`) are believed.
         "TrustedProxies" => trusted_proxies: Networks = Networks::loopback(), Live, InEffect;
         /// Names by which browsers may know a service that only this machine can connect to and that asks nobody who they are,
-        /// besides addresses, `localhost` and names without a dot: that of a proxy in front, say.
+        /// besides addresses, `localhost` and names without a dot: that of a proxy in front, say. Without it any name will do where `ListenAddress` is given.
         "ServedNames" => served_names: Vec<String> = Vec::new(), Live, InEffect;
         /// `local`: a session that is not used for so many minutes ends.
         "SessionIdleMinutes" => session_idle_minutes: u64 = 480, Live, InEffect;
