@@ -164,11 +164,6 @@ impl ApiError {
         Self { plan: Some(plan), ..Self::new(ErrorKind::WorldChanged, message) }
     }
 
-    /// This release does not do it.
-    pub fn not_built(what: &str) -> Self {
-        Self::new(ErrorKind::NotBuilt, format!("{what} is not built yet in this release; nothing was done"))
-    }
-
     /// Something is wrong with us. The detail is logged and not sent.
     pub fn internal(detail: impl std::fmt::Display) -> Self {
         tracing::error!(%detail, "a request failed for a reason of our own");

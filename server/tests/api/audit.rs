@@ -114,8 +114,8 @@ async fn denied(edge: &Edge) -> Vec<(String, String, String)> {
     rows.into_iter().map(|row| (row.actor, row.message, row.reason)).collect()
 }
 
-/// Verb, address and headers of a change that is refused, to whom, and why.
-type Refused<'a> = (Method, &'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
+/// Method, path, headers; who the row names, and words of its reason.
+type Case<'a> = (Method, &'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
 
 #[tokio::test]
 async fn what_somebody_may_not_do_leaves_a_row_with_the_reason() {
@@ -124,7 +124,7 @@ async fn what_somebody_may_not_do_leaves_a_row_with_the_reason() {
     let vic = people::token(&edge, "vic", Role::Viewer, &[]).await;
     let olga = people::session(&edge, "olga", Utc::now());
     let downtime = r#"{"reason":"r","duration_seconds":60}"#;
-    let cases: &[Refused<'_>] = &[
+    let cases: &[Case] = &[
         (
             Method::GET,
             "/api/forget/db3.example/3306?x=secret",

@@ -213,6 +213,14 @@ async fn whoever_is_limited_is_told_so_for_what_is_about_another_cluster() {
         assert!(is_unauthorized(&answer), "{path}: {}", answer.body);
         assert_eq!(edge.world(), tagged, "{path}");
     }
+    for (path, body) in [
+        ("servers/127.0.0.1:1/connection-check", ""),
+        ("publications", r#"{"cluster": ""}"#),
+        ("publications", r#"{"cluster": "orders"}"#),
+    ] {
+        let answer = ask(&edge, &elsewhere, &Method::POST, &format!("/api/v2/{path}"), body).await;
+        assert!(answer.error(403, "forbidden").contains("users"), "{path}: {}", answer.body);
+    }
 }
 
 #[tokio::test]
@@ -290,6 +298,7 @@ const RULES: &[(&str, &[&str])] = &[
             "DELETE /servers/{key}/virtual-name",
             "DELETE /tags/{tag}",
             "GET /servers/{key}/errant-logs",
+            "GET /servers/{key}/last-pseudo-gtid",
             "POST /acknowledgements",
             "POST /operations",
             "POST /publications",

@@ -185,10 +185,11 @@ pub(crate) fn v2_operations() -> Vec<(Method, String, &'static str)> {
     operations
 }
 
-/// It takes more than the right to look. Planning shows something and changes nothing; to look for errant transactions has a server
-/// read its binary logs.
+/// It takes more than the right to look. Planning shows something and changes nothing; to look for errant transactions or entries has a
+/// server read its binary logs.
 pub(crate) fn takes_right(method: &Method, address: &str) -> bool {
-    (method != Method::GET && !address.ends_with("/plans")) || address.ends_with("/errant-logs")
+    let reads_logs = ["/errant-logs", "/last-pseudo-gtid"].iter().any(|path| address.ends_with(path));
+    (method != Method::GET && !address.ends_with("/plans")) || reads_logs
 }
 
 /// Logins, sessions, users and tokens have rules of their own: see `matrix`.

@@ -50,6 +50,7 @@ const OWN_RELOAD: &[(&str, Reload)] = &[
     ("HTTPAuthPassword", Reload::Live),
     ("HTTPAuthUser", Reload::Live),
     ("InstancePollSeconds", Reload::Live),
+    ("MySQLOrchestratorRejectReadOnly", Reload::Start),
     ("MySQLTopologyMaxAllowedPacket", Reload::Live),
     ("SQLite3DataFile", Reload::Start),
     ("ServeAgentsHttp", Reload::Start),

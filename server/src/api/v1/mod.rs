@@ -78,7 +78,7 @@ pub async fn dispatch<B>(State(state): State<V1>, request: Request<B>) -> Respon
     if caller.signed_out && !matches!(route.handler, Handler::Open(_)) {
         return Refusal::SignedOut.into_response();
     }
-    let call = Call::new(state.services, caller, params, parts);
+    let call = Call::new(state.services, caller, &path, params, parts);
     let (config, node) = (Arc::clone(&call.config), Arc::clone(&call.services.node));
     let answer = answer(route, call).await;
     // Those who watch the status of nodes look for its words as they are (`spec/api.md` 1.3).
@@ -122,14 +122,6 @@ async fn invoke(handler: &Handler, call: Call) -> Result<Answer, ApiError> {
         Handler::View(run) => run(call.caller.viewer()?, call).await,
         Handler::Operate(run) => run(call.caller.operator()?, call).await,
         Handler::Administer(run) => run(call.caller.admin()?, call).await,
-        Handler::NotBuilt { changes } => {
-            if *changes {
-                call.caller.operator()?;
-            } else {
-                call.caller.viewer()?;
-            }
-            Err(ApiError::not_built(&format!("API path {}", call.path())))
-        }
     }
 }
 

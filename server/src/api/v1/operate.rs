@@ -224,11 +224,11 @@ pub async fn locate_errant(operator: Operator, call: Call) -> ApiResult<Answer> 
     Ok(Answer::ok(format!("Errant GTID found in {} binary logs", files.len()), files))
 }
 
-/// `restart-replica-statements/:host/:port?q=`
+/// `restart-replica-statements/:host/:port?q=`: null where there is nothing to restart and nothing given
 pub async fn restart_statements(_: Viewer, call: Call) -> ApiResult<Answer> {
     let server = call.known().await?;
     let statements = engine::statements::restart_around(&server, call.query("q").unwrap_or_default());
-    Ok(Answer::ok("statements", statements))
+    Ok(Answer::ok("statements", (!statements.is_empty()).then_some(statements)))
 }
 
 pub(super) async fn run(

@@ -186,6 +186,7 @@ pub async fn publish_primaries(
         None => None,
         Some(text) => Some(cluster_named(&services, text)?),
     };
+    services.publisher.may_submit(cluster.as_deref(), operator.actor())?;
     let written = services.publisher.submit(cluster.as_deref(), operator.actor()).await;
     let written = written.map_err(|error| ApiError::new(ErrorKind::Failed, format!("not all was written: {error}")))?;
     Ok(Json(written.into_iter().map(|p| PublishedPair { key: p.key, value: p.value }).collect()))
