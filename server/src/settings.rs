@@ -115,6 +115,7 @@ pub fn plan(config: &Config) -> PlanSettings {
         choice: recovery(config, "", "").choice,
         timeouts: Timeouts { match_ms: match_ms(config), ..Timeouts::default() },
         pseudo_gtid: !config.pseudo_gtid.pattern.is_empty(),
+        virtual_names: true,
     }
 }
 
@@ -131,9 +132,14 @@ pub fn pseudo_gtid(config: &Config) -> Result<pseudo_gtid::Settings, PatternErro
     Ok(pseudo_gtid::Settings {
         pattern: Pattern::new(&own.pattern, own.pattern_is_fixed_substring)?,
         monotonic_hint: own.monotonic_hint.clone(),
-        chunk: u32::try_from(own.binlog_events_chunk_size.clamp(2, 1_000_000)).unwrap_or(10_000),
+        chunk: events_at_a_time(config),
         skip_containing: own.skip_binlog_events_containing.clone(),
     })
+}
+
+/// So many events of a log are asked for at a time (`BinlogEventsChunkSize`).
+pub fn events_at_a_time(config: &Config) -> u32 {
+    u32::try_from(config.pseudo_gtid.binlog_events_chunk_size.clamp(2, 1_000_000)).unwrap_or(10_000)
 }
 
 /// Settings of recoveries of a cluster, forced ones and designated servers aside.

@@ -171,7 +171,8 @@ async fn changes_change_what_they_say() {
 #[case("which-replicas -i nosuch", "nosuch:3306")]
 #[case("which-gtid-errant -i nosuch", "nosuch:3306")]
 #[case("tag -i nosuch -tag a", "nosuch:3306")]
-#[case("correlate-relaylog-pos -i db3.example", "not built yet")]
+#[case("correlate-relaylog-pos -i db3.example -d nosuch", "nosuch:3306")]
+#[case("last-executed-relay-entry -i nosuch", "nosuch:3306")]
 #[case("match-up -i db3.example", "pseudo-gtid-not-set-up")]
 #[case("discover -i 127.0.0.1:1", "127.0.0.1")]
 #[case("stop-replica -noop -i db3.example", "noop:")]
@@ -333,7 +334,6 @@ fn a_fresh_backend_is_made_and_is_empty() {
     "",
     " FATAL Unknown command: \"st\". It could be any of: stop-replica, start-replica"
 )]
-#[case::not_built("-c correlate-relaylog-pos -i a", 1, "", " FATAL command correlate-relaylog-pos is not built yet")]
 #[case::bad_rule("-c clusters -promotion-rule must", 1, "", "must")]
 #[case::bad_instance("-c which-instance -i x:y:z", 1, "", "x:y:z")]
 fn how_it_is_called(#[case] line: &str, #[case] code: i32, #[case] stdout: &str, #[case] stderr: &str) {

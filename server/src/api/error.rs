@@ -120,6 +120,10 @@ pub struct ApiError {
     pub plan: Option<Box<Plan>>,
 }
 
+/// Goes with an answer to somebody who may not, for the audit: why.
+#[derive(Debug, Clone)]
+pub(super) struct Refused(pub(super) String);
+
 /// The result of a handler.
 pub type ApiResult<T> = Result<T, ApiError>;
 
@@ -187,8 +191,13 @@ impl From<TagError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let Self { kind, message, refusal, plan } = self;
+        let refused = (kind == ErrorKind::Forbidden).then(|| Refused(message.clone()));
         let body = ErrorBody { code: kind.code().to_owned(), message, refusal, plan };
-        (kind.status(), Json(body)).into_response()
+        let mut response = (kind.status(), Json(body)).into_response();
+        if let Some(refused) = refused {
+            response.extensions_mut().insert(refused);
+        }
+        response
     }
 }
 

@@ -19,8 +19,8 @@ pub fn advice(found: &Inspection, config: &Config) -> Vec<Advice> {
     if found.virtual_names > 0 {
         let count = found.virtual_names;
         advice.push(Advice::note(format!(
-            "{count} virtual host names are registered (register-hostname-unresolve): they are kept, but replicas are pointed at \
-             the resolved names here"
+            "{count} virtual host names are registered (register-hostname-unresolve): replicas that are moved are told these, as \
+             before"
         )));
     }
     if found.exists {

@@ -14,13 +14,18 @@ use app::InstanceKey;
 use app::topology::{Instance, PromotionRule, Replication};
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
-use engine::interpret::{Filters, InterpretError, Names, RawProbe, Record, Survey, interpret, interpret_binlog_server};
+use engine::interpret::{
+    Filters, InterpretError, Names, RawProbe, Record, Survey, interpret, interpret_binlog_server, is_first_release,
+};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::connect::Connector;
 use super::error::{MysqlError, UNKNOWN_COLUMN, UNKNOWN_VARIABLE};
-use super::questions::{BINLOG_SERVER, BINLOG_SERVER_POLL, EVERY_POLL, Question, SURVEY_BINARY_LOG, survey_variables};
+use super::questions::{
+    BINLOG_SERVER, BINLOG_SERVER_POLL, EVERY_POLL, FIRST_BINLOG_SERVER_VARIABLES, Question, SURVEY_BINARY_LOG,
+    survey_variables,
+};
 use super::session::{Answer, Session};
 use super::user_queries::{Answers, UserQueries};
 
@@ -290,7 +295,14 @@ impl Look<'_> {
     /// Reads a binlog server, which knows few statements and takes them one at a time.
     async fn look_at_binlog_server(&mut self, kept: &mut Kept, version: &str) -> Result<ProbeOutcome, ProbeError> {
         let mut raw = RawProbe::default();
+        let first_release = is_first_release(version);
+        if first_release {
+            raw.variables = Some(self.first_release_variables(kept).await?);
+        }
         for (question, statement) in BINLOG_SERVER_POLL {
+            if first_release && question == Question::Variables {
+                continue;
+            }
             match self.batch(kept, &[statement]).await.pop() {
                 Some(Ok(rows)) => place(&mut raw, question, rows),
                 Some(Err(error)) if question != Question::Channels && error.is_refusal() => {}
@@ -305,6 +317,17 @@ impl Look<'_> {
         last.key = self.key.clone();
         let instance = interpret_binlog_server(version, &raw, &self.settings.filters, &last)?;
         Ok(ProbeOutcome::Seen(Box::new(Seen { instance, promotion_rule: None, cluster_domain: None })))
+    }
+
+    async fn first_release_variables(&mut self, kept: &mut Kept) -> Result<Record, MysqlError> {
+        let [host, id] = FIRST_BINLOG_SERVER_VARIABLES;
+        let host = self.batch(kept, &[host]).await.pop().unwrap_or_else(|| Ok(Vec::new()))?;
+        let id = match self.batch(kept, &[id]).await.pop() {
+            Some(Err(error)) if !error.is_refusal() => return Err(error),
+            answer => answer.and_then(Result::ok).unwrap_or_default(),
+        };
+        let cell = |rows: &[Record]| rows.first().and_then(Record::scalar).map(str::to_owned);
+        Ok(Record::new([("hostname".to_owned(), cell(&host)), ("server_id".to_owned(), cell(&id))]))
     }
 
     /// Asks whether this is a binlog server. No other server refuses the question.

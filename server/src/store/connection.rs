@@ -402,8 +402,8 @@ fn sqlite_cell(row: &SqliteRow, at: usize) -> Value {
     if raw.is_null() {
         return Value::Null;
     }
-    let kind = raw.type_info().name().to_owned();
-    match kind.as_str() {
+    let kind = raw.type_info();
+    match kind.name() {
         "INTEGER" => row.try_get_unchecked::<i64, _>(at).map_or(Value::Null, Value::Int),
         #[expect(clippy::cast_possible_truncation, reason = "a saturating cast is what a count needs")]
         "REAL" => row.try_get_unchecked::<f64, _>(at).map_or(Value::Null, |f| Value::Int(f as i64)),
@@ -423,8 +423,8 @@ fn mysql_cell(row: &MySqlRow, at: usize) -> Value {
     if raw.is_null() {
         return Value::Null;
     }
-    let kind = raw.type_info().name().to_owned();
-    match kind.as_str() {
+    let kind = raw.type_info();
+    match kind.name() {
         "TIMESTAMP" => row.try_get_unchecked::<DateTime<Utc>, _>(at).map_or(Value::Null, Value::Time),
         "DATETIME" => row.try_get_unchecked::<NaiveDateTime, _>(at).map_or(Value::Null, |t| Value::Time(t.and_utc())),
         name if name.contains("INT") || name == "BOOLEAN" => {

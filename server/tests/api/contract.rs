@@ -48,6 +48,7 @@ get /servers/{key}
 get /servers/{key}/can-replicate-from/{source}
 get /servers/{key}/equivalent-places
 get /servers/{key}/errant-logs
+get /servers/{key}/last-pseudo-gtid
 get /servers/{key}/replicas
 get /servers/{key}/statements-around
 get /session

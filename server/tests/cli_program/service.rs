@@ -167,7 +167,8 @@ fn with_encrypted_key(desk: &Desk) -> String {
 fn an_encrypted_key_asks_for_its_password_on_the_terminal() {
     let desk = Desk::empty();
     with_encrypted_key(&desk);
-    let line = format!("{} -config {} -verbose http", env!("CARGO_BIN_EXE_orchestrator"), desk.config().display());
+    // Without a shell in between, which would get the typed interrupt too and end by it.
+    let line = format!("exec {} -config {} -verbose http", env!("CARGO_BIN_EXE_orchestrator"), desk.config().display());
     let mut terminal = Command::new("script")
         .args(["-qec", &line, "/dev/null"])
         .stdin(Stdio::piped())

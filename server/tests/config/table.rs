@@ -29,6 +29,7 @@ const OWN: &[&str] = &[
     "RecoveryHoldOffSeconds",
     "RecoveryStormClusters",
     "RejoinReturningSource",
+    "ServedNames",
     "SessionIdleMinutes",
     "SessionLifeMinutes",
     "TakeoverSessionPolicy",

@@ -73,11 +73,13 @@ pub async fn async_discover(operator: Operator, call: Call) -> ApiResult<Answer>
     Ok(Answer::ok(done, ()))
 }
 
-/// `refresh/:host/:port`: a server that is known is looked at all the time; to have us log in to another one takes more
+/// `refresh/:host/:port`
 pub async fn refresh(operator: Operator, call: Call) -> ApiResult<Answer> {
     let key = call.target().await?;
-    if call.services.fleet.get(&key).is_none() {
-        operator.actor().reaches_server(&call.snapshot(), &key)?;
+    let snapshot = call.snapshot();
+    // A look at what is known changes nothing; one at what is not takes it in.
+    if snapshot.get(&key).is_none() {
+        operator.actor().reaches_server(&snapshot, &key)?;
     }
     let seen = call.services.discovery.probe_now(&key).await?;
     Ok(Answer::ok(format!("Instance refreshed: {}", seen.key), seen.key.clone()))

@@ -65,8 +65,9 @@ pub async fn regroup(operator: Operator, call: Call) -> ApiResult<Answer> {
 }
 
 /// `last-pseudo-gtid/:host/:port`: the message is the place of the entry.
-pub async fn last(_: Operator, call: Call) -> ApiResult<Answer> {
+pub async fn last(operator: Operator, call: Call) -> ApiResult<Answer> {
     let server = call.target().await?;
+    operator.actor().reaches_server(&call.snapshot(), &server)?;
     let entry = call.services.refactor.last_pseudo_gtid(&server, false).await?;
     Ok(Answer::ok(entry.at.to_string(), entry.text))
 }

@@ -216,9 +216,10 @@ pub async fn inject_errant(operator: Operator, call: Call) -> ApiResult<Answer> 
     Ok(Answer::ok(format!("Have injected {count} transactions on cluster master {primary}"), call.fresh(&server)?))
 }
 
-/// `locate-gtid-errant/:host/:port`
-pub async fn locate_errant(_: Viewer, call: Call) -> ApiResult<Answer> {
+/// `locate-gtid-errant/:host/:port`: has the server read its binary logs, so it takes the right to change things
+pub async fn locate_errant(operator: Operator, call: Call) -> ApiResult<Answer> {
     let server = call.target().await?;
+    operator.actor().reaches_server(&call.snapshot(), &server)?;
     let files = call.services.refactor.locate_errant(&server).await?;
     Ok(Answer::ok(format!("Errant GTID found in {} binary logs", files.len()), files))
 }

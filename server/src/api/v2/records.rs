@@ -235,6 +235,7 @@ pub async fn take_snapshot(
     operator: Operator,
     State(services): Rooms,
 ) -> ApiResult<(StatusCode, Json<TopologySnapshot>)> {
+    operator.actor().reaches_everything("a picture of all topologies")?;
     let now = Utc::now();
     let at = DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now);
     let servers = services.store.snapshot_topologies(at).await.map_err(|error| match error.is_conflict() {
