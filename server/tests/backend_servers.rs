@@ -6,6 +6,7 @@ mod support;
 use std::time::Duration;
 
 use orchestrator::store::{BackendSettings, Deployment, MySqlSettings, RecoveryFilter, Store};
+use rstest::rstest;
 use support::service::{Service, key, tree};
 use support::{Sandbox, eventually};
 
@@ -55,9 +56,12 @@ async fn a_backend_that_goes_away_stops_nothing_and_is_caught_up() {
 }
 
 /// `MySQLOrchestratorRejectReadOnly`: behind an address that moves with a failover, a kept connection leads to the former primary.
+#[rstest]
+#[case("mariadb")]
+#[case("mysql")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_to_a_backend_that_became_read_only_is_not_used_again() {
-    let backend = Sandbox::start("mariadb", 1);
+async fn a_connection_to_a_backend_that_became_read_only_is_not_used_again(#[case] flavor: &'static str) {
+    let backend = Sandbox::start(flavor, 1);
     let port = backend.ports[0];
     backend.sql(port, ACCOUNT);
     let (host, text) = ("127.0.0.1".to_owned(), "orc".to_owned());

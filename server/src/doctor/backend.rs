@@ -89,8 +89,10 @@ fn account(found: &Inspection, config: &Config) -> Option<Advice> {
     Some(if missing.is_empty() {
         Advice::fine(format!("{} may do there what is needed", found.account))
     } else {
+        // A name of a schema is a pattern there.
+        let pattern = schema.replace('_', "\\_").replace('%', "\\%");
         Advice::must(format!("{} lacks {} there", found.account, missing.join(", ")))
-            .with(vec![format!("GRANT {} ON `{schema}`.* TO '{user}'@'{host}';", missing.join(", "))])
+            .with(vec![format!("GRANT {} ON `{pattern}`.* TO '{user}'@'{host}';", missing.join(", "))])
     })
 }
 
@@ -197,5 +199,13 @@ mod tests {
         let expected = missing.map(|list| format!("GRANT {list} ON `orchestrator`.* TO 'orc'@'%';"));
         assert_eq!(advice.statements, expected.into_iter().collect::<Vec<_>>());
         assert_eq!(advice.weight == Weight::Must, missing.is_some());
+    }
+
+    #[test]
+    fn a_name_of_a_schema_is_granted_as_itself() {
+        let found = Inspection { grants: vec![String::new()], account: "orc@%".to_owned(), ..found() };
+        let config = Config::from_json(r#"{"MySQLOrchestratorHost": "h", "MySQLOrchestratorDatabase": "orc_1"}"#);
+        let advice = account(&found, &config.expect("valid")).expect("something is said");
+        assert_eq!(advice.statements, [format!("GRANT {PRIVILEGES} ON `orc\\_1`.* TO 'orc'@'%';")]);
     }
 }

@@ -160,6 +160,7 @@ pub fn advice(loaded: &Loaded) -> Vec<Advice> {
         let Some(key) = Config::key(name).filter(|_| !said(name, &advice)) else { continue };
         advice.push(Advice::note(match key.effect {
             Effect::Later => format!("{name}: is not built in this release and does nothing"),
+            _ if key.meaning() == "No effect." => format!("{name}: does nothing"),
             _ => format!("{name}: does nothing. {}", key.meaning()),
         }));
     }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
 use super::icon::Icon;
+use crate::InstanceKey;
 use crate::ui::infra::api::ApiError;
 use crate::ui::model::age::{ago_text, moment_text};
 use crate::ui::model::tone::Tone;
@@ -80,4 +81,12 @@ pub fn Loaded(
             view! { <Show when=move || error.get().is_none()><p class="quiet">"Reading…"</p></Show> }
         }>{children()}</Show>
     }
+}
+
+/// A link to a server, by the name that lists have; pointing at it tells the whole one.
+#[component]
+pub fn ServerLink(key: InstanceKey, address: String) -> impl IntoView {
+    let ui = use_ui();
+    let full = key.to_string();
+    view! { <a href=address title=full>{move || ui.fleet.short(&key)}</a> }
 }

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::api::ClusterSummary;
 use crate::ui::chrome::icon::Icon;
-use crate::ui::chrome::parts::{Badge, Loaded};
+use crate::ui::chrome::parts::{Badge, Loaded, ServerLink};
 use crate::ui::model::age::lag_text;
 use crate::ui::model::fleet::{Grouping, Totals, automation, display_name, grouped, listed, totals};
 use crate::ui::model::recovery::{headline, progress_text};
@@ -129,7 +129,6 @@ fn RunningRecoveries() -> impl IntoView {
 /// One cluster.
 #[component]
 fn ClusterRow(cluster: ClusterSummary) -> impl IntoView {
-    let ui = use_ui();
     let tone = Tone::of_cluster(&cluster);
     let name = display_name(&cluster).to_owned();
     let address = Route::cluster(&name).address();
@@ -150,7 +149,7 @@ fn ClusterRow(cluster: ClusterSummary) -> impl IntoView {
             <div class="cluster-primary">
                 <span class="label">"primary "</span>
                 {match (primary, server_address) {
-                    (Some(key), Some(address)) => view! { <a href=address title=key.to_string()>{move || ui.fleet.short(&key)}</a> }.into_any(),
+                    (Some(key), Some(address)) => view! { <ServerLink key=key address=address /> }.into_any(),
                     _ => view! { <span class="tone-broken">"none"</span> }.into_any(),
                 }}
             </div>

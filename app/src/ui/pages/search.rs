@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::api::ServerView;
-use crate::ui::chrome::parts::{Badge, Loaded};
+use crate::ui::chrome::parts::{Badge, Loaded, ServerLink};
 use crate::ui::infra::api::path;
 use crate::ui::model::age::ago_text;
 use crate::ui::model::route::{Route, encode};
@@ -32,7 +32,7 @@ pub fn SearchPage() -> impl IntoView {
         let address = Route::server(&instance.cluster_name, key.clone()).address();
         view! {
             <tr>
-                <td><a href=address title=key.to_string()>{move || ui.fleet.short(&key)}</a></td>
+                <td><ServerLink key=key address=address /></td>
                 <td><Badge tone=Tone::of_server(&server) /></td>
                 <td>{Part::of(instance, instance.replicas.len()).word()}</td>
                 <td>{write_words(instance)}</td>
