@@ -132,6 +132,56 @@ async fn without_gtid_a_killed_source_is_replaced_and_replicas_find_their_places
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn without_gtid_a_living_source_is_taken_over_under_load_and_the_next_one_replaced_by_force(
+    #[values("mariadb", "mysql")] flavor: &'static str,
+) {
+    let sandbox = tree_without_gtid(flavor, 2);
+    let [first, second, third] = sandbox.ports[..] else { panic!("three servers") };
+    let service = Service::start().await;
+    service.discover(first, 3).await;
+    let file = sandbox.dir().join("acknowledged");
+    let out = file.display().to_string();
+    sandbox.run("load", &["--port", &first.to_string(), "--out", &out, "--interval-ms", "2"]);
+    eventually("the load runs", Duration::from_secs(10), || async { (acknowledged(&file).len() > 50).then_some(()) })
+        .await;
+    let recovery = &service.services.recovery;
+    let all_below = |primary: u16, others: [u16; 2]| {
+        for port in others {
+            let server = service.server(port);
+            assert!(server.replication.source == key(primary) && !is_writeable(&sandbox, port), "{port}: {server:?}");
+        }
+        assert!(is_writeable(&sandbox, primary) && !service.server(primary).is_replica());
+    };
+
+    let cluster = service.server(first).cluster_name.clone();
+    let request = RecoveryRequest::Takeover { cluster, designated: Some(key(second)), auto: true };
+    let ended = recovery.run_to_end(&request, &actor()).await.expect("it begins");
+    assert!(ended.is_successful() && ended.lost_replicas.is_empty(), "{:#?}", ended.story);
+    sandbox.run("stop-load", &[]);
+    assert_eq!(missing(&sandbox, second, &acknowledged(&file)), [] as [String; 0], "lost writes");
+    all_below(second, [first, third]);
+
+    sandbox.sql(second, "INSERT INTO app.writes (id, origin) VALUES (1, 0)");
+    let cluster = eventually("the cluster has its new name", Duration::from_secs(10), || async {
+        Some(service.server(third).cluster_name.clone()).filter(|name| *name == key(second).to_string())
+    })
+    .await;
+    let request = RecoveryRequest::Force { cluster, designated: Some(key(third)), accept_loss_of: None };
+    let ended = recovery.run_to_end(&request, &actor()).await.expect("it begins");
+    assert!(ended.is_successful() && ended.lost_replicas.is_empty(), "{:#?}", ended.story);
+    let old = service.server(first);
+    assert!(old.replication.source == key(third) && old.replication.is_running(), "{:#?}", ended.story);
+    assert!(is_writeable(&sandbox, third) && !is_writeable(&sandbox, second), "the one that was replaced is fenced");
+    sandbox.sql(third, "INSERT INTO app.writes (id, origin) VALUES (2, 0)");
+    let count = sandbox.sql(third, "SELECT COUNT(*) FROM app.writes");
+    eventually("what is left has it all", Duration::from_secs(15), || async {
+        (sandbox.sql(first, "SELECT COUNT(*) FROM app.writes") == count).then_some(())
+    })
+    .await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn without_gtid_replicas_of_a_killed_intermediate_source_go_elsewhere_by_pseudo_gtid(
     #[values("mariadb", "mysql")] flavor: &'static str,
 ) {
