@@ -438,6 +438,43 @@ async fn an_old_source_that_comes_back_becomes_a_replica_where_that_is_wanted(
     .await;
 }
 
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_old_source_wrote_alone_is_written_down_with_its_events(
+    #[values("mariadb", "mysql")] flavor: &'static str,
+) {
+    let sandbox = tree(flavor, 2);
+    let old = sandbox.ports[0];
+    let folder = sandbox.dir().join("extra");
+    let keys = json!({
+        "AcceptDataLoss": "always", "RecoverMasterClusterFilters": [], "ExtraTransactionsDirectory": folder,
+    });
+    let service = Service::start_with(keys).await;
+    service.discover(old, 3).await;
+    let word = if flavor == "mysql" { "REPLICA" } else { "SLAVE" };
+    for port in &sandbox.ports[1..] {
+        sandbox.sql(*port, &format!("STOP {word} IO_THREAD"));
+    }
+    sandbox.sql(old, "CREATE TABLE app.written_alone (id INT PRIMARY KEY)");
+    sandbox.kill(old);
+    let cluster = service.server(old).cluster_name.clone();
+    let request = RecoveryRequest::Force { cluster, designated: None, accept_loss_of: None };
+    let ended = service.services.recovery.run_to_end(&request, &actor()).await.expect("it begins");
+    assert!(ended.is_successful(), "{:#?}", ended.story);
+
+    sandbox.start_one(old);
+    let text = eventually("the file has its events", Duration::from_secs(40), || async {
+        let files = std::fs::read_dir(&folder).ok()?.flatten().map(|entry| entry.path());
+        let file = files.filter(|path| path.extension().is_some_and(|end| end == "txt")).next()?;
+        std::fs::read_to_string(file).ok().filter(|text| text.contains("events:"))
+    })
+    .await;
+    let events = text.split_once("events:\n").expect("all of them").1;
+    assert!(events.contains("CREATE TABLE app.written_alone") && events.starts_with("binlog."), "{text}");
+    assert_eq!(events.lines().filter(|line| line.contains("Gtid")).count(), 1, "nothing else: {text}");
+    assert!(text.contains("--read-from-remote-server --host="), "{text}");
+}
+
 /// Three members of a group in single-primary mode, the first one its primary, and an asynchronous replica of the third.
 fn group() -> Sandbox {
     let sandbox = Sandbox::start("mysql", 4);

@@ -61,6 +61,8 @@ enum Unread {
     Beginning(String),
     #[error("they go further back than {} logs", LOGS)]
     TooFarBack,
+    #[error("some are in logs that the server has no more")]
+    Purged,
     #[error("there is more than {} MB of it", KEPT / 1024 / 1024)]
     TooMuch,
     #[error("it took longer than {} s", EVENTS_LIMIT.1.as_secs())]
@@ -128,17 +130,13 @@ impl RecoveryService {
     async fn find_events(&self, page: &Page, found: &mut Found) -> Result<(), Unread> {
         let began = Instant::now();
         let wanted = self.wanted(page).await?;
-        let mut logs: Vec<&String> = vec![];
-        for log in page.logs.iter().rev() {
-            if logs.len() >= LOGS {
-                return Err(Unread::TooFarBack);
-            }
+        let (mut logs, mut is_all): (Vec<&String>, bool) = (vec![], false);
+        for log in page.logs.iter().rev().take(LOGS) {
             logs.push(log);
             let first = self.events(&page.key, log, 4, FIRST_EVENTS).await?;
-            let Some(begins) = first.iter().find_map(|event| wanted.begins_here(event)) else {
-                return Err(Unread::Beginning(log.clone()));
-            };
-            if begins {
+            let begins = first.iter().find_map(|event| wanted.begins_here(event));
+            is_all = begins.ok_or_else(|| Unread::Beginning(log.clone()))?;
+            if is_all {
                 break;
             }
         }
@@ -160,7 +158,11 @@ impl RecoveryService {
                     .ok_or_else(|| Unread::Position(log.clone()))?;
             }
         }
-        Ok(())
+        match is_all {
+            true => Ok(()),
+            false if page.logs.len() > LOGS => Err(Unread::TooFarBack),
+            false => Err(Unread::Purged),
+        }
     }
 
     async fn wanted(&self, page: &Page) -> Result<Wanted, Unread> {
