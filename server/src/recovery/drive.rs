@@ -136,7 +136,9 @@ impl RecoveryService {
         let (began, mut told) = (Instant::now(), false);
         let (guard, snapshot) = loop {
             let snapshot = self.parts.fleet.snapshot();
-            match self.hold(&recovery.finding, &snapshot, recovery.kind, &actor, Some(&previous)).await {
+            // Those that have moved already may have a cluster of another name by now.
+            let servers = machine.participants();
+            match self.hold(&recovery.finding, &snapshot, recovery.kind, &actor, Some((&previous, servers))).await {
                 Ok(guard) => break (guard, snapshot),
                 Err(held) if began.elapsed() >= WAITS_FOR_SERVERS => return self.give_up(recovery, &held.to_string()),
                 Err(held) if !told => tracing::warn!(uid = %recovery.uid, %held, "an unfinished recovery waits"),
@@ -187,16 +189,19 @@ impl RecoveryService {
         self.hold(finding, snapshot, kind, actor, None).await.map_err(RecoverError::Held)
     }
 
-    /// The same; `previous` is the process that is gone and whose recovery goes on here.
+    /// The same; `previous` is the process that is gone and whose recovery goes on here, and the servers that this one is about.
     async fn hold(
         &self,
         finding: &Finding,
         snapshot: &Snapshot,
         kind: RecoveryKind,
         actor: &Actor,
-        previous: Option<&NodeIdentity>,
+        previous: Option<(&NodeIdentity, Vec<InstanceKey>)>,
     ) -> Result<Guard, Held> {
-        let servers = members(snapshot, finding);
+        let (previous, participants) = previous.unzip();
+        let mut servers: BTreeSet<InstanceKey> = members(snapshot, finding).into_iter().collect();
+        servers.extend(participants.into_iter().flatten());
+        let servers: Vec<InstanceKey> = servers.into_iter().collect();
         let mut names = vec![format!("cluster {}", finding.cluster)];
         names.extend(servers.iter().map(ToString::to_string));
         let operation = format!("{kind:?} of {} by {}", finding.key, actor.name);
