@@ -40,6 +40,7 @@
 //! | `GET /api/v2/servers/{key}/replicas` | list of [`ServerView`] |
 //! | `GET /api/v2/servers/{key}/can-replicate-from/{source}?by_gtid=` | [`CanReplicate`] |
 //! | `GET /api/v2/servers/{key}/errant-logs` | list of binary logs |
+//! | `GET /api/v2/servers/{key}/last-pseudo-gtid?all_logs=` | [`PseudoGtidEntry`]: the last one of its newest log, or of all |
 //! | `GET /api/v2/servers/{key}/statements-around?statement=` | list of statements; none is run |
 //! | `POST /api/v2/servers/{key}/connection-check` | [`InstanceKey`] that was connected to |
 //! | `PUT`, `DELETE /api/v2/servers/{key}/tags/{tag}` | [`TagRequest`] → 204 |
@@ -132,6 +133,12 @@ pub struct NodeStatus {
     /// `RecoveryPeriodBlockSeconds`: a recovery that nobody acknowledged blocks further ones of its cluster so long.
     #[serde(default)]
     pub recovery_block_seconds: i64,
+    /// `WebMessage`: what the page tells everybody; empty for nothing.
+    #[serde(default)]
+    pub web_message: String,
+    /// `RemoveTextFromHostnameDisplay`: what the page cuts out of names of servers; empty for nothing.
+    #[serde(default)]
+    pub cut_from_names: String,
     /// Servers known.
     pub servers: u64,
     /// Clusters known.
@@ -645,6 +652,9 @@ pub struct OperationView {
     /// What became of each server that was to move, failed or was left out; empty while at work.
     #[serde(default)]
     pub outcomes: Vec<ServerOutcome>,
+    /// How far steps at work have come, by number, for people; only those that tell (looking for a place by pseudo-GTID).
+    #[serde(default)]
+    pub progress: BTreeMap<u32, String>,
 }
 
 /// What to recover, and how.

@@ -87,6 +87,18 @@ async fn what_is_printed_to_the_byte(#[case] line: &str, #[case] expected: &str)
 }
 
 #[tokio::test]
+async fn who_regroups_is_told_with_the_counts_of_the_way_asked_for() {
+    for (line, printed) in [
+        ("regroup-replicas -i db2.example", "db3.example:3306\ndb3.example:3306 lost: 0, trivial: 0, pseudo-gtid: 1\n"),
+        ("regroup-replicas-gtid -i db2.example", "db3.example:3306\ndb3.example:3306 lost: 0, moved: 1\n"),
+        ("regroup-replicas -i us1.example", "us2.example:3306\nus2.example:3306 lost: 0, trivial: 0, pseudo-gtid: 0\n"),
+    ] {
+        let edge = Edge::new(OPEN).await;
+        assert_eq!(run(&edge, line).await.as_deref(), Ok(printed), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn changes_change_what_they_say() {
     let edge = Edge::new(OPEN).await;
     for (line, printed) in [
@@ -159,7 +171,8 @@ async fn changes_change_what_they_say() {
 #[case("which-replicas -i nosuch", "nosuch:3306")]
 #[case("which-gtid-errant -i nosuch", "nosuch:3306")]
 #[case("tag -i nosuch -tag a", "nosuch:3306")]
-#[case("correlate-relaylog-pos -i db3.example", "not built yet")]
+#[case("correlate-relaylog-pos -i db3.example -d nosuch", "nosuch:3306")]
+#[case("last-executed-relay-entry -i nosuch", "nosuch:3306")]
 #[case("match-up -i db3.example", "pseudo-gtid-not-set-up")]
 #[case("discover -i 127.0.0.1:1", "127.0.0.1")]
 #[case("stop-replica -noop -i db3.example", "noop:")]
@@ -321,7 +334,6 @@ fn a_fresh_backend_is_made_and_is_empty() {
     "",
     " FATAL Unknown command: \"st\". It could be any of: stop-replica, start-replica"
 )]
-#[case::not_built("-c correlate-relaylog-pos -i a", 1, "", " FATAL command correlate-relaylog-pos is not built yet")]
 #[case::bad_rule("-c clusters -promotion-rule must", 1, "", "must")]
 #[case::bad_instance("-c which-instance -i x:y:z", 1, "", "x:y:z")]
 fn how_it_is_called(#[case] line: &str, #[case] code: i32, #[case] stdout: &str, #[case] stderr: &str) {

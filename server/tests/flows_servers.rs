@@ -70,14 +70,6 @@ async fn when_a_co_source_dies_the_other_one_takes_over(#[values("mariadb", "mys
     .await;
 }
 
-/// Waits until every server is known to have pseudo-GTID entries.
-async fn has_entries(service: &Service, ports: &[u16]) {
-    eventually("entries are injected", Duration::from_secs(20), || async {
-        ports.iter().all(|port| service.server(*port).uses_pseudo_gtid).then_some(())
-    })
-    .await;
-}
-
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn without_gtid_a_killed_source_is_replaced_and_replicas_find_their_places(
@@ -90,7 +82,7 @@ async fn without_gtid_a_killed_source_is_replaced_and_replicas_find_their_places
     sandbox.run("semisync", &acknowledging.iter().map(String::as_str).collect::<Vec<_>>());
     let service = Service::start_with(json!({"AutoPseudoGTID": true})).await;
     service.discover(source, 4).await;
-    has_entries(&service, &[source, a, b, late]).await;
+    service.has_entries(&[source, a, b, late]).await;
     let file = sandbox.dir().join("acknowledged");
     let out = file.display().to_string();
     sandbox.run("load", &["--port", &source.to_string(), "--out", &out, "--interval-ms", "2"]);
@@ -195,7 +187,7 @@ async fn without_gtid_replicas_of_a_killed_intermediate_source_go_elsewhere_by_p
     }
     let service = Service::start_with(json!({"AutoPseudoGTID": true})).await;
     service.discover(source, 5).await;
-    has_entries(&service, &sandbox.ports).await;
+    service.has_entries(&sandbox.ports).await;
     service.settled().await;
     let file = sandbox.dir().join("acknowledged");
     let out = file.display().to_string();

@@ -113,14 +113,6 @@ async fn without_gtid_servers_move_by_standing_still(#[values("mariadb", "mysql"
     writes.arrive(&[a, b, c]).await;
 }
 
-/// Waits until the service has injected entries and knows that these servers have them.
-async fn has_entries(service: &Service, ports: &[u16]) {
-    eventually("entries are injected", Duration::from_secs(20), || async {
-        ports.iter().all(|port| service.server(*port).uses_pseudo_gtid).then_some(())
-    })
-    .await;
-}
-
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn without_gtid_servers_move_by_pseudo_gtid(#[values("mariadb", "mysql")] flavor: &'static str) {
@@ -130,7 +122,7 @@ async fn without_gtid_servers_move_by_pseudo_gtid(#[values("mariadb", "mysql")] 
     service.discover(source, 4).await;
     let mut writes = Writes::new(&sandbox);
     writes.write(source);
-    has_entries(&service, &[source, a, b, c]).await;
+    service.has_entries(&[source, a, b, c]).await;
     for port in [source, a, b, c] {
         // Each server cuts its logs where it likes.
         writes.write(source);
@@ -175,6 +167,72 @@ async fn without_gtid_servers_move_by_pseudo_gtid(#[values("mariadb", "mysql")] 
     assert!(there.position > 4, "{there}");
     let place = refactor.correlate_binlog(&key(best), &key(source), None).await.expect("a place");
     assert!(place > there, "{place} is behind {there}");
+    let siblings: Vec<u16> = [a, b, c].into_iter().filter(|port| *port != best).collect();
+    relay_logs_of_siblings_are_compared(&service, siblings[0], siblings[1], source).await;
+}
+
+/// What one has executed last is at some place in the relay logs of the other one, and from there it is found back.
+async fn relay_logs_of_siblings_are_compared(service: &Service, one: u16, other: u16, stranger: u16) {
+    let refactor = &service.services.refactor;
+    let last = refactor.last_executed_relay(&key(one)).await.expect("it has executed something");
+    assert!(last.event.end > 4 && !last.event.kind.is_empty(), "{last:?}");
+    let (own, there) = eventually("the other one has it too", Duration::from_secs(20), || async {
+        refactor.correlate_relay(&key(one), &key(other), None).await.ok()
+    })
+    .await;
+    assert!(there.next.position > there.at.position && there.next.file == there.at.file, "{there:?}");
+    let (same, back) = refactor.correlate_relay(&key(other), &key(one), Some(there.at)).await.expect("the way back");
+    assert_eq!((same.event.end, same.event.info, back.at), (own.event.end, own.event.info.clone(), own.at()));
+    let nowhere = app::BinlogCoordinates::relay(own.at().file, 5);
+    let error = refactor.correlate_relay(&key(one), &key(other), Some(nowhere)).await.expect_err("no event is there");
+    assert!(error.to_string().contains("begins at"), "{error}");
+    let error = refactor.correlate_relay(&key(one), &key(stranger), None).await.expect_err("no sibling");
+    assert!(matches!(&error, RefactorError::Refused(r) if r.rule == "not-a-replica"), "{error}");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_are_told_the_registered_name_of_their_source(#[values("mariadb", "mysql")] flavor: &'static str) {
+    let sandbox = tree(flavor, 2);
+    let [source, a, b] = sandbox.ports[..] else { panic!("three servers") };
+    let service = Service::start_with(serde_json::json!({ "HostnameResolveMethod": "default" })).await;
+    service.discover(source, 3).await;
+    let register = |name: &str| {
+        let (hostname, unresolved) = ("127.0.0.1".to_owned(), name.to_owned());
+        let command = orchestrator::consensus::Command::RegisterUnresolved { hostname, unresolved };
+        let consensus = std::sync::Arc::clone(&service.services.consensus);
+        async move { consensus.submit(command, &actor()).await.expect("registered") }
+    };
+    let told = |port: u16| {
+        let status = if flavor == "mysql" { "SHOW REPLICA STATUS" } else { "SHOW SLAVE STATUS" };
+        let status = sandbox.sql(port, status);
+        status.split('\t').nth(1).expect("a host").to_owned()
+    };
+    // Another way to write the address, which is another host name to replicas.
+    register("127.1").await;
+    let done = run(&service, Operation::Relocate { server: key(b), below: key(a) }).await;
+    let shown: Vec<&String> =
+        done.plan.steps.iter().flat_map(|s| &s.statements).filter(|s| s.contains("_HOST")).collect();
+    assert!(shown.iter().all(|s| s.contains("_HOST = '127.1'")) && shown.len() == 1, "{shown:?}");
+    assert_eq!((told(b).as_str(), source_of(&service, b)), ("127.1", a));
+    assert_eq!(service.services.fleet.snapshot().instances.len(), 3, "it is no other server by that name");
+
+    // A name that does not lead there changes nothing.
+    register("nobody.invalid").await;
+    let back = Operation::Relocate { server: key(b), below: key(source) };
+    let error = service.services.refactor.run(&back, &actor()).await.expect_err("no such host").to_string();
+    assert!(error.contains("the name nobody.invalid is registered for 127.0.0.1 and cannot be used"), "{error}");
+    eventually("it goes on where it was", Duration::from_secs(10), || async {
+        let seen = service.services.discovery.probe_now(&key(b)).await.ok()?;
+        (seen.replication.source == key(a) && seen.replication.is_running()).then_some(())
+    })
+    .await;
+    register("").await;
+    run(&service, back).await;
+    assert_eq!((told(b).as_str(), source_of(&service, b)), ("127.0.0.1", source));
+    let mut writes = Writes::new(&sandbox);
+    writes.write(source);
+    writes.arrive(&[a, b]).await;
 }
 
 #[rstest]
@@ -184,7 +242,7 @@ async fn a_server_that_went_its_own_way_is_not_matched(#[values("mariadb", "mysq
     let [source, a, b] = sandbox.ports[..] else { panic!("three servers") };
     let service = Service::start_with(serde_json::json!({ "AutoPseudoGTID": true })).await;
     service.discover(source, 3).await;
-    has_entries(&service, &[source, a, b]).await;
+    service.has_entries(&[source, a, b]).await;
     // Stopped, so that no entry comes behind what is written here.
     let (stop, unlock) =
         if flavor == "mysql" { ("STOP REPLICA", "SET GLOBAL super_read_only = 0; ") } else { ("STOP SLAVE", "") };
@@ -310,12 +368,7 @@ async fn errant_transactions_go(#[case] inject: bool) {
     let mut writes = Writes::new(&sandbox);
     writes.write(source);
     writes.arrive(&[a, b]).await;
-    sandbox.sql(a, "SET GLOBAL super_read_only = 0; CREATE TABLE app.errant (id INT); DROP TABLE app.errant");
-    eventually("it is seen to be errant", Duration::from_secs(10), || async {
-        let _seen = service.services.discovery.probe_now(&key(a)).await;
-        (!service.server(a).errant_gtid.is_empty()).then_some(())
-    })
-    .await;
+    service.make_errant(&sandbox, a).await;
     let errant = service.server(a).errant_gtid.clone();
     sandbox.sql(a, "FLUSH BINARY LOGS");
     let files = service.services.refactor.locate_errant(&key(a)).await.expect("located");
@@ -327,13 +380,7 @@ async fn errant_transactions_go(#[case] inject: bool) {
     run(&service, operation).await;
     writes.write(source);
     writes.arrive(&[a, b]).await;
-    eventually("nothing is errant any more", Duration::from_secs(10), || async {
-        for port in [source, a, b] {
-            let _seen = service.services.discovery.probe_now(&key(port)).await;
-        }
-        service.server(a).errant_gtid.is_empty().then_some(())
-    })
-    .await;
+    service.nothing_is_errant(&[source, a, b]).await;
     let held = sandbox.sql(b, &format!("SELECT GTID_SUBSET('{errant}', @@GLOBAL.gtid_executed)"));
     assert_eq!(held.trim(), if inject { "1" } else { "0" });
 }

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::ServerView;
-use crate::InstanceKey;
 use crate::plan::Refusal;
 use crate::topology::PromotionRule;
+use crate::{BinlogCoordinates, InstanceKey};
 
 /// Body of an alias set by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -229,6 +229,16 @@ pub struct SnapshotServer {
     pub cluster: String,
     /// Its version then.
     pub version: String,
+}
+
+/// A pseudo-GTID entry and where it begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PseudoGtidEntry {
+    /// In a binary log or a relay log.
+    pub at: BinlogCoordinates,
+    /// As the log has it.
+    pub text: String,
 }
 
 /// Whether a server may replicate from another one.

@@ -2,7 +2,7 @@
 //! (`spec/discovery.md` 18). It knows few statements, so most of what is told of it follows from what it is.
 
 use app::BinlogCoordinates;
-use app::topology::{Capabilities, Instance};
+use app::topology::{Capabilities, Instance, ThreadState};
 
 use super::{Filters, InterpretError, RawProbe, replicas, server};
 
@@ -32,6 +32,9 @@ pub fn interpret_binlog_server(
     // It was asked and speaks the old words, whatever its version text looks like.
     instance.capabilities = Capabilities { known: true, ..Capabilities::default() };
     super::channels(&mut instance, channels, raw);
+    if is_first_release(version) {
+        as_first_release_means(&mut instance, raw);
+    }
     let received = &instance.replication.read;
     let told = raw.binary_log.as_deref().map(server::binary_log).filter(|at| !at.is_empty());
     instance.binlog = told.unwrap_or_else(|| BinlogCoordinates::binary(received.file.clone(), received.position));
@@ -39,6 +42,24 @@ pub fn interpret_binlog_server(
     instance.replicas = replicas::replicas(&instance.key, registered, &[], filters);
     instance.lag = instance.replication.seconds_behind;
     Ok(instance)
+}
+
+/// MaxScale 1.1.0, which names its source and tells of its receiver in its own way.
+pub fn is_first_release(version: &str) -> bool {
+    version.contains("1.1.0")
+}
+
+/// The source is what it calls its own host name, and its receiver runs only if it says that it dumps a log.
+fn as_first_release_means(server: &mut Instance, raw: &RawProbe) {
+    let host = raw.variables.as_ref().map(|row| row.text(&["hostname"])).unwrap_or_default();
+    for channel in server.channels.iter_mut().chain([&mut server.replication]) {
+        if !host.is_empty() {
+            channel.source.hostname.clone_from(&host);
+        }
+        if channel.receiver.is_running() && channel.receiver_status != "Binlog Dump" {
+            channel.receiver = ThreadState::Other;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +103,19 @@ mod tests {
         assert_eq!((seen.server_id, seen.binlog.to_string().as_str()), (77, "bin.000007:900"));
         assert_eq!(seen.replicas, [InstanceKey::new("db2", 3306)]);
         assert_eq!(crate::statements::Dialect::of(&seen).words, crate::statements::Words::MySqlOld);
+    }
+
+    #[test]
+    fn the_first_release_names_its_source_elsewhere_and_runs_only_if_it_dumps() {
+        let last = Instance::unseen(InstanceKey::new("relay", 5308));
+        let mut raw = raw();
+        raw.variables = Some(record(&[("hostname", "db7"), ("server_id", "77")]));
+        let seen = interpret_binlog_server("1.1.0", &raw, &Filters::default(), &last).expect("a binlog server");
+        assert_eq!((seen.server_id, &seen.replication.source), (77, &InstanceKey::new("db7", 3306)));
+        assert_eq!(seen.replication.receiver, ThreadState::Other, "it does not say that it dumps");
+        let seen = interpret_binlog_server("1.2.1", &raw, &Filters::default(), &last).expect("a binlog server");
+        assert_eq!(seen.replication.source, InstanceKey::new("db1", 3306));
+        assert!(seen.replication.receiver.is_running());
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod survey;
 
 use app::topology::{Instance, Replication};
 
-pub use binlog_server::interpret_binlog_server;
+pub use binlog_server::{interpret_binlog_server, is_first_release};
 pub use filter::Filters;
 pub use names::{NameMethod, Names};
 pub use record::{Record, is_on};

@@ -11,6 +11,7 @@ mod condition;
 mod effect;
 mod fingerprint;
 mod matching;
+mod names;
 mod outcome;
 mod position;
 mod regroup;
@@ -38,6 +39,7 @@ pub use effect::apply;
 pub use matching::{
     plan_match, plan_match_replicas, plan_match_up, plan_match_up_replicas, plan_regroup_pseudo_gtid, plan_rematch,
 };
+pub use names::virtual_name;
 pub use outcome::outcomes;
 pub use regroup::{
     plan_disable_gtid, plan_enable_gtid, plan_regroup, plan_regroup_binlog_servers, plan_repoint, plan_repoint_replicas,
@@ -70,6 +72,8 @@ pub struct PlanSettings {
     pub choice: ChoiceSettings,
     /// A pattern of pseudo-GTID entries is configured.
     pub pseudo_gtid: bool,
+    /// Replicas are told the virtual names that are registered for sources.
+    pub virtual_names: bool,
 }
 
 impl Default for PlanSettings {
@@ -81,6 +85,7 @@ impl Default for PlanSettings {
             use_super_read_only: false,
             choice: ChoiceSettings::default(),
             pseudo_gtid: false,
+            virtual_names: true,
         }
     }
 }
@@ -90,6 +95,11 @@ impl Default for PlanSettings {
 /// # Errors
 /// The [`Refusal`] of the first rule that does not hold; nothing has been changed.
 pub fn plan(operation: &Operation, snapshot: &Snapshot, settings: &PlanSettings) -> Result<Plan, Refusal> {
+    let plan = plan_by_known_names(operation, snapshot, settings)?;
+    Ok(if settings.virtual_names { names::with_virtual_names(plan, snapshot) } else { plan })
+}
+
+fn plan_by_known_names(operation: &Operation, snapshot: &Snapshot, settings: &PlanSettings) -> Result<Plan, Refusal> {
     use Operation as O;
     match operation {
         O::Relocate { server, below } => plan_relocate(snapshot, server, below, settings),

@@ -34,8 +34,9 @@ fn outcome(plan: &Plan, states: &BTreeMap<u32, StepState>, server: InstanceKey) 
         };
         return ServerOutcome { server, state: OutcomeState::Done, message };
     }
-    // The step that failed tells more than those that were left out for it.
-    let told = unfinished.iter().find(|(_, state)| state.is_failure()).or(unfinished.first());
+    // The step that failed tells more than those that were left out for it, and these more than what was put back for them.
+    let of = |wanted: fn(&StepState) -> bool| unfinished.iter().find(|(_, state)| wanted(state));
+    let told = of(StepState::is_failure).or_else(|| of(|state| *state != StepState::Undone)).or(unfinished.first());
     let message = told.map(|(step, state)| reason(step, state)).unwrap_or_default();
     ServerOutcome { server, state: OutcomeState::Failed, message }
 }
@@ -44,6 +45,7 @@ fn reason(step: &Step, state: &StepState) -> String {
     match state {
         StepState::Failed { error } => format!("step {} ({}): {error}", step.id, step.reason),
         StepState::TimedOut => format!("step {} ({}): no answer within {} ms", step.id, step.reason, step.timeout_ms),
+        StepState::Undone => format!("step {} ({}) was undone", step.id, step.reason),
         _ => format!("step {} ({}) was left out: one that it needs failed", step.id, step.reason),
     }
 }
@@ -80,7 +82,7 @@ mod tests {
             operation: "relocate-replicas".to_owned(),
             title: String::new(),
             cluster: String::new(),
-            steps: vec![step(1, "s"), step(2, "a"), step(3, "b"), step(4, "b"), step(5, "c")],
+            steps: vec![step(1, "s"), step(2, "a"), step(3, "b"), step(4, "b"), step(6, "c"), step(5, "c")],
             moves: vec![to("a"), to("b"), to("c")],
             checks: vec![],
             warnings: vec![],
@@ -94,6 +96,7 @@ mod tests {
             (3, StepState::Undone),
             (4, failed),
             (5, StepState::Skipped),
+            (6, StepState::Undone),
         ]);
         let told: Vec<String> = outcomes(&plan, &states)
             .iter()

@@ -103,6 +103,11 @@ impl Scan {
         Self { side, kind, file: file.to_owned(), from: from.max(FIRST), seen: None, limit: limit.max(2), ended: false }
     }
 
+    /// The whole of another log of the same server.
+    pub fn of(&self, file: &str) -> Self {
+        Self::whole(self.side, self.kind, file, self.limit)
+    }
+
     pub fn question(&self) -> Question {
         let Self { side, kind, from, limit, .. } = *self;
         Question::Events { side, kind, file: self.file.clone(), from: self.seen.unwrap_or(from), limit }

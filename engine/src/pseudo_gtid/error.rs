@@ -129,4 +129,26 @@ pub enum MatchError {
         /// From where it was to be read.
         from: u64,
     },
+    /// A relay log has no such event.
+    #[error("no event of the relay logs of {key} {how} {place}")]
+    NoRelayEvent {
+        /// The server.
+        key: InstanceKey,
+        /// `begins at` or `is before`.
+        how: &'static str,
+        /// The place.
+        place: BinlogCoordinates,
+    },
+    /// The event is in none of a sibling's relay logs: it has not come yet, or is applied and gone.
+    #[error("the relay logs of {key} do not have {event}, which ends at {} {end} of the source", if .log.is_empty() { "position" } else { .log.as_str() })]
+    NoSuchRelayEvent {
+        /// The sibling.
+        key: InstanceKey,
+        /// What was looked for.
+        event: Box<Event>,
+        /// Where it ends in the source's log.
+        end: u64,
+        /// That log; empty where it is not known.
+        log: String,
+    },
 }

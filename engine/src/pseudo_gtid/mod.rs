@@ -18,6 +18,7 @@ mod entry;
 mod error;
 mod event;
 mod inject;
+mod relay;
 mod search;
 mod walk;
 
@@ -30,6 +31,7 @@ pub use entry::{Pattern, PatternError};
 pub use error::MatchError;
 pub use event::Event;
 pub use inject::{may_inject, statement, targets};
+pub use relay::{OwnRelayEvent, RelayEvent, RelayMatch, SameRelayEvent};
 pub use search::{Entry, FindEntry, LastEntry};
 
 /// Settings of matching.

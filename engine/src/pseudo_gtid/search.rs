@@ -205,9 +205,16 @@ fn is_comment_of_rows(event: &Event) -> bool {
 }
 
 /// The name of the log before, with a number one less and as many digits.
-fn file_before(file: &str) -> Option<String> {
+pub(super) fn file_before(file: &str) -> Option<String> {
     let (name, digits) = file.rsplit_once('.')?;
     let number = digits.parse::<u64>().ok()?.checked_sub(1).filter(|number| *number > 0)?;
+    Some(format!("{name}.{number:0width$}", width = digits.len()))
+}
+
+/// The name of the log behind, with a number one more and at least as many digits.
+pub(super) fn file_after(file: &str) -> Option<String> {
+    let (name, digits) = file.rsplit_once('.')?;
+    let number = digits.parse::<u64>().ok()?.checked_add(1)?;
     Some(format!("{name}.{number:0width$}", width = digits.len()))
 }
 

@@ -55,6 +55,13 @@ pub fn fill_place(statement: &str, words: Words, at: &BinlogCoordinates) -> Stri
     statement.replacen(PLACE, &options, 1)
 }
 
+/// The same statement with another host name of the source. It is the first option of every statement that has one; a statement without
+/// that name is unchanged.
+pub fn name_source(statement: &str, from: &str, to: &str) -> String {
+    let host = |name: &str| format!("_HOST = {}", literal(name));
+    statement.replacen(&host(from), &host(to), 1)
+}
+
 pub(super) fn option_prefix(words: Words) -> &'static str {
     if words == Words::MySqlNew { "SOURCE" } else { "MASTER" }
 }

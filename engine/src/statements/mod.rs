@@ -17,7 +17,9 @@ use app::InstanceKey;
 use app::plan::{Action, Positioning};
 use app::topology::{Instance, Replication};
 
-pub use change_source::{CREDENTIALS, Credentials, PLACE, fill_credentials, fill_place, needs_credentials};
+pub use change_source::{
+    CREDENTIALS, Credentials, PLACE, fill_credentials, fill_place, name_source, needs_credentials,
+};
 pub use maintain::{FAILING_GTID, HISTORY, failing_gtid_query, fill_failing_gtid, fill_history, restart_around};
 pub use quote::literal;
 

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::shells::{self, Flag};
+use crate::config::Switches;
 
 /// What a flag takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,8 +155,8 @@ pub struct Arguments {
     pub ignore_raft_setup: bool,
     /// `-stack`.
     pub stack: bool,
-    /// Switches that were set and of which nothing comes in this release.
-    pub without_effect: Vec<String>,
+    /// `-skip-binlog-search`, `-skip-unresolve`, `-skip-unresolve-check`.
+    pub switches: Switches,
     /// Words after the flags.
     pub words: Vec<String>,
 }
@@ -249,7 +250,9 @@ impl Arguments {
             "enable-database-update" => self.enable_database_update = on,
             "ignore-raft-setup" => self.ignore_raft_setup = on,
             "stack" => self.stack = on,
-            other if on => self.without_effect.push(other.to_owned()),
+            "skip-binlog-search" => self.switches.skip_binlog_search = on,
+            "skip-unresolve" => self.switches.skip_unresolve = on,
+            "skip-unresolve-check" => self.switches.skip_unresolve_check = on,
             _ => {}
         }
     }

@@ -41,8 +41,7 @@ pub fn listing() -> String {
         // Writing to a text cannot fail.
         let _infallible = writeln!(text, "{}:", group.title);
         for command in group.commands {
-            let note = if matches!(command.form, Form::NotBuilt) { " (not built yet)" } else { "" };
-            let _infallible = writeln!(text, "\t{:<40}{}{note}", command.name, command.help);
+            let _infallible = writeln!(text, "\t{:<40}{}", command.name, command.help);
         }
     }
     text.push_str("Run 'orchestrator help <command>' for detailed help on a command\n\n");
@@ -65,7 +64,6 @@ pub fn topic(name: &str) -> String {
 
 fn about(command: &table::Command) -> String {
     let note = match command.form {
-        Form::NotBuilt => " Not built yet in this release.",
         Form::Operate(_) => " With -noop the plan is shown and not carried out.",
         Form::Change(_) | Form::ChangeList(_) => " Changes something: refused with -noop.",
         Form::Read(_) | Form::Early => "",
@@ -245,7 +243,6 @@ mod tests {
             "Available commands (-c):\nSmart relocation:\n\trelocate                                Move"
         ));
         assert!(listing.contains("\n:\n\thelp"), "the last group has no name");
-        assert!(listing.contains("not built yet"));
         assert_eq!(topic("nosuch"), "nosuch:\n\n");
         assert!(topic("relocate").starts_with("relocate:\nMove a replica below another instance"));
         assert_eq!(version().lines().count(), 2);

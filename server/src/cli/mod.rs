@@ -109,7 +109,7 @@ pub async fn run(words: Vec<String>, around: Surroundings) -> Ending {
 
 fn sources(arguments: &Arguments) -> Sources {
     let file = Some(&arguments.config).filter(|file| !file.is_empty()).map(PathBuf::from);
-    let sources = Sources::of_process(file);
+    let sources = Sources::of_process(file).with_switches(arguments.switches);
     if arguments.enable_database_update {
         return sources.with_override("SkipOrchestratorDatabaseUpdate", false);
     }
@@ -173,9 +173,6 @@ async fn command(arguments: Arguments, around: Surroundings, loaded: Loaded, sou
         let some = table::PRINT_JSON.join(", ");
         return Ending::fatal(format!("-json: {name} prints no JSON; commands that do: {some}"));
     }
-    for flag in &arguments.without_effect {
-        tracing::error!("-{flag} has no effect in this release");
-    }
     if let Some(ending) = early::run(name, &arguments, &loaded, &sources).await {
         return ending;
     }
@@ -198,12 +195,12 @@ async fn on_backend(
 ) -> Result<String, (String, Failure)> {
     let early = |error: &dyn std::fmt::Display| (String::new(), Failure::new(error));
     let form = table::find(name).map(|command| command.form);
-    if let Some(Form::NotBuilt) | None = form {
-        return Err((String::new(), not_built(name)));
+    if form.is_none() {
+        return Err((String::new(), unknown(name)));
     }
     let backend = settings::backend(&config);
     let deployment = settings::deployment(&config);
-    let live = Arc::new(LiveConfig::fixed(config));
+    let live = Arc::new(LiveConfig::fixed(config).with_switches(arguments.switches));
     tracing::info!("Connecting to backend {backend}");
     let store = Store::open(&backend, &deployment).await.map_err(|error| early(&error))?;
     let node = Node::new(around.hostname.clone());
@@ -313,17 +310,16 @@ async fn each(
 /// # Errors
 /// The text of its FATAL line.
 pub async fn perform(name: &str, bench: Bench) -> Outcome {
-    let Some(command) = table::find(name) else { return Err(Failure::new(format!("Unknown command: \"{name}\""))) };
+    let Some(command) = table::find(name) else { return Err(unknown(name)) };
     match command.form {
         Form::Change(_) | Form::ChangeList(_) if bench.arguments.noop => {
             Err(Failure::new(format!("noop: {name} was not carried out")))
         }
         Form::Read(run) | Form::Change(run) | Form::ChangeList(run) | Form::Operate(run) => run(bench).await,
         Form::Early => Err(Failure::new(format!("{name} takes no backend"))),
-        Form::NotBuilt => Err(not_built(name)),
     }
 }
 
-fn not_built(name: &str) -> Failure {
-    Failure::new(format!("command {name} is not built yet in this release; nothing was done"))
+fn unknown(name: &str) -> Failure {
+    Failure::new(format!("Unknown command: \"{name}\""))
 }

@@ -22,8 +22,6 @@ pub enum Form {
     Operate(Runner),
     /// Carried out before there is a backend.
     Early,
-    /// Not built yet.
-    NotBuilt,
 }
 
 /// One command.
@@ -57,11 +55,6 @@ macro_rules! change {
 macro_rules! operate {
     ($name:literal, $help:literal, $run:path) => {
         Command { name: $name, help: $help, form: Form::Operate(|b| Box::pin($run(b))) }
-    };
-}
-macro_rules! later {
-    ($name:literal, $help:literal) => {
-        Command { name: $name, help: $help, form: Form::NotBuilt }
     };
 }
 macro_rules! early {
@@ -280,8 +273,8 @@ fn binary_logs() -> Vec<Command> {
         operate!("purge-binary-logs", "Purge binary logs", upkeep::purge_binary_logs),
         read!("last-pseudo-gtid", "Find the last pseudo-GTID entry", matching::last),
         read!("locate-gtid-errant", "Find the binary logs that hold errant transactions", upkeep::locate_errant),
-        later!("last-executed-relay-entry", "Find the last executed relay log event"),
-        later!("correlate-relaylog-pos", "Find an event in a sibling's relay log"),
+        read!("last-executed-relay-entry", "Find the last executed relay log event", matching::last_relay),
+        read!("correlate-relaylog-pos", "Find an event in a sibling's relay log", matching::correlate_relay),
         read!("find-binlog-entry", "Find an entry in the binary logs", matching::find),
         read!(
             "correlate-binlog-pos",

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::{Config, ConfigError, Loaded, Reload, Secrets, Sources, load, validate};
+use super::{Config, ConfigError, Loaded, Reload, Secrets, Sources, Switches, load, validate};
 
 /// When a changed variable counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,13 +81,15 @@ pub struct LiveConfig {
     sources: Option<Sources>,
     last_reload: Mutex<Option<ReloadOutcome>>,
     generation: watch::Sender<u64>,
+    switches: Switches,
 }
 
 impl LiveConfig {
     /// Starts with a configuration that was read from these sources.
     #[must_use]
     pub fn new(config: Config, sources: Sources) -> Self {
-        Self::build(config, Some(sources))
+        let switches = sources.switches();
+        Self { switches, ..Self::build(config, Some(sources)) }
     }
 
     /// A configuration without sources: a reload changes nothing. For tests.
@@ -102,7 +104,20 @@ impl LiveConfig {
             sources,
             last_reload: Mutex::new(None),
             generation: watch::Sender::new(1),
+            switches: Switches::default(),
         }
+    }
+
+    /// With switches of the command line.
+    #[must_use]
+    pub fn with_switches(self, switches: Switches) -> Self {
+        Self { switches, ..self }
+    }
+
+    /// The switches of the command line, which hold for the process.
+    #[must_use]
+    pub fn switches(&self) -> Switches {
+        self.switches
     }
 
     /// The configuration in force.

@@ -45,6 +45,18 @@ pub struct Sources {
     files: Files,
     overrides: Vec<(String, Value)>,
     environment: Environment,
+    switches: Switches,
+}
+
+/// Switches of the command line that no file has: they hold for the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Switches {
+    /// `-skip-binlog-search`: entries are looked for in relay logs only.
+    pub skip_binlog_search: bool,
+    /// `-skip-unresolve`: replicas are told the names that sources are known by, whatever virtual names are registered.
+    pub skip_unresolve: bool,
+    /// `-skip-unresolve-check`: a virtual name that does not lead to the source is passed over, and is no failure.
+    pub skip_unresolve_check: bool,
 }
 
 impl fmt::Debug for Sources {
@@ -60,7 +72,7 @@ impl Sources {
     /// Files, and the environment they may refer to.
     #[must_use]
     pub fn new(files: Files, environment: Environment) -> Self {
-        Self { files, overrides: Vec::new(), environment }
+        Self { files, overrides: Vec::new(), environment, switches: Switches::default() }
     }
 
     /// The file given on the command line, or else the standard places, with the environment of this process.
@@ -76,6 +88,17 @@ impl Sources {
     pub fn with_override(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.overrides.push((name.into(), value.into()));
         self
+    }
+
+    /// With switches of the command line.
+    #[must_use]
+    pub fn with_switches(self, switches: Switches) -> Self {
+        Self { switches, ..self }
+    }
+
+    /// The switches of the command line.
+    pub(super) fn switches(&self) -> Switches {
+        self.switches
     }
 }
 

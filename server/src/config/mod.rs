@@ -42,7 +42,7 @@ pub use cluster_seconds::ClusterSeconds;
 pub use error::{ConfigError, Problem};
 pub use listen::{EffectiveListen, ListenReason};
 pub use live::{Change, LiveConfig, ReloadOutcome, ReloadReport, TakesEffect};
-pub use load::{Environment, Files, Loaded, Sources, load};
+pub use load::{Environment, Files, Loaded, Sources, Switches, load};
 pub use networks::Networks;
 pub(crate) use password::parse_hash;
 pub use secret::Secret;

@@ -39,6 +39,9 @@ pub enum HandError {
     /// The backend has not heard this process lately: another one may act in its place.
     #[error("held back: the backend has not heard this process lately, and another one may act in its place")]
     NotPermitted,
+    /// Somebody with more right waits for the server.
+    #[error("broken off: a recovery waits for it")]
+    BrokenOff,
     /// The server is not known, so its dialect is not either.
     #[error("{0} is not known")]
     Unknown(InstanceKey),
@@ -80,6 +83,14 @@ pub trait Hands: Send + Sync {
         statements: &'a [String],
         limit: Duration,
     ) -> BoxFuture<'a, Result<(), HandError>>;
+
+    /// How far what is being done on a server has come, for people; `None` where that is not told.
+    fn how_far(&self, _key: &InstanceKey) -> Option<String> {
+        None
+    }
+
+    /// Takes a note of that.
+    fn note(&self, _key: &InstanceKey, _how_far: String) {}
 
     /// Asks a server something that changes nothing.
     fn ask<'a>(

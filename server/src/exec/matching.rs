@@ -7,7 +7,8 @@ use app::topology::Instance;
 use app::{BinlogCoordinates, InstanceKey};
 use engine::interpret::Record;
 use engine::pseudo_gtid::{
-    Answer, Correlation, Entry, Event, FindEntry, LastEntry, Match, MatchError, PatternError, Question, Request, Side,
+    Answer, Correlation, Entry, Event, FindEntry, LastEntry, Match, MatchError, OwnRelayEvent, PatternError, Question,
+    RelayEvent, RelayMatch, Request, SameRelayEvent, Side,
 };
 
 use super::hands::{HandError, Hands};
@@ -21,7 +22,7 @@ const QUESTION_LIMIT: Duration = Duration::from_secs(30);
 /// Our own answer comes this much before the executor's, so that it tells how far the search was.
 const ANSWER_MARGIN: Duration = Duration::from_millis(200);
 
-/// Pause before a source is searched again that was not far enough.
+/// Shortest pause before a source is searched again that was not far enough.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// A search that goes on for this long tells how far it is, and again after each such time.
@@ -95,12 +96,19 @@ struct Search<'a> {
     began: Instant,
     limit: Duration,
     told_at: Instant,
+    /// It is a step of a plan, of which is told how far it has come.
+    noted: bool,
 }
 
 impl<'a> Search<'a> {
     fn new(hands: &'a dyn Hands, replica: Asked, source: Asked, limit: Duration) -> Self {
         let now = Instant::now();
-        Self { hands, replica, source, began: now, limit, told_at: now }
+        Self { hands, replica, source, began: now, limit, told_at: now, noted: false }
+    }
+
+    /// Notes on the way how far it is.
+    fn noted(self) -> Self {
+        Self { noted: true, ..self }
     }
 
     async fn answer(&mut self, question: &Question, told: impl Fn() -> String) -> Result<Answer, SearchError> {
@@ -111,6 +119,9 @@ impl<'a> Search<'a> {
         if self.told_at.elapsed() >= TELL_AFTER {
             self.told_at = Instant::now();
             tracing::info!(instance = %self.replica.key, "still at it: {}", told());
+        }
+        if self.noted {
+            self.hands.note(&self.replica.key, told());
         }
         let asked = if question.side() == Side::Replica { &self.replica } else { &self.source };
         let statement = question.statement(&asked.channel, asked.mariadb);
@@ -144,13 +155,10 @@ fn read(question: &Question, rows: &[Record]) -> Answer {
 
 /// Finds where the replica of the request goes on in the log of its source.
 async fn correlate(
-    hands: &dyn Hands,
+    mut search: Search<'_>,
     request: Request,
     settings: engine::pseudo_gtid::Settings,
-    (replica, source): (&Instance, &Instance),
-    limit: Duration,
 ) -> Result<Match, SearchError> {
-    let mut search = Search::new(hands, Asked::of(replica), Asked::of(source), limit);
     let mut machine = Correlation::new(request, settings)?;
     loop {
         let question = machine.question()?;
@@ -179,10 +187,15 @@ impl ServerHands {
         }
         loop {
             let other = self.refresh(peer).await?;
-            let mut request = Request::for_move(&own, peer, &other.binlog_format, false);
+            let only_relay_logs = self.config.switches().skip_binlog_search;
+            let mut request = Request::for_move(&own, peer, &other.binlog_format, only_relay_logs);
             request.hint(self.fleet.recent_binlog(key), self.fleet.recent_binlog(peer));
-            let left = deadline.saturating_duration_since(Instant::now());
-            match correlate(self, request, settings.clone(), (&own, &other), left).await {
+            let began = Instant::now();
+            let left = deadline.saturating_duration_since(began);
+            // A source that has to catch up has its logs read half of the time at most.
+            let pause = || began.elapsed().max(PAUSE);
+            let search = Search::new(self, Asked::of(&own), Asked::of(&other), left).noted();
+            match correlate(search, request, settings.clone()).await {
                 Ok(found) => {
                     tracing::info!(instance = %key, source = %peer, at = %found.at, entry = %found.entry.text,
                         compared = found.compared, "place found by pseudo-GTID");
@@ -196,10 +209,11 @@ impl ServerHands {
                     return Ok(());
                 }
                 Err(SearchError::Match(error @ (MatchError::Ahead { .. } | MatchError::NotFound { .. })))
-                    if other.replication.is_running() && Instant::now() + PAUSE < deadline =>
+                    if other.replication.is_running() && Instant::now() + pause() < deadline =>
                 {
                     tracing::debug!(instance = %key, "{error}: waiting for it");
-                    tokio::time::sleep(PAUSE).await;
+                    self.note(key, format!("waiting for {peer}: {error}"));
+                    tokio::time::sleep(pause()).await;
                 }
                 Err(error) => return Err(failed(error)),
             }
@@ -238,14 +252,14 @@ impl Exec {
         &self,
         server: &Instance,
         settings: &engine::pseudo_gtid::Settings,
-        exhaustive: bool,
+        (exhaustive, only_relay_logs): (bool, bool),
         limit: Duration,
     ) -> Result<Entry, SearchError> {
         let asked = Asked::of(server);
         let mut search = Search::new(self.hands.as_ref(), asked.clone(), asked, limit);
         let (key, side) = (&server.key, Side::Replica);
         let mut miss = None;
-        if server.log_bin && !server.binlog.is_empty() {
+        if server.log_bin && !server.binlog.is_empty() && !only_relay_logs {
             let logs = search.logs(side).await?;
             let begun = LastEntry::in_binary_logs(key, side, &logs, &server.binlog, None, settings)?;
             match last_of(&mut search, begun, exhaustive).await {
@@ -296,11 +310,81 @@ impl Exec {
         &self,
         request: Request,
         settings: engine::pseudo_gtid::Settings,
-        servers: (&Instance, &Instance),
+        (replica, source): (&Instance, &Instance),
         limit: Duration,
     ) -> Result<Match, SearchError> {
-        correlate(self.hands.as_ref(), request, settings, servers, limit).await
+        let search = Search::new(self.hands.as_ref(), Asked::of(replica), Asked::of(source), limit);
+        correlate(search, request, settings).await
     }
+}
+
+impl Exec {
+    /// The event of a server's relay logs that begins at `at`; without it the last one that it executed. Logs are read so many events at
+    /// a time.
+    ///
+    /// # Errors
+    /// [`SearchError`]
+    pub async fn relay_event(
+        &self,
+        server: &Instance,
+        at: Option<&BinlogCoordinates>,
+        chunk: u32,
+        limit: Duration,
+    ) -> Result<RelayEvent, SearchError> {
+        let asked = Asked::of(server);
+        let mut search = Search::new(self.hands.as_ref(), asked.clone(), asked, limit);
+        own_relay_event(&mut search, server, at, chunk).await
+    }
+
+    /// The same, and where that event is in the relay logs of a sibling.
+    ///
+    /// # Errors
+    /// [`SearchError`]
+    pub async fn correlate_relay(
+        &self,
+        (own, sibling): (&Instance, &Instance),
+        at: Option<&BinlogCoordinates>,
+        chunk: u32,
+        limit: Duration,
+    ) -> Result<(RelayEvent, RelayMatch), SearchError> {
+        let mut search = Search::new(self.hands.as_ref(), Asked::of(own), Asked::of(sibling), limit);
+        let event = own_relay_event(&mut search, own, at, chunk).await?;
+        let applied = relay_place(sibling)?;
+        let mut begun = SameRelayEvent::new(&sibling.key, Side::Source, event.clone(), applied, chunk);
+        loop {
+            let told = || format!("looking for {} in the relay logs of {}", event.event, sibling.key);
+            let answer = search.answer(&begun.question(), told).await?;
+            if let Some(found) = begun.take(answer)? {
+                return Ok((event, found));
+            }
+        }
+    }
+}
+
+async fn own_relay_event(
+    search: &mut Search<'_>,
+    server: &Instance,
+    at: Option<&BinlogCoordinates>,
+    chunk: u32,
+) -> Result<RelayEvent, SearchError> {
+    let mut begun = match at {
+        Some(at) => OwnRelayEvent::at(&server.key, Side::Replica, at, chunk),
+        None => OwnRelayEvent::last_before(&server.key, Side::Replica, relay_place(server)?, chunk),
+    };
+    loop {
+        let told = || format!("looking through the relay logs of {}", server.key);
+        let answer = search.answer(&begun.question(), told).await?;
+        if let Some(event) = begun.take(answer)? {
+            return Ok(event);
+        }
+    }
+}
+
+/// Up to where a server has applied its relay logs.
+fn relay_place(server: &Instance) -> Result<&BinlogCoordinates, MatchError> {
+    let applied = &server.replication.relay;
+    let none = || MatchError::NoLogs { key: server.key.clone(), what: "relay logs" };
+    (!applied.is_empty()).then_some(applied).ok_or_else(none)
 }
 
 async fn last_of(search: &mut Search<'_>, begun: LastEntry, exhaustive: bool) -> Result<Entry, SearchError> {

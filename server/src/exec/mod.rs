@@ -9,6 +9,7 @@ mod gate;
 mod hands;
 mod locks;
 mod matching;
+mod names;
 mod place;
 mod run;
 mod server_hands;

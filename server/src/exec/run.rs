@@ -1,6 +1,7 @@
 //! Running steps.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,9 @@ const UNDO_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pauses between looks at a server that is not yet as expected grow from the first of these to the second.
 const SHORT_PAUSE: Duration = Duration::from_millis(5);
 const LONG_PAUSE: Duration = Duration::from_millis(200);
+
+/// What a step at work tells is passed on this often.
+const PASS_ON: Duration = Duration::from_secs(1);
 
 /// How a step ended, with what was read on the way.
 #[derive(Debug, Clone)]
@@ -48,6 +52,14 @@ pub struct Undone {
 pub trait Observer: Send + Sync {
     /// A step changed state.
     fn step_changed<'a>(&'a self, step: &'a Step, state: &'a StepState) -> futures_util::future::BoxFuture<'a, ()>;
+
+    /// A step at work tells how far it has come, now and then.
+    fn step_told(&self, _step: &Step, _how_far: String) {}
+
+    /// Ends once somebody waits for what the steps have in their hands: a step that takes long and changes nothing is broken off then.
+    fn wanted(&self) -> futures_util::future::BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
 }
 
 /// Runs steps by means of a pair of hands.
@@ -192,7 +204,14 @@ impl Exec {
         async {
             observer.step_changed(step, &StepState::Running).await;
             let (began, limit) = (Instant::now(), Duration::from_millis(step.timeout_ms));
-            let done = tokio::time::timeout(limit, self.attempt(step)).await;
+            let attempt = async {
+                tokio::select! {
+                    done = self.attempt(step) => done,
+                    never = self.pass_on(step, observer) => match never {},
+                    () = observer.wanted(), if is_a_search(&step.action) => Err(HandError::BrokenOff),
+                }
+            };
+            let done = tokio::time::timeout(limit, attempt).await;
             let mut result = StepResult { step: step.id, state: StepState::Done, fresh: None, error_number: None };
             match done {
                 Ok(Ok(fresh)) => result.fresh = fresh.map(Box::new),
@@ -209,6 +228,16 @@ impl Exec {
         }
         .instrument(span)
         .await
+    }
+
+    /// Passes on what a step at work tells, for as long as it is at work.
+    async fn pass_on(&self, step: &Step, observer: &dyn Observer) -> Infallible {
+        loop {
+            tokio::time::sleep(PASS_ON).await;
+            if let Some(how_far) = self.hands.how_far(&step.server).filter(|_| is_a_search(&step.action)) {
+                observer.step_told(step, how_far);
+            }
+        }
     }
 
     async fn attempt(&self, step: &Step) -> Result<Option<Instance>, HandError> {
@@ -244,14 +273,28 @@ impl Exec {
         }
     }
 
-    /// Undoes the steps that were done, last first, server by server.
+    /// Undoes the steps that were done, of each server the last first. Servers side by side: one that is dead holds up no other.
     pub async fn undo(&self, steps: &[Step], results: &[StepResult], observer: &dyn Observer) -> Undone {
+        let begun = |step: &Step| {
+            results.iter().any(|r| r.step == step.id && !matches!(r.state, StepState::Skipped)) && !step.undo.is_empty()
+        };
+        let due: Vec<&Step> = steps.iter().rev().filter(|step| begun(step)).collect();
+        let servers: BTreeSet<&InstanceKey> = due.iter().map(|step| &step.server).collect();
+        let chains = servers.into_iter().map(|server| {
+            let chain: Vec<&Step> = due.iter().copied().filter(|step| step.server == *server).collect();
+            self.undo_chain(chain, observer)
+        });
         let mut undone = Undone::default();
-        for step in steps.iter().rev() {
-            let touched = results.iter().any(|r| r.step == step.id && !matches!(r.state, StepState::Skipped));
-            if !touched || step.undo.is_empty() {
-                continue;
-            }
+        for chain in join_all(chains).await {
+            undone.steps.extend(chain.steps);
+            undone.left_changed.extend(chain.left_changed);
+        }
+        undone
+    }
+
+    async fn undo_chain(&self, chain: Vec<&Step>, observer: &dyn Observer) -> Undone {
+        let mut undone = Undone::default();
+        for step in chain {
             let mut problem = None;
             for action in &step.undo {
                 let acted = tokio::time::timeout(UNDO_TIMEOUT, self.act(&step.server, action, &[], UNDO_TIMEOUT)).await;
@@ -280,6 +323,11 @@ impl Exec {
 /// The receiver stopped with an error that no waiting mends (for example 1236, missing binary logs).
 fn is_final(instance: &Instance) -> bool {
     instance.replication.receiver == app::topology::ThreadState::Stopped
+}
+
+/// Takes its time, changes nothing, and tells how far it has come.
+fn is_a_search(action: &Action) -> bool {
+    matches!(action, Action::FindPlace { .. })
 }
 
 /// All conditions hold on a fresh read of the server.

@@ -24,13 +24,16 @@ use crate::mysql::Control;
 /// How long a look for replication credentials may take.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Replication does not run.
+const ER_SLAVE_NOT_RUNNING: u16 = 1199;
+
 /// Pause between looks at a peer that is waited for.
 const PEER_PAUSE: Duration = Duration::from_millis(20);
 
 /// Acts on real servers.
 pub struct ServerHands {
     pub(super) control: Arc<dyn Control>,
-    discovery: Arc<Discovery>,
+    pub(super) discovery: Arc<Discovery>,
     pub(super) fleet: Arc<Fleet>,
     pub(super) config: Arc<LiveConfig>,
     /// What a server logged in with before its replication was reset; in memory only.
@@ -40,6 +43,8 @@ pub struct ServerHands {
     pub(super) places: Mutex<BTreeMap<InstanceKey, Vec<Repointed>>>,
     /// Places found by pseudo-GTID, by the replica that they are for.
     pub(super) matched: Mutex<BTreeMap<InstanceKey, Matched>>,
+    /// How far a look for a place has come, by the replica that it is for.
+    searching: Mutex<BTreeMap<InstanceKey, String>>,
 }
 
 impl ServerHands {
@@ -60,6 +65,7 @@ impl ServerHands {
             remembered: Mutex::default(),
             places: Mutex::default(),
             matched: Mutex::default(),
+            searching: Mutex::default(),
         }
     }
 
@@ -77,7 +83,11 @@ impl ServerHands {
                 Ok(())
             }
             Action::WaitForGtid { set } => self.wait_for(key, set, limit).await,
-            Action::FindPlace { peer } => self.find_place(key, peer, limit).await,
+            Action::FindPlace { peer } => {
+                let found = self.find_place(key, peer, limit).await;
+                self.searching.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+                found
+            }
             Action::WaitForPeer { peer } => self.wait_for_peer(key, peer, limit).await,
             Action::KillSessions => {
                 self.control.kill_sessions(key, &[], limit).await?;
@@ -131,6 +141,7 @@ impl ServerHands {
         }
         let mut same_moment = None;
         if let Action::ChangeSource { to, positioning } = action {
+            self.name_source(to, planned, &mut statements).await?;
             if *positioning != Positioning::AsBefore {
                 same_moment = self.fill_places(&instance, to, positioning, &mut statements).await?;
             } else if !self.fill_place_before(&instance, to, &mut statements).await? {
@@ -143,7 +154,11 @@ impl ServerHands {
                 *statement = statements::fill_failing_gtid(statement, &failing);
             }
         }
-        self.control.execute(key, &statements, limit).await?;
+        match self.control.execute(key, &statements, limit).await {
+            // A binlog server whose replication is stopped refuses to stop it.
+            Err(error) if instance.is_binlog_server() && is_stopped_already(action, error.number()) => {}
+            done => done?,
+        }
         if let Some(equivalence) = same_moment {
             self.record(equivalence).await;
         }
@@ -231,6 +246,10 @@ impl ServerHands {
     }
 }
 
+fn is_stopped_already(action: &Action, error: Option<u16>) -> bool {
+    *action == Action::StopReplication && error == Some(ER_SLAVE_NOT_RUNNING)
+}
+
 impl Hands for ServerHands {
     fn refresh<'a>(&'a self, key: &'a InstanceKey) -> BoxFuture<'a, Result<Instance, HandError>> {
         async move {
@@ -249,6 +268,14 @@ impl Hands for ServerHands {
         limit: Duration,
     ) -> BoxFuture<'a, Result<(), HandError>> {
         self.carry_out(key, action, statements, limit).boxed()
+    }
+
+    fn how_far(&self, key: &InstanceKey) -> Option<String> {
+        self.searching.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn note(&self, key: &InstanceKey, how_far: String) {
+        self.searching.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), how_far);
     }
 
     fn ask<'a>(

@@ -129,6 +129,60 @@ async fn what_cannot_be_undone_is_named() {
     assert!(undone.left_changed[0].starts_with("a:3306: step 1 could not be undone"), "{undone:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_answer_holds_up_nobody_elses_undoing() {
+    let (hands, _) = hands(&["a", "b"]);
+    let undo = vec![Action::StartReceiver];
+    let steps = [
+        Step { undo: undo.clone(), ..step(1, 1, "a", Action::StopReceiver) },
+        Step { undo, ..step(2, 1, "b", Action::StopReceiver) },
+    ];
+    let exec = Exec::new(hands.clone());
+    let results = exec.run(&steps, &Log::default()).await;
+    hands.hang(&key("b"));
+    let began = tokio::time::Instant::now();
+    let log = Log::default();
+    let watched = async {
+        while hands.acts().iter().filter(|(server, _)| *server == key("a")).count() < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        began.elapsed()
+    };
+    let (undone, waited) = tokio::join!(exec.undo(&steps, &results, &log), watched);
+    assert!(waited < Duration::from_secs(1), "a was undone after {waited:?}");
+    assert_eq!(undone.steps, [1]);
+    assert!(undone.left_changed[0].starts_with("b:3306: step 2 could not be undone"), "{undone:?}");
+}
+
+/// Looks on until somebody waits for the servers.
+struct Wanted(tokio_util::sync::CancellationToken);
+
+impl Observer for Wanted {
+    fn step_changed<'a>(&'a self, _step: &'a Step, _state: &'a StepState) -> BoxFuture<'a, ()> {
+        std::future::ready(()).boxed()
+    }
+
+    fn wanted(&self) -> BoxFuture<'_, ()> {
+        self.0.cancelled().boxed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_search_is_broken_off_when_a_recovery_waits_and_a_change_is_not() {
+    let (hands, _) = hands(&["a"]);
+    hands.hang(&key("a"));
+    let wanted = tokio_util::sync::CancellationToken::new();
+    wanted.cancel();
+    let exec = Exec::new(hands);
+    let search = Step { timeout_ms: 120_000, ..step(1, 1, "a", Action::FindPlace { peer: key("b") }) };
+    let began = tokio::time::Instant::now();
+    let results = exec.run(&[search], &Wanted(wanted.clone())).await;
+    assert!(matches!(&results[0].state, StepState::Failed { error } if error.starts_with("broken off")), "{results:?}");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    let results = exec.run(&[step(2, 1, "a", Action::StopReceiver)], &Wanted(wanted)).await;
+    assert_eq!(results[0].state, StepState::TimedOut, "it may have been done");
+}
+
 /// Never answers.
 struct Silent;
 

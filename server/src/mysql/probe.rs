@@ -11,16 +11,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use app::InstanceKey;
-use app::topology::{Instance, PromotionRule};
+use app::topology::{Instance, PromotionRule, Replication};
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
-use engine::interpret::{Filters, InterpretError, Names, RawProbe, Record, Survey, interpret, interpret_binlog_server};
+use engine::interpret::{
+    Filters, InterpretError, Names, RawProbe, Record, Survey, interpret, interpret_binlog_server, is_first_release,
+};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::connect::Connector;
 use super::error::{MysqlError, UNKNOWN_COLUMN, UNKNOWN_VARIABLE};
-use super::questions::{BINLOG_SERVER, BINLOG_SERVER_POLL, EVERY_POLL, Question, SURVEY_BINARY_LOG, survey_variables};
+use super::questions::{
+    BINLOG_SERVER, BINLOG_SERVER_POLL, EVERY_POLL, FIRST_BINLOG_SERVER_VARIABLES, Question, SURVEY_BINARY_LOG,
+    survey_variables,
+};
 use super::session::{Answer, Session};
 use super::user_queries::{Answers, UserQueries};
 
@@ -56,6 +61,8 @@ pub struct ProbeSettings {
     pub queries: UserQueries,
     /// Servers are asked whether they are MaxScale binlog servers (`SkipMaxScaleCheck` is off).
     pub looks_for_binlog_servers: bool,
+    /// A line in the log for each server that is skipped for its replication user (`EnableDiscoveryFiltersLogs`).
+    pub tells_of_skipped: bool,
 }
 
 /// The result of one look.
@@ -247,8 +254,12 @@ impl Look<'_> {
         let mut last = self.context.last.as_deref().cloned().unwrap_or_else(|| Instance::unseen(self.key.clone()));
         last.key = self.key.clone();
         let instance = interpret(&raw, &kept.survey, &self.settings.names, &self.settings.filters, &last)?;
-        let channels = instance.channels.iter().chain([&instance.replication]);
-        if channels.into_iter().any(|channel| !self.settings.filters.admits_user(&channel.user)) {
+        let unwanted = |channel: &&Replication| !self.settings.filters.admits_user(&channel.user);
+        let skipped = instance.channels.iter().chain([&instance.replication]).find(unwanted);
+        if let Some(Replication { user, .. }) = skipped {
+            if self.settings.tells_of_skipped {
+                tracing::info!(instance = %self.key, user, "skipped: DiscoveryIgnoreReplicationUsernameFilters match its user");
+            }
             return Ok(ProbeOutcome::Skipped);
         }
         let seen =
@@ -284,7 +295,14 @@ impl Look<'_> {
     /// Reads a binlog server, which knows few statements and takes them one at a time.
     async fn look_at_binlog_server(&mut self, kept: &mut Kept, version: &str) -> Result<ProbeOutcome, ProbeError> {
         let mut raw = RawProbe::default();
+        let first_release = is_first_release(version);
+        if first_release {
+            raw.variables = Some(self.first_release_variables(kept).await?);
+        }
         for (question, statement) in BINLOG_SERVER_POLL {
+            if first_release && question == Question::Variables {
+                continue;
+            }
             match self.batch(kept, &[statement]).await.pop() {
                 Some(Ok(rows)) => place(&mut raw, question, rows),
                 Some(Err(error)) if question != Question::Channels && error.is_refusal() => {}
@@ -299,6 +317,17 @@ impl Look<'_> {
         last.key = self.key.clone();
         let instance = interpret_binlog_server(version, &raw, &self.settings.filters, &last)?;
         Ok(ProbeOutcome::Seen(Box::new(Seen { instance, promotion_rule: None, cluster_domain: None })))
+    }
+
+    async fn first_release_variables(&mut self, kept: &mut Kept) -> Result<Record, MysqlError> {
+        let [host, id] = FIRST_BINLOG_SERVER_VARIABLES;
+        let host = self.batch(kept, &[host]).await.pop().unwrap_or_else(|| Ok(Vec::new()))?;
+        let id = match self.batch(kept, &[id]).await.pop() {
+            Some(Err(error)) if !error.is_refusal() => return Err(error),
+            answer => answer.and_then(Result::ok).unwrap_or_default(),
+        };
+        let cell = |rows: &[Record]| rows.first().and_then(Record::scalar).map(str::to_owned);
+        Ok(Record::new([("hostname".to_owned(), cell(&host)), ("server_id".to_owned(), cell(&id))]))
     }
 
     /// Asks whether this is a binlog server. No other server refuses the question.

@@ -109,6 +109,10 @@ pub const BINLOG_SERVER_POLL: [(Question, &str); 4] = [
     (Question::Channels, "SHOW SLAVE STATUS"),
 ];
 
+/// What the first release is asked of its variables, one by one; it must know the first of them.
+pub const FIRST_BINLOG_SERVER_VARIABLES: [&str; 2] =
+    ["SELECT @@hostname AS hostname", "SELECT @@global.server_id AS server_id"];
+
 /// Asks which of the variables the server has. No server refuses it.
 pub fn survey_variables() -> String {
     let names: Vec<String> = VARIABLES.iter().map(|name| format!("'{name}'")).collect();

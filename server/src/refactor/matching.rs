@@ -5,7 +5,7 @@ use std::time::Duration;
 use app::plan::{Action, Refusal};
 use app::topology::Instance;
 use app::{BinlogCoordinates, InstanceKey};
-use engine::pseudo_gtid::{Entry, Origin, Request, Settings};
+use engine::pseudo_gtid::{Entry, Origin, RelayEvent, RelayMatch, Request, Settings};
 
 use super::{Refactor, RefactorError};
 use crate::exec::SearchError;
@@ -34,7 +34,8 @@ impl Refactor {
     pub async fn last_pseudo_gtid(&self, key: &InstanceKey, exhaustive: bool) -> Result<Entry, RefactorError> {
         let (settings, limit) = self.search_settings()?;
         let server = self.looked_at(key).await?;
-        Ok(self.parts.exec.last_entry(&server, &settings, exhaustive, limit).await?)
+        let only_relay_logs = self.parts.config.switches().skip_binlog_search;
+        Ok(self.parts.exec.last_entry(&server, &settings, (exhaustive, only_relay_logs), limit).await?)
     }
 
     /// Where the entry of exactly this text begins in the binary logs of a server.
@@ -71,6 +72,43 @@ impl Refactor {
             source_hint: None,
         };
         Ok(self.parts.exec.correlate(request, settings, (&own, &other), limit).await?.at)
+    }
+
+    /// The last event of its relay logs that a replica has executed.
+    ///
+    /// # Errors
+    /// [`RefactorError`]
+    pub async fn last_executed_relay(&self, key: &InstanceKey) -> Result<RelayEvent, RefactorError> {
+        let (chunk, limit) = self.reading();
+        let server = a_replica(self.looked_at(key).await?)?;
+        Ok(self.parts.exec.relay_event(&server, None, chunk, limit).await?)
+    }
+
+    /// The event of a replica's relay logs that begins at `at` (the last one executed when none is given), and where it is in the relay
+    /// logs of a sibling.
+    ///
+    /// # Errors
+    /// [`RefactorError`]; `not-siblings` when the two do not replicate from one source.
+    pub async fn correlate_relay(
+        &self,
+        key: &InstanceKey,
+        sibling: &InstanceKey,
+        at: Option<BinlogCoordinates>,
+    ) -> Result<(RelayEvent, RelayMatch), RefactorError> {
+        let (chunk, limit) = self.reading();
+        let (own, other) = (a_replica(self.looked_at(key).await?)?, a_replica(self.looked_at(sibling).await?)?);
+        if key == sibling || own.replication.source != other.replication.source {
+            let message = format!("{key} and {sibling} do not replicate from one source");
+            return Err(RefactorError::Refused(Refusal::new("not-siblings", message)));
+        }
+        Ok(self.parts.exec.correlate_relay((&own, &other), at.as_ref(), chunk, limit).await?)
+    }
+
+    /// How logs are read: so many events at a time, and for how long.
+    fn reading(&self) -> (u32, Duration) {
+        let config = self.parts.config.current();
+        let limit = Duration::from_secs(config.extensions.pseudo_gtid_match_seconds.max(1));
+        (crate::settings::events_at_a_time(&config), limit)
     }
 
     fn search_settings(&self) -> Result<(Settings, Duration), RefactorError> {
@@ -114,4 +152,12 @@ impl Refactor {
         let done = self.parts.exec.act(key, &Action::InjectEntry, &statements, WRITE_LIMIT).await;
         done.map_err(|error| failed(&error))
     }
+}
+
+fn a_replica(server: Instance) -> Result<Instance, RefactorError> {
+    if server.is_replica() {
+        return Ok(server);
+    }
+    let message = format!("{} does not replicate from anything", server.key);
+    Err(RefactorError::Refused(Refusal::new("not-a-replica", message)))
 }

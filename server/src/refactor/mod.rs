@@ -7,6 +7,7 @@ mod errant;
 mod matching;
 mod operations;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,18 +16,23 @@ use app::api::{Operation, OperationView};
 use app::plan::{Action, OutcomeState, Plan, Refusal, Step, StepState};
 use app::topology::Snapshot;
 use chrono::Utc;
+use engine::plan::PlanSettings;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
+use tokio_util::sync::CancellationToken;
 
 use crate::audit::{Act, Audit};
 use crate::config::LiveConfig;
 use crate::consensus::{Actor, Consensus, OutOfReach};
 use crate::events::EventBus;
-use crate::exec::{Exec, Held, Locks, Observer, Purpose, StepResult};
+use crate::exec::{Exec, Guard, Held, Locks, Observer, Purpose, StepResult};
 use crate::fleet::Fleet;
 use crate::hooks::Hooks;
 use crate::metrics::StepMeter;
 use operations::Operations;
+
+/// What is read may make another plan of an operation, and reading for that one yet another. Not for ever.
+const ATTEMPTS: u32 = 3;
 
 /// Why an operation was not planned or applied.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -161,11 +167,14 @@ impl Refactor {
                 return Err(RefactorError::Unknown(key.clone()));
             }
         }
-        engine::plan::plan(operation, snapshot, &crate::settings::plan(&self.parts.config.current()))
-            .map_err(RefactorError::Refused)
+        let config = &self.parts.config;
+        let virtual_names = !config.switches().skip_unresolve;
+        let settings = PlanSettings { virtual_names, ..crate::settings::plan(&config.current()) };
+        engine::plan::plan(operation, snapshot, &settings).map_err(RefactorError::Refused)
     }
 
-    /// Reads every server afresh that the plan touches or rests on, plans again and takes the locks.
+    /// Takes the locks, reads every server afresh that the plan touches, or that becomes a source, and plans again. What was read may make
+    /// a plan of it that touches other servers: then those are taken, and read, too.
     async fn prepare(
         &self,
         operation: &Operation,
@@ -176,34 +185,56 @@ impl Refactor {
             return Err(RefactorError::NotLeader);
         }
         self.refuse_out_of_reach(operation.servers().into_iter().cloned(), actor)?;
-        let sketch = self.plan(operation)?;
-        self.refuse_out_of_reach(touched_by(&sketch), actor)?;
-        let name = format!("{} by {}", sketch.title, actor.name);
-        // Every server touched: a recovery and an operation never meet (`safety.md` S4).
-        let taken = self.parts.locks.take_servers(sketch.servers(), &name, Purpose::Operation).await;
-        let guard = taken.map_err(RefactorError::Held)?;
-        let mut touched = sketch.servers();
-        touched.extend(operation.servers().into_iter().cloned());
-        touched.sort();
-        touched.dedup();
-        // A server that cannot be read keeps its last state; the rules then judge it as such.
-        join_all(touched.iter().map(|key| self.parts.exec.refresh(key))).await;
-        let plan = self.plan(operation)?;
-        // What was read meanwhile may have changed what it touches.
-        self.refuse_out_of_reach(touched_by(&plan), actor)?;
-        if fingerprint.is_some_and(|shown| shown != plan.fingerprint) {
-            return Err(RefactorError::WorldChanged(Box::new(plan)));
+        let mut sketch = self.plan(operation)?;
+        for _ in 0..ATTEMPTS {
+            self.refuse_out_of_reach(touched_by(&sketch), actor)?;
+            let guard = self.hold(&sketch, actor).await?;
+            let mut read = touched_by(&sketch);
+            read.extend(operation.servers().into_iter().cloned());
+            read.sort();
+            read.dedup();
+            // A server that cannot be read keeps its last state; the rules then judge it as such.
+            join_all(read.iter().map(|key| self.parts.exec.refresh(key))).await;
+            let plan = self.plan(operation)?;
+            // What was read meanwhile may have changed what it touches.
+            self.refuse_out_of_reach(touched_by(&plan), actor)?;
+            if fingerprint.is_some_and(|shown| shown != plan.fingerprint) {
+                return Err(RefactorError::WorldChanged(Box::new(plan)));
+            }
+            let rests_on = rests_on(&plan, &self.parts.fleet.snapshot());
+            let held =
+                plan.servers().iter().all(|key| guard.holds(key)) && rests_on.iter().all(|key| guard.covers(key));
+            if held && purpose(&plan) == purpose(&sketch) {
+                return Ok(self.begin(plan, guard, actor));
+            }
+            sketch = plan;
         }
+        Err(RefactorError::WorldChanged(Box::new(sketch)))
+    }
+
+    /// Takes every server that the plan acts on, so that a recovery and an operation never meet (`safety.md` S4), and sees to it that
+    /// those it rests on stay where they are.
+    async fn hold(&self, plan: &Plan, actor: &Actor) -> Result<Guard, RefactorError> {
+        let name = format!("{} by {}", plan.title, actor.name);
+        let taken = self.parts.locks.take_servers(plan.servers(), &name, purpose(plan)).await;
+        let mut guard = taken.map_err(RefactorError::Held)?;
+        let rests_on = rests_on(plan, &self.parts.fleet.snapshot());
+        guard.rest_on(rests_on).await.map_err(RefactorError::Held)?;
+        Ok(guard)
+    }
+
+    /// Registers the application of a plan, and gives the work that it is.
+    fn begin(&self, plan: Plan, guard: Guard, actor: &Actor) -> (OperationView, BoxFuture<'static, ()>) {
         let view = self.operations.begin(plan.clone(), &actor.name, Utc::now());
         let this = self.clone();
         let (id, actor) = (view.id.clone(), actor.clone());
         let work = async move {
-            let error = this.carry_out(&id, &plan, &actor).await;
+            let error = this.carry_out(&id, &plan, &actor, guard.wanted()).await;
             this.operations.end(&id, error.clone(), Utc::now());
             this.parts.events.publish(app::event::EventBody::PlanEnded { operation_id: id, error });
             drop(guard);
         };
-        Ok((view, work.boxed()))
+        (view, work.boxed())
     }
 
     /// Every server that is named or acted on must be within the actor's limit.
@@ -217,10 +248,10 @@ impl Refactor {
     }
 
     /// Runs the plan; on failure undoes what was done on the servers that failed. Gives what went wrong.
-    async fn carry_out(&self, id: &str, plan: &Plan, actor: &Actor) -> Option<String> {
+    async fn carry_out(&self, id: &str, plan: &Plan, actor: &Actor, wanted: CancellationToken) -> Option<String> {
         let began = Instant::now();
         let _at_work = self.parts.exec.gate().enter();
-        let observer = PlanObserver { id, refactor: self };
+        let observer = PlanObserver { id, refactor: self, wanted };
         let results = self.parts.exec.run(&plan.steps, &observer).await;
         let error = self.settle(plan, &results, &observer).await;
         join_all(plan.servers().iter().map(|key| self.parts.exec.refresh(key))).await;
@@ -279,10 +310,44 @@ fn touched_by(plan: &Plan) -> Vec<InstanceKey> {
     plan.servers().into_iter().chain(sources).collect()
 }
 
+/// The servers that become sources, and those that they replicate from, up to the top. Were one of them moved meanwhile, two plans, each
+/// right by itself, could make a ring.
+fn rests_on(plan: &Plan, snapshot: &Snapshot) -> BTreeSet<InstanceKey> {
+    let mut found = BTreeSet::new();
+    for one in &plan.moves {
+        let mut at = Some(&one.to);
+        while let Some(key) = at.filter(|key| key.is_valid() && found.insert((*key).clone())) {
+            at = snapshot.get(key).filter(|server| server.is_replica()).map(|server| &server.replication.source);
+        }
+    }
+    found
+}
+
+/// What the servers of a plan are held for.
+fn purpose(plan: &Plan) -> Purpose {
+    if plan.steps.iter().all(|step| is_upkeep(&step.action)) { Purpose::Upkeep } else { Purpose::Operation }
+}
+
+/// It leaves replication and the binary logs as they are.
+fn is_upkeep(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Refresh
+            | Action::Verify { .. }
+            | Action::KillQuery { .. }
+            | Action::FlushBinaryLogs { .. }
+            | Action::SetSemiSyncSource { .. }
+            | Action::SetReadOnly { .. }
+            | Action::InjectEmpty { .. }
+    )
+}
+
 /// Puts the state of each step where the page can see it.
 struct PlanObserver<'a> {
     id: &'a str,
     refactor: &'a Refactor,
+    /// A recovery waits for one of the servers.
+    wanted: CancellationToken,
 }
 
 impl Observer for PlanObserver<'_> {
@@ -295,6 +360,14 @@ impl Observer for PlanObserver<'_> {
             state: state.clone(),
         });
         std::future::ready(()).boxed()
+    }
+
+    fn step_told(&self, step: &Step, how_far: String) {
+        self.refactor.operations.told(self.id, step.id, how_far);
+    }
+
+    fn wanted(&self) -> BoxFuture<'_, ()> {
+        self.wanted.cancelled().boxed()
     }
 }
 

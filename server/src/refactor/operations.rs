@@ -24,8 +24,8 @@ impl Operations {
         let steps = plan.steps.iter().map(|s| (s.id, StepState::Pending)).collect();
         let id: String = random_hex().chars().take(16).collect();
         let actor = actor.to_owned();
-        let outcomes = Vec::new();
-        let view = OperationView { id, plan, steps, actor, started: now, ended: None, error: None, outcomes };
+        let (outcomes, progress) = (Vec::new(), BTreeMap::new());
+        let view = OperationView { id, plan, steps, actor, started: now, ended: None, error: None, outcomes, progress };
         let mut held = self.lock();
         held.insert(view.id.clone(), view.clone());
         while held.len() > KEPT {
@@ -40,6 +40,14 @@ impl Operations {
     pub fn step(&self, id: &str, step: u32, state: StepState) {
         if let Some(view) = self.lock().get_mut(id) {
             view.steps.insert(step, state);
+            view.progress.remove(&step);
+        }
+    }
+
+    /// A step at work tells how far it has come.
+    pub fn told(&self, id: &str, step: u32, how_far: String) {
+        if let Some(view) = self.lock().get_mut(id) {
+            view.progress.insert(step, how_far);
         }
     }
 

@@ -101,6 +101,29 @@ impl Store {
         Ok(ServerHolds::Taken(taken))
     }
 
+    /// The first of these servers that another living process holds, in key order; holds of operators are not looked at.
+    ///
+    /// # Errors
+    /// What the backend says.
+    pub async fn held_by_others(
+        &self,
+        keys: &[InstanceKey],
+        node: &NodeIdentity,
+        now: DateTime<Utc>,
+    ) -> StoreResult<Option<ServerHolds>> {
+        let keys: Vec<InstanceKey> = keys.iter().filter(|key| self.fits_key(key)).cloned().collect();
+        let mut tx = self.begin().await?;
+        tx.run(self.void_holds(now)).await?;
+        let active = active_rows(&mut tx, &keys).await?;
+        tx.commit().await?;
+        let other = active.into_iter().find(|row| !row.by_operator && row.node != *node);
+        Ok(other.map(|row| ServerHolds::HeldBy {
+            operation: format!("{} on {}", row.reason, row.node.hostname),
+            key: row.key,
+            since: row.since,
+        }))
+    }
+
     /// Gives holds up, by their numbers.
     ///
     /// # Errors

@@ -141,6 +141,9 @@ async fn trees_replicas_and_rules_can_be_asked_for() {
     let around = get(&edge, "servers/db3.example:3306/statements-around?statement=select%201").await.ok();
     assert_eq!(around.as_array().map(Vec::len), Some(5), "{around}");
     get(&edge, "servers/db3.example:3306/errant-logs").await.error(422, "refused");
+    get(&edge, "servers/db3.example:3306/last-pseudo-gtid").await.error(422, "refused");
+    get(&edge, "servers/db3.example:3306/last-pseudo-gtid?all_logs=x").await.error(400, "bad-input");
+    get(&edge, "servers/nosuch:3306/last-pseudo-gtid").await.error(404, "not-found");
     post(&edge, "servers/127.0.0.1:1/connection-check", json!({})).await.error(500, "failed");
     get(&edge, "servers/nosuch:3306/replicas").await.error(404, "not-found");
 }
@@ -211,4 +214,36 @@ async fn a_hook_is_left_out_of_recoveries_only() {
     let edge = Edge::new(OPEN).await;
     let body = json!({"kind": "graceful-takeover", "target": "orders", "skip_hooks": true});
     assert!(post(&edge, "recoveries", body).await.error(400, "bad-input").contains("skip_hooks"));
+}
+
+#[tokio::test]
+async fn two_moves_that_are_both_right_make_no_ring() {
+    let edge = Edge::new(OPEN).await;
+    let wanted = |operation: &str, server: &str, below: Option<&str>| {
+        let key = |name: &str| json!({"Hostname": format!("{name}.example"), "Port": 3306});
+        let mut asked = json!({"operation": operation, "server": key(server)});
+        if let Some(below) = below {
+            asked["below"] = key(below);
+        }
+        asked
+    };
+    let apply = async |mut asked: Value| {
+        let plan = post(&edge, "plans", asked.clone()).await.ok();
+        asked["fingerprint"] = plan["fingerprint"].clone();
+        post(&edge, "operations", asked).await
+    };
+    // Its first step never ends.
+    edge.hands.hang(&crate::support::key("db5.example"));
+    let begun = apply(wanted("relocate", "db5", Some("db2"))).await;
+    assert_eq!(begun.status, StatusCode::ACCEPTED, "{}", begun.body);
+
+    for (server, below, held) in [("db2", "db5", "db2"), ("db3", "db5", "db5")] {
+        let refused = apply(wanted("relocate", server, Some(below))).await.error(409, "busy");
+        assert!(refused.starts_with(&format!("{held}.example:3306 is held by \"Move db5")), "{refused}");
+    }
+    // What leaves replication as it is goes on, and others may go to the same place.
+    for asked in [wanted("set-read-only", "db2", None), wanted("relocate", "db4", Some("db1"))] {
+        let begun = apply(asked).await;
+        assert_eq!(begun.status, StatusCode::ACCEPTED, "{}", begun.body);
+    }
 }

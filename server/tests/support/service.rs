@@ -93,6 +93,35 @@ impl Service {
         self.services.fleet.get(&key(port)).expect("the server is known")
     }
 
+    /// Waits until the service has injected pseudo-GTID entries and knows that these servers have them.
+    pub async fn has_entries(&self, ports: &[u16]) {
+        eventually("entries are injected", Duration::from_secs(20), || async {
+            ports.iter().all(|port| self.server(*port).uses_pseudo_gtid).then_some(())
+        })
+        .await;
+    }
+
+    /// Gives a MySQL server two transactions that nobody else has, and waits until they are seen.
+    pub async fn make_errant(&self, sandbox: &Sandbox, port: u16) {
+        sandbox.sql(port, "SET GLOBAL super_read_only = 0; CREATE TABLE app.errant (id INT); DROP TABLE app.errant");
+        eventually("it is seen to be errant", Duration::from_secs(10), || async {
+            let _seen = self.services.discovery.probe_now(&key(port)).await;
+            (!self.server(port).errant_gtid.is_empty()).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until none of these servers holds errant transactions.
+    pub async fn nothing_is_errant(&self, ports: &[u16]) {
+        eventually("nothing is errant any more", Duration::from_secs(20), || async {
+            for port in ports {
+                let _seen = self.services.discovery.probe_now(&key(*port)).await;
+            }
+            ports.iter().all(|port| self.server(*port).errant_gtid.is_empty()).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until the service acts: it holds back for three polls after its start.
     pub async fn settled(&self) {
         tokio::time::sleep(Duration::from_millis(3_200)).await;

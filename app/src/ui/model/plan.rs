@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::api::{Operation, OperationView};
-use crate::plan::{Action, Plan, Step, StepState};
+use crate::plan::{Action, OutcomeState, Plan, ServerOutcome, Step, StepState};
+use crate::ui::model::age::duration_text;
+use crate::ui::model::tone::Tone;
 
 /// Steps that run side by side.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +93,37 @@ pub fn progress(operation: &OperationView) -> Progress {
     let open = operation.plan.steps.iter().filter_map(|s| operation.steps.get(&s.id)).filter(pending).count();
     let unknown = operation.plan.steps.iter().filter(|s| !operation.steps.contains_key(&s.id)).count();
     Progress { ended: all - open - unknown, all }
+}
+
+/// How an application ended: a word and a tone. One of several servers of which some got to where they should is not all lost.
+pub fn ending(operation: &OperationView) -> (String, Tone) {
+    let done = operation.outcomes.iter().filter(|o| o.state == OutcomeState::Done).count();
+    let all = operation.outcomes.len();
+    match &operation.error {
+        None if done == all => {
+            let took = operation.ended.unwrap_or(operation.started) - operation.started;
+            (format!("done in {}", duration_text(took)), Tone::Ok)
+        }
+        _ if done > 0 => (format!("{done} of {all} servers done"), Tone::Attention),
+        None => ("done".to_owned(), Tone::Ok),
+        Some(_) => ("failed".to_owned(), Tone::Broken),
+    }
+}
+
+/// What became of each server, to be told where there are several or one has not got to where it should: its name with a word, what is to be
+/// said about it, and the tone.
+pub fn endings(operation: &OperationView) -> Vec<(String, String, Tone)> {
+    let outcomes = &operation.outcomes;
+    let plain = outcomes.len() < 2 && outcomes.iter().all(|o| o.state == OutcomeState::Done);
+    let told = |outcome: &ServerOutcome| {
+        let (word, tone) = match outcome.state {
+            OutcomeState::Done => ("done", Tone::Ok),
+            OutcomeState::Failed => ("failed", Tone::Broken),
+            OutcomeState::LeftOut => ("stays", Tone::Attention),
+        };
+        (format!("{}: {word}", outcome.server), outcome.message.clone(), tone)
+    };
+    if plain { Vec::new() } else { outcomes.iter().map(told).collect() }
 }
 
 /// The operation in a few words, for headings and announcements.
@@ -200,9 +233,8 @@ mod tests {
         assert_eq!(undo_texts(&plan()), ["db3:3306: start replication", "db1:3306: start replication"]);
     }
 
-    #[test]
-    fn a_step_that_nothing_was_heard_of_has_not_ended() {
-        let view = OperationView {
+    fn view() -> OperationView {
+        OperationView {
             id: "x".to_owned(),
             plan: plan(),
             steps: BTreeMap::from([(1, StepState::Done), (2, StepState::Running)]),
@@ -211,7 +243,43 @@ mod tests {
             ended: None,
             error: None,
             outcomes: Vec::new(),
+            progress: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_step_that_nothing_was_heard_of_has_not_ended() {
+        assert_eq!(progress(&view()), Progress { ended: 1, all: 3 });
+    }
+
+    #[test]
+    fn some_of_several_servers_are_told_apart_from_all_and_none() {
+        let outcome = |name: &str, state| ServerOutcome {
+            server: InstanceKey::new(name, 3306),
+            state,
+            message: format!("about {name}"),
         };
-        assert_eq!(progress(&view), Progress { ended: 1, all: 3 });
+        let ended = |error: Option<&str>, outcomes| OperationView {
+            ended: Some(chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(2)),
+            error: error.map(str::to_owned),
+            outcomes,
+            ..view()
+        };
+        let one = ended(None, vec![outcome("a", OutcomeState::Done)]);
+        assert_eq!(ending(&one).1, Tone::Ok);
+        assert!(ending(&one).0.starts_with("done in 2"), "{:?}", ending(&one));
+        assert_eq!(endings(&one), []);
+        let some = vec![
+            outcome("a", OutcomeState::Done),
+            outcome("b", OutcomeState::Failed),
+            outcome("c", OutcomeState::LeftOut),
+        ];
+        let some = ended(Some("b: no"), some);
+        assert_eq!(ending(&some), ("1 of 3 servers done".to_owned(), Tone::Attention));
+        let told: Vec<String> =
+            endings(&some).into_iter().map(|(server, about, _)| format!("{server}, {about}")).collect();
+        assert_eq!(told, ["a:3306: done, about a", "b:3306: failed, about b", "c:3306: stays, about c"]);
+        let none = ended(Some("a: no"), vec![outcome("a", OutcomeState::Failed)]);
+        assert_eq!((ending(&none), endings(&none).len()), (("failed".to_owned(), Tone::Broken), 1));
     }
 }

@@ -1,5 +1,7 @@
 //! The plan: what would be done, before anything is; then how far it has come.
 
+use std::collections::BTreeMap;
+
 use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
@@ -10,8 +12,7 @@ use crate::plan::Plan;
 use crate::ui::chrome::icon::Icon;
 use crate::ui::chrome::parts::{Badge, Problem};
 use crate::ui::infra::api::ApiError;
-use crate::ui::model::age::duration_text;
-use crate::ui::model::plan::{operation_text, phases, progress, undo_texts};
+use crate::ui::model::plan::{ending, endings, operation_text, phases, progress, undo_texts};
 use crate::ui::model::tone::Tone;
 use crate::ui::state::work::Stage;
 use crate::ui::state::{Ui, use_ui};
@@ -155,24 +156,31 @@ fn Application(plan: Plan) -> impl IntoView {
             _ => None,
         })
     });
+    let far = Signal::derive(move || {
+        ui.work.stage.with(|stage| match stage {
+            Stage::Applied { view, .. } => view.progress.clone(),
+            _ => BTreeMap::new(),
+        })
+    });
+    let ends = Memo::new(move |_| {
+        ui.work.stage.with(|stage| match stage {
+            Stage::Applied { view, .. } if view.ended.is_some() => Some((ending(view), endings(view))),
+            _ => None,
+        })
+    });
     let outcome = Memo::new(move |_| {
         ui.work.stage.with(|stage| match stage {
             Stage::Applied { view, .. } => (view.ended.is_some(), view.error.clone()),
             _ => (true, None),
         })
     });
-    let tone = Signal::derive(move || match outcome.get() {
-        (false, _) => Tone::Progress,
-        (true, None) => Tone::Ok,
-        (true, Some(_)) => Tone::Broken,
-    });
-    let word = Signal::derive(move || match outcome.get() {
-        (false, _) => view_of(|view| {
+    let tone = Signal::derive(move || ends.with(|ends| ends.as_ref().map_or(Tone::Progress, |((_, tone), _)| *tone)));
+    let word = Signal::derive(move || match ends.get() {
+        None => view_of(|view| {
             let progress = progress(view);
             format!("{} of {} steps", progress.ended, progress.all)
         }),
-        (true, None) => view_of(|v| format!("done in {}", duration_text(v.ended.unwrap_or(v.started) - v.started))),
-        (true, Some(_)) => "failed".to_owned(),
+        Some(((word, _), _)) => word,
     });
     let steps = phases(&plan).into_iter().flat_map(|p| p.steps).collect::<Vec<_>>();
     view! {
@@ -182,7 +190,16 @@ fn Application(plan: Plan) -> impl IntoView {
         {move || outcome.get().1.map(|error| view! {
             <div class="problem tone-broken" role="alert"><Icon name="cross" /><p>{error}</p></div>
         })}
-        <StepList steps=steps states=states />
+        {move || ends.get().map(|(_, endings)| endings).filter(|endings| !endings.is_empty()).map(|endings| view! {
+            <h3>"What became of each server"</h3>
+            <ul class="checks">
+                {endings.into_iter().map(|(server, about, tone)| view! {
+                    <li class=tone.class()><Icon name=tone.icon() /><span><strong>{server}</strong> " " {about}</span></li>
+                }).collect_view()}
+            </ul>
+            <h3>"Steps"</h3>
+        })}
+        <StepList steps=steps states=states progress=far />
         <div class="buttons sticky">
             <button type="button" on:click=move |_| ui.work.dismiss()>
                 {move || if outcome.get().0 { "Close" } else { "Close (it goes on)" }} " " <kbd>"Esc"</kbd>

@@ -18,6 +18,9 @@ pub fn StepList(
     /// States by number.
     #[prop(into)]
     states: Signal<Option<BTreeMap<u32, StepState>>>,
+    /// How far steps at work have come, by number.
+    #[prop(optional, into)]
+    progress: Signal<BTreeMap<u32, String>>,
     /// They belong to a recovery.
     #[prop(optional)]
     in_recovery: bool,
@@ -29,14 +32,21 @@ pub fn StepList(
             {rows.into_iter().map(|(step, together)| {
                 let id = step.id;
                 let state = Memo::new(move |_| states.with(|s| s.as_ref().map(|s| s.get(&id).cloned().unwrap_or(StepState::Pending))));
-                view! { <StepRow step=step state=state together=together in_recovery=in_recovery /> }
+                let told = Memo::new(move |_| progress.with(|p| p.get(&id).cloned()));
+                view! { <StepRow step=step state=state told=told together=together in_recovery=in_recovery /> }
             }).collect_view()}
         </ol>
     }
 }
 
 #[component]
-fn StepRow(step: Step, state: Memo<Option<StepState>>, together: bool, in_recovery: bool) -> impl IntoView {
+fn StepRow(
+    step: Step,
+    state: Memo<Option<StepState>>,
+    told: Memo<Option<String>>,
+    together: bool,
+    in_recovery: bool,
+) -> impl IntoView {
     let action = StoredValue::new(step.action.clone());
     let outcome = move |s: &StepState| action.with_value(|a| step_outcome(a, s, in_recovery));
     let class = move || {
@@ -73,6 +83,7 @@ fn StepRow(step: Step, state: Memo<Option<StepState>>, together: bool, in_recove
                 " · at most " {allowance_text(step.timeout_ms)}
             </div>
             <p class="step-reason">{step.reason.clone()}</p>
+            {move || told.get().filter(|_| state.get() == Some(StepState::Running)).map(|told| view! { <p class="step-reason">{told}</p> })}
             {error}
             {has_more.then(|| view! {
                 <details>

@@ -269,12 +269,14 @@ object!(NodeStatus {
     pending_writes,
     recoveries_enabled,
     recovery_block_seconds,
+    web_message,
+    cut_from_names,
     servers,
     clusters,
     tasks,
 });
 object!(ErrorBody { code, message } or { refusal, plan });
-object!(OperationView { id, plan, steps, actor, started, ended, error } without { outcomes });
+object!(OperationView { id, plan, steps, actor, started, ended, error } or { outcomes, progress });
 object!(Row { id, at, kind, server, cluster, actor, message } or { method, address, outcome, duration_ms, reason });
 
 // Access
@@ -293,6 +295,7 @@ mod tests {
 
     use super::super::{Blank, Shape, read};
     use super::*;
+    use crate::plan::ServerOutcome;
 
     /// What serde writes of a type has the very places that are read, and reads back as it was.
     fn check<T: Blank + Serialize + PartialEq + Debug>(unread: &[&str]) {
@@ -343,7 +346,8 @@ mod tests {
         check::<TaskStatus>(&[]);
         check::<NodeStatus>(&[]);
         check::<ErrorBody>(&[]);
-        check::<OperationView>(&["outcomes"]);
+        check::<OperationView>(&[]);
+        check::<ServerOutcome>(&[]);
         check::<Me>(&[]);
         check::<SessionRow>(&[]);
         check::<TokenRow>(&[]);

@@ -2,15 +2,21 @@
 
 use super::{Blank, Fill, Shape, object, words};
 use crate::InstanceKey;
-use crate::plan::{Action, Condition, LeftOut, Move, Place, Plan, Positioning, Refusal, Step, StepState};
+use crate::plan::{
+    Action, Condition, LeftOut, Move, OutcomeState, Place, Plan, Positioning, Refusal, ServerOutcome, Step, StepState,
+};
 use crate::recovery::{HookList, RecoveryState};
 
-words! { Place: Place::Own; }
+words! {
+    Place: Place::Own;
+    OutcomeState: OutcomeState::Done;
+}
 object!(Step { id, server, action, statements, before, undo, timeout_ms, phase, reason } or { needs });
 object!(Move { server, from, to });
 object!(Refusal { rule, message });
 object!(Plan { operation, title, cluster, steps, moves, checks, warnings, fingerprint } or { left_out });
 object!(LeftOut { server, refusal });
+object!(ServerOutcome { server, state, message });
 
 /// Types that are told by a word under a name of their own: the first name is that, and the word fills the type itself. The rest
 /// are the names of what any of the kinds holds.

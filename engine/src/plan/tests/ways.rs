@@ -1,6 +1,7 @@
 //! Ways to another log without GTID: recorded places, binlog servers; and servers that must not be handled so: several channels, groups.
 
 use app::BinlogCoordinates;
+use app::plan::Positioning;
 use app::topology::{Equivalence, LogPlace};
 use rstest::rstest;
 
@@ -202,4 +203,45 @@ fn the_origin_of_errant_transactions_is_in_both_plans() {
         assert!(told.contains(":1-2 was written on the server itself"), "{told}");
         assert!(told.contains(&format!("{stranger}:7 was written on a server that is not known")), "{told}");
     }
+}
+
+#[test]
+fn replicas_are_told_the_name_that_is_registered_for_their_source() {
+    let servers = || vec![server(0, None, false), server(1, Some(0), false), server(2, Some(0), false)];
+    let named = |servers, name: &str| {
+        let unresolved = [("db1".to_owned(), name.to_owned())].into();
+        Snapshot::new(servers, Annotations { unresolved, ..Annotations::default() }, at(0))
+    };
+    let relocate = Operation::Relocate { server: key(2), below: key(1) };
+    let settings = PlanSettings::default();
+    let host = |plan: &Plan| {
+        let all = plan.steps.iter().flat_map(|step| &step.statements);
+        all.filter_map(|s| s.split_once("_HOST = '")?.1.split_once('\''))
+            .map(|(host, _)| host.to_owned())
+            .collect::<Vec<_>>()
+    };
+    let plain = plan(&relocate, &snapshot(servers()), &settings).expect("possible");
+    let told = plan(&relocate, &named(servers(), "vip"), &settings).expect("possible");
+    assert_eq!((host(&plain), host(&told)), (vec!["db1".to_owned()], vec!["vip".to_owned()]));
+    assert!(told.checks.iter().any(|check| check.contains("vip") && check.contains("db1")), "{:?}", told.checks);
+    assert_ne!(plain.fingerprint, told.fingerprint, "what was shown is what is sent");
+    assert!(
+        told.steps
+            .iter()
+            .any(|step| step.action.clone()
+                == Action::ChangeSource { to: key(1), positioning: Positioning::AutoPosition })
+    );
+
+    for (servers, name, settings) in [
+        (servers(), "", settings.clone()),
+        (servers(), "db1", settings.clone()),
+        (servers(), "vip", PlanSettings { virtual_names: false, ..settings.clone() }),
+    ] {
+        let plan = plan(&relocate, &named(servers, name), &settings).expect("possible");
+        assert_eq!((host(&plan), &plan.fingerprint), (vec!["db1".to_owned()], &plain.fingerprint));
+    }
+    // Whether the name leads to one that cannot be read is not to be found out.
+    let mut silent = servers();
+    silent[1].check.last_seen = None;
+    assert_eq!(virtual_name(&named(silent, "vip"), &key(1)), None);
 }

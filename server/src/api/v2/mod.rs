@@ -89,6 +89,7 @@ fn documented() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(questions::list_replicas))
         .routes(routes!(questions::ask_can_replicate))
         .routes(routes!(questions::locate_errant))
+        .routes(routes!(questions::find_last_entry))
         .routes(routes!(questions::write_around))
         .routes(routes!(questions::check_connection))
         .routes(routes!(records::list_detections))

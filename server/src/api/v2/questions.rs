@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::InstanceKey;
-use app::api::{CanReplicate, ErrorBody, ServerView};
+use app::api::{CanReplicate, ErrorBody, PseudoGtidEntry, ServerView};
 use app::rules::{can_replicate_from, gtid_positioning};
 use app::topology::Instance;
 use app::topology::ascii::{TopologyStyle, draw_topology};
@@ -148,12 +148,47 @@ pub async fn ask_can_replicate(
     ),
 )]
 pub async fn locate_errant(
-    _: Viewer,
+    operator: Operator,
     State(services): Rooms,
     Named(text): Named<String>,
 ) -> ApiResult<Json<Vec<String>>> {
     let key = known(&services, &text)?;
+    operator.actor().reaches_server(&services.fleet.snapshot(), &key)?;
     Ok(Json(services.refactor.locate_errant(&key).await?))
+}
+
+/// How far back.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub struct HowFar {
+    /// All logs are looked through, from the newest back; else the newest only.
+    all_logs: bool,
+}
+
+/// The last pseudo-GTID entry of a server, in its binary logs, else in its relay logs. The server is asked.
+#[utoipa::path(
+    get,
+    path = "/servers/{key}/last-pseudo-gtid",
+    params(("key" = String, Path, description = "host:port"), HowFar),
+    responses(
+        (status = 200, body = PseudoGtidEntry),
+        (status = 400, body = ErrorBody),
+        (status = 404, body = ErrorBody),
+        (status = 422, body = ErrorBody, description = "pseudo-GTID is not set up"),
+        (status = 500, body = ErrorBody, description = "there is none, or the server could not be read; says which"),
+    ),
+)]
+pub async fn find_last_entry(
+    operator: Operator,
+    State(services): Rooms,
+    Named(text): Named<String>,
+    Given(how_far): Given<HowFar>,
+) -> ApiResult<Json<PseudoGtidEntry>> {
+    let key = known(&services, &text)?;
+    operator.actor().reaches_server(&services.fleet.snapshot(), &key)?;
+    let entry = services.refactor.last_pseudo_gtid(&key, how_far.all_logs).await?;
+    Ok(Json(PseudoGtidEntry { at: entry.at, text: entry.text }))
 }
 
 /// What is to be run around.
@@ -194,14 +229,17 @@ pub async fn write_around(
     ),
 )]
 pub async fn check_connection(
-    _: Operator,
+    operator: Operator,
     State(services): Rooms,
     Named(text): Named<String>,
 ) -> ApiResult<Json<InstanceKey>> {
     let given = server_key(&text, &services.config.current())?;
+    // Whoever may connect to anywhere may look around in the network of this node.
+    let reaches = |key: &InstanceKey| operator.actor().reaches_server(&services.fleet.snapshot(), key);
     let resolved = services.discovery.resolver().resolve(&given.hostname).await;
     let hostname = resolved.map_err(|error| ApiError::bad_input(error.to_string()))?;
     let key = InstanceKey::new(hostname, given.port);
+    reaches(&key)?;
     let failed = |why: String| ApiError::new(ErrorKind::Failed, format!("cannot connect to {key}: {why}"));
     let knock = TcpStream::connect((key.hostname.as_str(), key.port));
     match tokio::time::timeout(KNOCK_TIMEOUT, knock).await {

@@ -2,6 +2,7 @@
 
 use app::BinlogCoordinates;
 use app::api::{Operation, OperationView};
+use engine::pseudo_gtid::Event;
 
 use super::change::{run, run_each};
 use super::moves::{arrow, pattern};
@@ -80,12 +81,36 @@ pub async fn find(bench: Bench) -> Outcome {
 pub async fn correlate(bench: Bench) -> Outcome {
     let server = bench.target().await?;
     let other = bench.destination(Reach::ShortName).await?;
-    let at = match bench.arguments.binlog.trim() {
-        "" => None,
-        given => Some(BinlogCoordinates::parse(given).map_err(|e| Failure::new(format!("-binlog: {e}")))?),
-    };
+    let at = given_place(&bench)?;
     let found = bench.services.refactor.correlate_binlog(&server, &other, at).await.map_err(Failure::new)?;
     Ok(format!("{found}\n"))
+}
+
+/// `last-executed-relay-entry`: the event and where it ends in the log of the source
+pub async fn last_relay(bench: Bench) -> Outcome {
+    let server = bench.target().await?;
+    let found = bench.services.refactor.last_executed_relay(&server).await.map_err(Failure::new)?;
+    let (at, event) = (found.at(), &found.event);
+    let Event { end, kind, info, .. } = event;
+    Ok(format!("{{Coordinates:{at} NextEventPos:{end} EventType:{kind} Info:{info}}}:{end}\n"))
+}
+
+/// `correlate-relaylog-pos`: the place in the relay logs of `-i`, the same one in those of its sibling `-d`, and the one behind that
+pub async fn correlate_relay(bench: Bench) -> Outcome {
+    let server = bench.target().await?;
+    let sibling = bench.destination(Reach::ShortName).await?;
+    let at = given_place(&bench)?;
+    let found = bench.services.refactor.correlate_relay(&server, &sibling, at).await.map_err(Failure::new)?;
+    let (own, other) = found;
+    Ok(format!("{};{};{}\n", own.at(), other.at, other.next))
+}
+
+/// `-binlog`, when it is given.
+fn given_place(bench: &Bench) -> Result<Option<BinlogCoordinates>, Failure> {
+    match bench.arguments.binlog.trim() {
+        "" => Ok(None),
+        given => BinlogCoordinates::parse(given).map(Some).map_err(|e| Failure::new(format!("-binlog: {e}"))),
+    }
 }
 
 fn all_moved(view: &OperationView) -> Outcome {

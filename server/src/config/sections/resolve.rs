@@ -20,7 +20,7 @@ section! {
         /// Regexp of resolved names to be refused: the original name is used and nothing is cached.
         "RejectHostnameResolvePattern" => reject_hostname_resolve_pattern: Pattern = Pattern::default(), Live, InEffect;
         /// Do not verify that the virtual name of a binlog server resolves back to it.
-        "SkipBinlogServerUnresolveCheck" => skip_binlog_server_unresolve_check: bool = true, Live, Later;
+        "SkipBinlogServerUnresolveCheck" => skip_binlog_server_unresolve_check: bool = true, Live, InEffect;
     }
 }
 
