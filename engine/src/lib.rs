@@ -6,6 +6,7 @@ pub mod analysis;
 pub mod attribution;
 pub mod candidate;
 pub mod errant;
+pub mod extra;
 pub mod grants;
 pub mod inquiry;
 pub mod interpret;

@@ -124,6 +124,56 @@ async fn without_gtid_a_killed_source_is_replaced_and_replicas_find_their_places
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn without_gtid_a_living_source_is_taken_over_under_load_and_the_next_one_replaced_by_force(
+    #[values("mariadb", "mysql")] flavor: &'static str,
+) {
+    let sandbox = tree_without_gtid(flavor, 2);
+    let [first, second, third] = sandbox.ports[..] else { panic!("three servers") };
+    let service = Service::start().await;
+    service.discover(first, 3).await;
+    let file = sandbox.dir().join("acknowledged");
+    let out = file.display().to_string();
+    sandbox.run("load", &["--port", &first.to_string(), "--out", &out, "--interval-ms", "2"]);
+    eventually("the load runs", Duration::from_secs(10), || async { (acknowledged(&file).len() > 50).then_some(()) })
+        .await;
+    let recovery = &service.services.recovery;
+    let all_below = |primary: u16, others: [u16; 2]| {
+        for port in others {
+            let server = service.server(port);
+            assert!(server.replication.source == key(primary) && !is_writeable(&sandbox, port), "{port}: {server:?}");
+        }
+        assert!(is_writeable(&sandbox, primary) && !service.server(primary).is_replica());
+    };
+
+    let cluster = service.server(first).cluster_name.clone();
+    let request = RecoveryRequest::Takeover { cluster, designated: Some(key(second)), auto: true };
+    let ended = recovery.run_to_end(&request, &actor()).await.expect("it begins");
+    assert!(ended.is_successful() && ended.lost_replicas.is_empty(), "{:#?}", ended.story);
+    sandbox.run("stop-load", &[]);
+    assert_eq!(missing(&sandbox, second, &acknowledged(&file)), [] as [String; 0], "lost writes");
+    all_below(second, [first, third]);
+
+    sandbox.sql(second, "INSERT INTO app.writes (id, origin) VALUES (1, 0)");
+    let cluster = eventually("the cluster has its new name", Duration::from_secs(10), || async {
+        Some(service.server(third).cluster_name.clone()).filter(|name| *name == key(second).to_string())
+    })
+    .await;
+    let request = RecoveryRequest::Force { cluster, designated: Some(key(third)), accept_loss_of: None };
+    let ended = recovery.run_to_end(&request, &actor()).await.expect("it begins");
+    assert!(ended.is_successful() && ended.lost_replicas.is_empty(), "{:#?}", ended.story);
+    let old = service.server(first);
+    assert!(old.replication.source == key(third) && old.replication.is_running(), "{:#?}", ended.story);
+    assert!(is_writeable(&sandbox, third) && !is_writeable(&sandbox, second), "the one that was replaced is fenced");
+    sandbox.sql(third, "INSERT INTO app.writes (id, origin) VALUES (2, 0)");
+    let count = sandbox.sql(third, "SELECT COUNT(*) FROM app.writes");
+    eventually("what is left has it all", Duration::from_secs(15), || async {
+        (sandbox.sql(first, "SELECT COUNT(*) FROM app.writes") == count).then_some(())
+    })
+    .await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn without_gtid_replicas_of_a_killed_intermediate_source_go_elsewhere_by_pseudo_gtid(
     #[values("mariadb", "mysql")] flavor: &'static str,
 ) {
@@ -378,6 +428,43 @@ async fn an_old_source_that_comes_back_becomes_a_replica_where_that_is_wanted(
         sandbox.try_sql(old, "SELECT COUNT(*) FROM app.after_the_death").filter(|count| count == "0")
     })
     .await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_old_source_wrote_alone_is_written_down_with_its_events(
+    #[values("mariadb", "mysql")] flavor: &'static str,
+) {
+    let sandbox = tree(flavor, 2);
+    let old = sandbox.ports[0];
+    let folder = sandbox.dir().join("extra");
+    let keys = json!({
+        "AcceptDataLoss": "always", "RecoverMasterClusterFilters": [], "ExtraTransactionsDirectory": folder,
+    });
+    let service = Service::start_with(keys).await;
+    service.discover(old, 3).await;
+    let word = if flavor == "mysql" { "REPLICA" } else { "SLAVE" };
+    for port in &sandbox.ports[1..] {
+        sandbox.sql(*port, &format!("STOP {word} IO_THREAD"));
+    }
+    sandbox.sql(old, "CREATE TABLE app.written_alone (id INT PRIMARY KEY)");
+    sandbox.kill(old);
+    let cluster = service.server(old).cluster_name.clone();
+    let request = RecoveryRequest::Force { cluster, designated: None, accept_loss_of: None };
+    let ended = service.services.recovery.run_to_end(&request, &actor()).await.expect("it begins");
+    assert!(ended.is_successful(), "{:#?}", ended.story);
+
+    sandbox.start_one(old);
+    let text = eventually("the file has its events", Duration::from_secs(40), || async {
+        let files = std::fs::read_dir(&folder).ok()?.flatten().map(|entry| entry.path());
+        let file = files.filter(|path| path.extension().is_some_and(|end| end == "txt")).next()?;
+        std::fs::read_to_string(file).ok().filter(|text| text.contains("events:"))
+    })
+    .await;
+    let events = text.split_once("events:\n").expect("all of them").1;
+    assert!(events.contains("CREATE TABLE app.written_alone") && events.starts_with("binlog."), "{text}");
+    assert_eq!(events.lines().filter(|line| line.contains("Gtid")).count(), 1, "nothing else: {text}");
+    assert!(text.contains("--read-from-remote-server --host="), "{text}");
 }
 
 /// Three members of a group in single-primary mode, the first one its primary, and an asynchronous replica of the third.

@@ -61,6 +61,9 @@ pub struct Machine {
     /// Without GTID: the end of the chosen one's log, which stands for its place in the log of the failed source.
     #[serde(default)]
     pub(super) chosen_end: Option<BinlogCoordinates>,
+    /// Planned takeover without GTID: the end of the old primary's log, which the designated one has executed.
+    #[serde(default)]
+    pub(super) old_end: Option<BinlogCoordinates>,
     /// A recovery replaced this source earlier: it must not take writes again.
     #[serde(default)]
     pub(super) was_replaced: bool,
@@ -179,6 +182,7 @@ impl Machine {
             gathering: false,
             by_place: false,
             chosen_end: None,
+            old_end: None,
             was_replaced: false,
             fence: BTreeSet::new(),
             considered: vec![],

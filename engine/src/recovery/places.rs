@@ -17,7 +17,7 @@ use super::machine::Machine;
 use super::regrouping::Regrouping;
 use super::state::{Next, Participant, Phase};
 use crate::candidate::can_follow_by_place;
-use crate::plan::{StepList, push_find_place};
+use crate::plan::{StepList, Threads, push_find_place};
 
 impl Machine {
     /// Decides by what replicas are compared; `Some` ends the recovery, nothing having been changed.
@@ -130,7 +130,7 @@ impl Machine {
     ) -> Option<Positioning> {
         let place = |key: &InstanceKey| self.participants.get(key).and_then(|p| p.place.as_ref());
         let (own, other) = (place(&replica.key)?, place(source)?);
-        if own == other && self.kind == RecoveryKind::Source {
+        if own == other && self.kind != RecoveryKind::CoSource {
             return self.chosen_end.clone().map(|at| Positioning::Coordinates { at });
         }
         if !self.promoted {
@@ -181,5 +181,60 @@ impl Machine {
         self.tell(now, format!("{known} replicas have applied all that they received and stand still"));
         self.attempts = 0;
         Next::Go(Phase::Choose)
+    }
+
+    // Planned takeover
+
+    /// The designated one has executed all that the old primary has, and nothing more comes: the ends of both logs are the same moment.
+    pub(super) fn note_ends(&mut self) {
+        if !self.by_place {
+            return;
+        }
+        self.old_end = self.facts.get(&self.failed).map(|server| server.binlog.clone());
+        self.note_end_of_chosen();
+        let chosen = self.chosen.clone().unwrap_or_default();
+        if let Some(participant) = self.participants.get_mut(&chosen) {
+            // Where it goes on should it be put back.
+            participant.place.clone_from(&self.old_end);
+        }
+    }
+
+    /// The other replicas execute the old primary's log to its end, and go on from the end of the log that the new one had when it was
+    /// there. Before the old one becomes a replica: its log goes on then.
+    pub(super) fn push_siblings_by_place(&self, list: &mut StepList<'_>, old: &Instance, chosen: &InstanceKey) {
+        let (Some(end), Some(at)) = (self.old_end.as_ref(), self.chosen_end.clone()) else { return };
+        if !self.by_place || old.is_replica() || old.binlog != *end {
+            return;
+        }
+        let positioning = Positioning::Coordinates { at };
+        let siblings = self.alive_replicas().filter(|s| s.key != *chosen && s.replication.source == self.failed);
+        for sibling in siblings {
+            self.push_follow_to_end(list, sibling, old);
+            let reason = "a source is changed with both threads stopped";
+            list.push(sibling, 2, Action::StopReplication, reason);
+            let action = Action::ChangeSource { to: chosen.clone(), positioning: positioning.clone() };
+            let step = list.push(sibling, 3, action, format!("it follows {chosen} from now on"));
+            step.before = vec![Condition::ExecutedIs { at: end.clone() }];
+            if let Some(start) = self.before(&sibling.key).map(|b| b.threads()).and_then(Threads::start) {
+                list.push(sibling, 4, start, "replication goes on");
+            }
+        }
+    }
+
+    /// Who did not get there stays below the old primary, which follows the new one.
+    pub(super) fn account_for_siblings(&mut self, now: DateTime<Utc>) {
+        let Some(chosen) = self.chosen.clone().filter(|_| self.by_place) else { return };
+        let others = self.participants.keys().filter(|key| **key != self.failed && **key != chosen);
+        let left: Vec<(InstanceKey, String)> = others
+            .filter_map(|key| match self.alive(key) {
+                None => Some((key.clone(), format!("it cannot be reached: {}", self.trouble_of(key)))),
+                Some(server) if server.replication.source == chosen => None,
+                Some(_) => Some((key.clone(), format!("it did not get to the end of the log of {}", self.failed))),
+            })
+            .collect();
+        for (key, reason) in left {
+            self.tell(now, format!("{key} is not below {chosen}: {reason}"));
+            self.lose(&key, reason);
+        }
     }
 }

@@ -295,6 +295,15 @@ impl Machine {
     }
 
     pub(super) fn source_after_interruption(&mut self, now: DateTime<Utc>) -> Option<Phase> {
+        if let Some(key) = self.promoted_unrecorded() {
+            self.tell(
+                now,
+                format!("{key} takes writes and replicates from nobody: it was promoted, and that is not on record"),
+            );
+            (self.chosen, self.promoted, self.promotion_sent) = (Some(key), true, true);
+            self.attempts = 0;
+            return Some(Phase::LookBack);
+        }
         if let Some(chosen) = self.chosen.clone() {
             if self.is_primary_now(&chosen) {
                 if !self.promoted {
@@ -313,6 +322,15 @@ impl Machine {
             return Some(self.roll_back(now, "source-serves", message));
         }
         None
+    }
+
+    /// The process that began could not store what it did, and went further than is on record: one of the source's replicas takes writes
+    /// and replicates from nobody. Nobody else is promoted beside it, and it is not put back: clients have written to it.
+    fn promoted_unrecorded(&self) -> Option<InstanceKey> {
+        let mut primaries = self.alive_replicas().filter(|s| !s.read_only && !s.is_replica()).map(|s| s.key.clone());
+        let first = primaries.next().filter(|_| !self.promoted && self.applies_promotion())?;
+        let known = self.chosen.as_ref() == Some(&first);
+        (!known && primaries.next().is_none()).then_some(first)
     }
 
     // Look back and settle

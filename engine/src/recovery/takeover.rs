@@ -8,14 +8,19 @@ use app::InstanceKey;
 use app::gtid::GtidPosition;
 use app::plan::{Action, Condition, Positioning, Step};
 use app::recovery::RecoveryKind;
+use app::rules::can_replicate_from;
 use app::topology::Instance;
 use chrono::{DateTime, Utc};
 
 use super::machine::Machine;
+use super::regrouping::Regrouping;
 use super::state::{Next, Phase, positioning_of};
 use super::types::SessionPolicy;
-use crate::candidate::{Contender, Contest, can_follow, choose, missing};
+use crate::candidate::{Contender, Contest, can_follow, choose, missing, rule_settings};
 use crate::plan::{Threads, move_replica};
+
+/// The old primary becomes a replica from this phase on, when those have moved that still follow it.
+const DEMOTE: u32 = 11;
 
 /// How often the designated server is waited for again because the old primary committed more meanwhile.
 const MAX_WAITS: u32 = 3;
@@ -27,7 +32,8 @@ impl Machine {
                 self.tell(now, format!("{designated} takes over; all rules hold"));
                 self.chosen = Some(designated);
                 self.attempts = 0;
-                Next::Go(Phase::MoveSiblings)
+                // Without GTID the others find their places only when writes have stopped.
+                Next::Go(if self.by_place { Phase::StopWrites } else { Phase::MoveSiblings })
             }
             Err(reason) => Next::Go(self.roll_back(now, "not-a-takeover", reason)),
         }
@@ -59,6 +65,7 @@ impl Machine {
         } else if replicas.len() > 1 && !auto {
             return Err(format!("{failed} has {} replicas: name the one that takes over", replicas.len()));
         }
+        self.by_place = Regrouping::of(self.alive_replicas()) == Regrouping::Position;
         let chosen = self.judge_takers(&source, designated.as_ref())?;
         self.takeover_rules(&source, &chosen)?;
         Ok(chosen)
@@ -78,7 +85,7 @@ impl Machine {
             designated,
             drained: false,
             source_alive: true,
-            by_place: false,
+            by_place: self.by_place,
         });
         self.considered.clone_from(&choice.considered);
         choice.chosen.ok_or_else(|| {
@@ -113,12 +120,22 @@ impl Machine {
             let Some(sibling) = self.alive(key) else {
                 return Err(format!("{key} cannot be reached ({}) and is not in downtime", self.trouble_of(key)));
             };
-            can_follow(sibling, server, None, &self.settings.choice)
+            self.could_follow(sibling, server)
                 .map_err(|reason| format!("{key} could not follow {chosen} and is not in downtime: {reason}"))?;
         }
         let demoted = Instance { replication: server.replication.clone(), ..source.clone() };
-        can_follow(&demoted, server, None, &self.settings.choice)
+        self.could_follow(&demoted, server)
             .map_err(|reason| format!("the old primary could not follow {chosen}: {reason}"))
+    }
+
+    /// Without GTID all will stand at the same place.
+    fn could_follow(&self, replica: &Instance, source: &Instance) -> Result<(), String> {
+        if self.by_place {
+            return can_replicate_from(replica, source, &rule_settings(&self.settings.choice))
+                .map(drop)
+                .map_err(|refusal| refusal.message);
+        }
+        can_follow(replica, source, None, &self.settings.choice)
     }
 
     // Siblings
@@ -242,21 +259,24 @@ impl Machine {
         let mut list = self.list();
         let designated = self.chosen.as_ref().and_then(|key| self.alive(key));
         let (Some(server), Some(old)) = (designated, self.facts.get(&self.failed)) else { return vec![] };
-        let set = old.executed_gtid.clone();
-        list.push(server, 1, Action::WaitForGtid { set }, "it must have all that the old primary committed");
+        if self.by_place {
+            self.push_follow_to_end(&mut list, server, old);
+        } else {
+            let set = old.executed_gtid.clone();
+            list.push(server, 1, Action::WaitForGtid { set }, "it must have all that the old primary committed");
+        }
         list.push(old, 2, Action::Refresh, "has it committed more meanwhile?");
         list.finish()
     }
 
     pub(super) fn judge_await_designated(&mut self, now: DateTime<Utc>) -> Next {
-        let position = |server: Option<&Instance>| server.and_then(|s| GtidPosition::executed_by(s).ok());
-        let old = position(self.facts.get(&self.failed));
-        let new = position(self.chosen.as_ref().and_then(|key| self.alive(key)));
+        let (old, new) = self.positions_of_both();
         let frozen = self.alive(&self.failed).is_none_or(|s| s.read_only);
         if let (Some(old), Some(new), true) = (&old, &new, frozen)
             && new.covers(old)
         {
             self.attempts = 0;
+            self.note_ends();
             self.tell(
                 now,
                 format!("the designated server has executed all of it: {}", old.to_string().replace('\n', "")),
@@ -270,6 +290,20 @@ impl Machine {
         }
         let message = "the designated server did not catch up in time";
         Next::Go(self.roll_back(now, "catch-up-failed", message))
+    }
+
+    /// How far the old primary and the designated one are, in the measure by which they are compared.
+    fn positions_of_both(&self) -> (Option<GtidPosition>, Option<GtidPosition>) {
+        let (old, new) = (self.facts.get(&self.failed), self.chosen.as_ref().and_then(|key| self.alive(key)));
+        if self.by_place {
+            let new = new.filter(|server| server.replication.source == self.failed);
+            return (
+                old.map(|server| GtidPosition::Place(server.binlog.clone())),
+                new.map(|server| GtidPosition::Place(server.replication.exec.clone())),
+            );
+        }
+        let position = |server: Option<&Instance>| server.and_then(|s| GtidPosition::executed_by(s).ok());
+        (position(old), position(new))
     }
 
     // New primary
@@ -344,34 +378,42 @@ impl Machine {
         }
         let first_try = self.attempts == 0;
         if first_try && old.semi_sync.source_enabled {
-            list.push(old, 1, Action::SetSemiSyncSource { on: false }, "a replica waits for nobody");
+            list.push(old, DEMOTE, Action::SetSemiSyncSource { on: false }, "a replica waits for nobody");
         }
         if first_try && template.semi_sync_replica && !old.semi_sync.replica_enabled {
-            list.push(old, 1, Action::SetSemiSyncReplica { on: true }, "it acknowledges, as the new primary did");
+            list.push(old, DEMOTE, Action::SetSemiSyncReplica { on: true }, "it acknowledges, as the new primary did");
         }
+        self.push_siblings_by_place(&mut list, old, &chosen);
         if old.replication.source != chosen {
             let positioning = match positioning_of(&template.channel) {
                 // It holds writes of its own, which only its current position tells.
                 Some(Positioning::MariaDbGtid { .. }) => Positioning::MariaDbGtid { using: "current_pos".to_owned() },
                 Some(other) => other,
-                None => return vec![],
+                None => match self.chosen_end.clone().filter(|_| self.by_place) {
+                    Some(at) => Positioning::Coordinates { at },
+                    None => return list.finish(),
+                },
             };
             let action = Action::ChangeSource { to: chosen.clone(), positioning };
-            list.push_with(old, &template.channel, 2, action, "the old primary becomes a replica");
+            list.push_with(old, &template.channel, DEMOTE + 1, action, "the old primary becomes a replica");
         }
         if self.starts_old() && !old.replication.is_running() {
-            list.push(old, 3, Action::StartReplication, "the old primary follows the new one");
+            list.push(old, DEMOTE + 2, Action::StartReplication, "the old primary follows the new one");
         }
         let mut expect = vec![Condition::SourceIs { source: chosen }, Condition::ReadOnly { on: true }];
         if self.starts_old() {
             expect.push(Condition::ReceiverRunning { running: true });
         }
-        list.push(old, 4, Action::Verify { expect }, "what was done is read back");
+        list.push(old, DEMOTE + 3, Action::Verify { expect }, "what was done is read back");
         list.finish()
     }
 
     /// What the old primary committed after the look at its position, and the new one will never have.
     fn writes_of_its_own(&self, old: &Instance, chosen: &InstanceKey) -> Option<String> {
+        if self.by_place {
+            let end = self.old_end.as_ref().filter(|_| !old.is_replica())?;
+            return (old.binlog != *end).then(|| format!("from {end} to {}", old.binlog));
+        }
         let position = |server: &Instance| GtidPosition::executed_by(server).ok();
         let (own, new) = (position(old)?, self.alive(chosen).and_then(position)?);
         let follows = old.replication.source == *chosen;
@@ -390,7 +432,8 @@ impl Machine {
         if follows {
             let state = if self.starts_old() { "replicates" } else { "is set up to replicate, and not started" };
             self.tell(now, format!("the old primary {} {state} from {chosen}", self.failed));
-            return Next::Finish;
+            self.account_for_siblings(now);
+            return Next::Go(Phase::Acknowledge);
         }
         self.attempts = self.attempts.saturating_add(1);
         if self.attempts < 3 && self.is_alive(&self.failed) {
@@ -405,7 +448,8 @@ impl Machine {
         };
         self.tell(now, format!("{failed}: {reason}"));
         self.lose(&failed, reason);
-        Next::Finish
+        self.account_for_siblings(now);
+        Next::Go(Phase::Acknowledge)
     }
 
     pub(super) fn takeover_after_interruption(&mut self, now: DateTime<Utc>) -> Option<Phase> {

@@ -133,3 +133,13 @@ fn a_seed_always_tells_the_same_story() {
         assert_eq!(first.0.stage.story, second.0.stage.story, "seed {seed}");
     }
 }
+
+/// Seeds beyond the ordinary ones that found something once.
+#[test]
+fn what_was_found_once_stays_mended() {
+    let failed = [1058, 1352, 1814, 1820, 2774, 5283, 5602, 6345, 7923].map(|seed| {
+        let (simulation, result) = run(seed);
+        result.err().map(|what| println!("{seed}: {what}\n{}", simulation.story()))
+    });
+    assert!(failed.iter().all(Option::is_none));
+}

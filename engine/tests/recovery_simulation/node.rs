@@ -291,7 +291,7 @@ impl Node {
         stage: &mut Stage,
         store: &mut Store,
     ) {
-        let Some(locks) = self.take_locks(&finding) else {
+        let Some(locks) = self.take_locks(&finding, &[]) else {
             let same = |r: &Record| r.running && r.finding.cluster == finding.cluster;
             if store.records.iter().any(same) {
                 stage.events.push(Event::LetThrough { cluster: finding.cluster });
@@ -318,11 +318,11 @@ impl Node {
         self.follow(uid, machine, decision, locks, stage, store);
     }
 
-    /// All servers of a cluster by name, or none.
-    fn take_locks(&self, finding: &Finding) -> Option<BTreeSet<String>> {
+    /// All servers of a cluster by name and these, or none.
+    fn take_locks(&self, finding: &Finding, also: &[InstanceKey]) -> Option<BTreeSet<String>> {
         let mut names = BTreeSet::from([format!("cluster {}", finding.cluster)]);
         let members = self.view.servers.values().filter(|i| i.cluster_name == finding.cluster);
-        names.extend(members.map(|i| i.key.to_string()));
+        names.extend(members.map(|i| &i.key).chain(also).map(ToString::to_string));
         let held = |name: &String| {
             self.courses.iter().any(|c| c.locks.contains(name))
                 || self.fences.iter().any(|(server, _)| server.to_string() == *name)
@@ -332,22 +332,21 @@ impl Node {
 
     /// Goes on with recoveries whose node is gone.
     fn take_up(&mut self, stage: &mut Stage, store: &mut Store) {
-        let token = self.token;
-        let orphans = store.records.iter_mut().filter(|r| r.running && r.token != token);
-        let mut taken: Vec<(usize, Machine, Finding)> = vec![];
-        for record in orphans {
-            record.token = token;
+        let orphans: Vec<usize> =
+            store.records.iter().filter(|r| r.running && r.token != self.token).map(|r| r.uid).collect();
+        for uid in orphans {
+            let record = &mut store.records[uid];
+            let also = record.machine.participants();
+            // Somebody has one of its servers: it is taken up as soon as that is over.
+            let Some(locks) = self.take_locks(&record.finding, &also) else { continue };
+            record.token = self.token;
             let stored = serde_json::to_string(&record.machine).expect("can be stored");
-            let machine = serde_json::from_str(&stored).expect("can be loaded");
-            taken.push((record.uid, machine, record.finding.clone()));
-        }
-        for (uid, mut machine, finding) in taken {
+            let mut machine: Machine = serde_json::from_str(&stored).expect("can be loaded");
             stage.tell(format!("node{} takes up #{uid}", self.id));
             stage.events.push(Event::TakenUp);
             let snapshot = self.view.snapshot(&store.annotations, stage.now());
             let decision = machine.resume(&snapshot, at(stage.now()));
             drop(snapshot);
-            let locks = self.take_locks(&finding).unwrap_or_default();
             self.follow(uid, machine, decision, locks, stage, store);
         }
     }

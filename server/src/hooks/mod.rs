@@ -200,45 +200,72 @@ impl Hooks {
     }
 
     /// Runs `PostTakeMasterProcesses`: no placeholders, two arguments, two variables with ports (`spec/config.md` 8.6).
-    /// Failures are in the log only.
+    /// Failures are in the log only; asynchronous ones are started and left.
     pub async fn after_take_source(&self, successor: &InstanceKey, demoted: &InstanceKey) {
         let config = self.config.current();
         let redactor = Redactor::new(&config);
-        let list = HookList::PostTakeSource;
+        for item in items(&config, HookList::PostTakeSource) {
+            let entry = Entry::of(item, HookList::PostTakeSource, &config);
+            let shell = config.hooks.shell_command.clone();
+            let taken = TakenSource { entry, shell, successor: successor.clone(), demoted: demoted.clone() };
+            let asynchronous = taken.entry.asynchronous;
+            let work = taken.tell(Arc::clone(&self.runner), redactor.clone());
+            if asynchronous {
+                tokio::spawn(work);
+            } else {
+                work.await;
+            }
+        }
+    }
+}
+
+/// A hook that is told that one server took the place of another.
+struct TakenSource {
+    entry: Entry,
+    shell: String,
+    successor: InstanceKey,
+    demoted: InstanceKey,
+}
+
+impl TakenSource {
+    /// Runs it, with all of its attempts.
+    async fn tell(self, runner: Arc<dyn HookRunner>, redactor: Redactor) {
+        let (list, entry) = (HookList::PostTakeSource, &self.entry);
+        let command = shown_of(entry, &entry.text, &redactor);
+        for attempt in 1..=entry.attempts {
+            let ended = runner.run(Call { work: self.work(), limit: entry.limit }).await;
+            let output = redactor.clean(&ended.output);
+            if ended.error.is_empty() {
+                tracing::info!(%list, command, output, "hook completed");
+                return;
+            }
+            tracing::error!(%list, command, attempt, output, error = redactor.clean(&ended.error), "hook failed");
+            if attempt < entry.attempts {
+                tokio::time::sleep(Entry::pause(attempt)).await;
+            }
+        }
+    }
+
+    fn work(&self) -> Work {
+        let Self { entry, shell, successor, demoted } = self;
         let document = json!({
-            "hook": list.as_str(),
+            "hook": HookList::PostTakeSource.as_str(),
             "successorHost": successor.hostname, "successorPort": successor.port,
             "failedHost": demoted.hostname, "failedPort": demoted.port,
         });
-        for item in items(&config, list) {
-            let entry = Entry::of(item, list, &config);
-            let command = shown_of(&entry, &entry.text, &redactor);
-            for attempt in 1..=entry.attempts {
-                let work = match entry.is_address {
-                    true => Work::Post(post_of(&entry, entry.text.clone(), list, &document)),
-                    false => Work::Script(Script {
-                        shell: config.hooks.shell_command.clone(),
-                        text: entry.text.clone(),
-                        arguments: vec![successor.to_string(), demoted.to_string()],
-                        environment: vec![
-                            ("ORC_SUCCESSOR_HOST".to_owned(), successor.to_string()),
-                            ("ORC_FAILED_HOST".to_owned(), demoted.to_string()),
-                        ],
-                        document: document.to_string(),
-                    }),
-                };
-                let ended = self.runner.run(Call { work, limit: entry.limit }).await;
-                let output = redactor.clean(&ended.output);
-                if ended.error.is_empty() {
-                    tracing::info!(%list, command, output, "hook completed");
-                    break;
-                }
-                tracing::error!(%list, command, attempt, output, error = redactor.clean(&ended.error), "hook failed");
-                if attempt < entry.attempts {
-                    tokio::time::sleep(Entry::pause(attempt)).await;
-                }
-            }
+        if entry.is_address {
+            return Work::Post(post_of(entry, entry.text.clone(), HookList::PostTakeSource, &document));
         }
+        Work::Script(Script {
+            shell: shell.clone(),
+            text: entry.text.clone(),
+            arguments: vec![successor.to_string(), demoted.to_string()],
+            environment: vec![
+                ("ORC_SUCCESSOR_HOST".to_owned(), successor.to_string()),
+                ("ORC_FAILED_HOST".to_owned(), demoted.to_string()),
+            ],
+            document: document.to_string(),
+        })
     }
 }
 

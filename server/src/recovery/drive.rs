@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use app::InstanceKey;
 use app::finding::Finding;
@@ -19,7 +19,7 @@ use super::around::{after_failure, after_success, hooks_asked_for};
 use super::{RecoverError, RecoveryService};
 use crate::audit::Act;
 use crate::consensus::{Actor, Command};
-use crate::exec::{Guard, Observer, Purpose, StepResult};
+use crate::exec::{Guard, Held, Observer, Purpose, StepResult};
 use crate::journal::Entry;
 use crate::store::{NodeIdentity, UnfinishedRecovery};
 
@@ -29,6 +29,12 @@ const LOST_FOR: TimeDelta = TimeDelta::days(365);
 /// How long a server may take to be read beside its steps. Of itself a read waits for the read that runs and for the
 /// time-outs of connections, more than ten seconds with a server that hangs.
 const READ_LIMIT: Duration = Duration::from_secs(2);
+
+/// A recovery that is taken up waits this long for servers that something else has in its hands: longer than any operation lasts.
+const WAITS_FOR_SERVERS: Duration = Duration::from_secs(300);
+
+/// How often it looks whether they are free.
+const FREE_AGAIN: Duration = Duration::from_millis(100);
 
 /// What a person asked for beyond what the configuration says.
 #[derive(Debug, Clone, Default)]
@@ -102,10 +108,7 @@ impl RecoveryService {
     /// What `from`, that node, held in the backend passes over to this one.
     pub(super) fn take_up(self: &Arc<Self>, unfinished: Vec<UnfinishedRecovery>, from: &NodeIdentity) {
         for UnfinishedRecovery { mut recovery, machine, .. } in unfinished {
-            let now = Utc::now();
-            let actor = Actor::named(recovery.actor.clone());
             let before = format!("{} ({})", from.hostname, from.token);
-            let previous = from.clone();
             recovery.node.clone_from(&self.parts.node.hostname);
             recovery.node_token.clone_from(&self.parts.node.token);
             if !recovery.is_running() {
@@ -120,26 +123,35 @@ impl RecoveryService {
                 }
             };
             tracing::warn!(uid = %recovery.uid, instance = %recovery.finding.key, before, "taking up an unfinished recovery");
-            let snapshot = self.parts.fleet.snapshot();
-            let mut guard = match self.hold_here(&recovery.finding, &snapshot, recovery.kind, &actor) {
-                Ok(guard) => guard,
-                Err(error) => {
-                    self.give_up(recovery, &error.to_string());
-                    continue;
-                }
-            };
-            let this = Arc::clone(self);
-            let mut machine = machine;
-            tokio::spawn(async move {
-                let servers = members(&snapshot, &recovery.finding);
-                if let Err(held) = guard.share(servers, Purpose::Recovery, Some(previous)).await {
-                    this.give_up(recovery, &held.to_string());
-                    return;
-                }
-                let decision = machine.resume(&snapshot, now);
-                this.launch(Course { recovery, machine, decision, actor, guard });
-            });
+            // It holds its cluster from now on, also while it waits for its servers.
+            self.registry.put(recovery.clone());
+            tokio::spawn(Arc::clone(self).go_on_with(recovery, machine, from.clone()));
         }
+    }
+
+    /// Goes on with a recovery as soon as its servers are free. Who has one of them, an operation or the fence of a server that came
+    /// back, is done with it before long; what the recovery had begun must not be left half done for it.
+    async fn go_on_with(self: Arc<Self>, recovery: Recovery, mut machine: Machine, previous: NodeIdentity) {
+        let actor = Actor::named(recovery.actor.clone());
+        let (began, mut told) = (Instant::now(), false);
+        let (guard, snapshot) = loop {
+            let snapshot = self.parts.fleet.snapshot();
+            // Those that have moved already may have a cluster of another name by now.
+            let servers = machine.participants();
+            match self.hold(&recovery.finding, &snapshot, recovery.kind, &actor, Some((&previous, servers))).await {
+                Ok(guard) => break (guard, snapshot),
+                Err(held) if began.elapsed() >= WAITS_FOR_SERVERS => return self.give_up(recovery, &held.to_string()),
+                Err(held) if !told => tracing::warn!(uid = %recovery.uid, %held, "an unfinished recovery waits"),
+                Err(_) => {}
+            }
+            told = true;
+            tokio::time::sleep(FREE_AGAIN).await;
+            if self.registry.is_lost(&recovery.uid) || self.parts.exec.gate().is_closing() {
+                return;
+            }
+        };
+        let decision = machine.resume(&snapshot, Utc::now());
+        self.launch(Course { recovery, machine, decision, actor, guard });
     }
 
     /// Ends a recovery that cannot go on, so that it blocks nobody.
@@ -174,23 +186,28 @@ impl RecoveryService {
         kind: RecoveryKind,
         actor: &Actor,
     ) -> Result<Guard, RecoverError> {
-        let mut guard = self.hold_here(finding, snapshot, kind, actor)?;
-        guard.share(members(snapshot, finding), Purpose::Recovery, None).await.map_err(RecoverError::Held)?;
-        Ok(guard)
+        self.hold(finding, snapshot, kind, actor, None).await.map_err(RecoverError::Held)
     }
 
-    /// The same within this process only.
-    fn hold_here(
+    /// The same; `previous` is the process that is gone and whose recovery goes on here, and the servers that this one is about.
+    async fn hold(
         &self,
         finding: &Finding,
         snapshot: &Snapshot,
         kind: RecoveryKind,
         actor: &Actor,
-    ) -> Result<Guard, RecoverError> {
+        previous: Option<(&NodeIdentity, Vec<InstanceKey>)>,
+    ) -> Result<Guard, Held> {
+        let (previous, participants) = previous.unzip();
+        let mut servers: BTreeSet<InstanceKey> = members(snapshot, finding).into_iter().collect();
+        servers.extend(participants.into_iter().flatten());
+        let servers: Vec<InstanceKey> = servers.into_iter().collect();
         let mut names = vec![format!("cluster {}", finding.cluster)];
-        names.extend(members(snapshot, finding).iter().map(ToString::to_string));
+        names.extend(servers.iter().map(ToString::to_string));
         let operation = format!("{kind:?} of {} by {}", finding.key, actor.name);
-        self.parts.locks.take(&names, &operation).map_err(RecoverError::Held)
+        let mut guard = self.parts.locks.take(&names, &operation)?;
+        guard.share(servers, Purpose::Recovery, previous.cloned()).await?;
+        Ok(guard)
     }
 
     /// The record of a recovery that begins now on this node.

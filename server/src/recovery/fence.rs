@@ -37,9 +37,6 @@ const KILL_MS: u64 = 2_000;
 /// What was told of the transactions that a returned source holds alone.
 const ALONE: &str = "returned";
 
-/// How long its list of binary logs may take.
-const LOGS_LIMIT: Duration = Duration::from_secs(2);
-
 /// Servers dealt with at the same time.
 const AT_ONCE: usize = 64;
 
@@ -140,7 +137,7 @@ impl RecoveryService {
         }
     }
 
-    async fn fence(&self, key: &InstanceKey, instance: &Instance) {
+    async fn fence(self: &Arc<Self>, key: &InstanceKey, instance: &Instance) {
         let holder = format!("fence {key}");
         // Somebody is at work on it: the next round looks again.
         let Ok(guard) = self.parts.locks.take(&[key.to_string()], &holder) else { return };
@@ -148,13 +145,14 @@ impl RecoveryService {
         let closed = self.close_off(key, instance).await;
         let is_closed = closed.is_ok();
         drop(guard);
-        let mut told = None;
+        let (mut told, mut page) = (None, None);
         let outcome = match closed {
             Ok(()) => {
                 let extra = self.extra_of(key).await;
                 told = Some(extra.to_string());
                 self.tag(key, &extra).await;
-                let saved = self.write_down(key, &extra).await;
+                let saved;
+                (saved, page) = self.write_down(key, &extra).await;
                 format!("came back writeable after it had been replaced: made read-only; {extra}{saved}")
             }
             Err(why) => format!("came back writeable after it had been replaced; fencing failed: {why}"),
@@ -164,6 +162,7 @@ impl RecoveryService {
             let act = Act::new("fence", &Actor::system().because(RETURNED), outcome).on(key).of(&instance.cluster_name);
             self.parts.audit.log(act.ended_well(is_closed).since(began));
         }
+        self.add_events_later(page);
         if fenced {
             self.fencing.is_over(key);
             // Seen read-only from now on: what it holds alone has been told.
@@ -216,16 +215,17 @@ impl RecoveryService {
     }
 
     /// It came back read-only: what it holds alone is told all the same.
-    pub(super) async fn examine(&self, key: &InstanceKey, cluster: &str) {
+    pub(super) async fn examine(self: &Arc<Self>, key: &InstanceKey, cluster: &str) {
         let actor = Actor { since: Some(Instant::now()), ..Actor::system().because(RETURNED) };
         let extra = self.extra_of(key).await;
         if !self.fencing.is_news(key, ALONE, &extra.to_string()) {
             return;
         }
         self.tag(key, &extra).await;
-        let saved = self.write_down(key, &extra).await;
+        let (saved, page) = self.write_down(key, &extra).await;
         let message = format!("came back read-only after it had been replaced; {extra}{saved}");
         self.parts.audit.record("fence", key, cluster, &actor, &message);
+        self.add_events_later(page);
     }
 
     /// What the server holds and the one in its place does not. It writes no more, and is read first, so that everything it
@@ -249,37 +249,6 @@ impl RecoveryService {
         self.order(Command::PutTag { key: key.clone(), name: EXTRA_TAG.to_owned(), value }).await;
     }
 
-    /// Puts all of them into a file, with the logs that they are in, for whoever looks into them later. Gives what to tell of it.
-    async fn write_down(&self, key: &InstanceKey, extra: &Extra) -> String {
-        let Extra::Transactions(set) = extra else { return String::new() };
-        let folder = self.parts.config.current().extensions.extra_transactions_directory.clone();
-        if folder.is_empty() {
-            return String::new();
-        }
-        let successor = self.registry.successor_of(key).map(|s| s.to_string()).unwrap_or_default();
-        let logs = match self.parts.exec.ask(key, "SHOW BINARY LOGS", LOGS_LIMIT).await {
-            Ok(rows) => rows.iter().filter_map(|row| row.get("Log_name")).collect::<Vec<_>>().join(" "),
-            Err(error) => format!("could not be listed: {error}"),
-        };
-        let at = Utc::now();
-        let text =
-            format!("server: {key}\nreplaced by: {successor}\nat: {at}\ntransactions: {set}\nbinary logs: {logs}\n");
-        let name = format!("{}-{}-{}.txt", safe_name(&key.hostname), key.port, at.format("%Y%m%dT%H%M%S%.3fZ"));
-        let path = std::path::Path::new(&folder).join(name);
-        let written = tokio::task::spawn_blocking({
-            let path = path.clone();
-            move || {
-                std::fs::create_dir_all(path.parent().unwrap_or_else(|| std::path::Path::new(".")))?;
-                std::fs::write(&path, text)
-            }
-        });
-        match written.await {
-            Ok(Ok(())) => format!("; written down in {}", path.display()),
-            Ok(Err(error)) => format!("; they could not be written down in {}: {error}", path.display()),
-            Err(error) => format!("; they could not be written down: {error}"),
-        }
-    }
-
     /// It replicates again, and not from another server that was left behind: it is lost no longer (`spec/recovery.md` 6.3).
     async fn take_back(&self, key: &InstanceKey) {
         self.order(Command::EndDowntime { key: key.clone() }).await;
@@ -295,11 +264,6 @@ impl RecoveryService {
             tracing::warn!(instance = %about, %error, "what was found about a returned source could not be recorded");
         }
     }
-}
-
-/// A host name as part of a file's name: it comes from a server.
-fn safe_name(host: &str) -> String {
-    host.chars().map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect()
 }
 
 /// A client with ordinary or with administrative rights can write to it.

@@ -7,6 +7,7 @@
 mod around;
 mod detections;
 mod drive;
+mod extra;
 mod fence;
 mod lease;
 mod readiness;

@@ -3,6 +3,7 @@
 //! By the very plan that a person's `relocate` of it makes. What it holds more is never thrown away: then it stays as it is, and what
 //! that is has been told (`fence`).
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use app::InstanceKey;
@@ -24,7 +25,7 @@ impl RecoveryService {
     }
 
     /// What it holds alone is told; where the configuration asks for it, it becomes a replica.
-    pub(super) async fn look_at_returned(&self, key: &InstanceKey, cluster: &str) {
+    pub(super) async fn look_at_returned(self: &Arc<Self>, key: &InstanceKey, cluster: &str) {
         if self.registry.successor_of(key).is_none() {
             // It was no source, or who replaced it is not on record.
             return;

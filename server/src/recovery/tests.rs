@@ -13,14 +13,14 @@ use chrono::{TimeDelta, Utc};
 use super::{Parts, RecoveryService};
 use crate::config::{Config, LiveConfig};
 use crate::consensus::{Actor, Command};
-use crate::exec::Exec;
+use crate::exec::{Exec, Purpose};
 use crate::fleet::{Observation, Outcome};
 use crate::hooks::{Hooks, Runner};
 use crate::node::Node;
 use crate::services::{self, Services};
 use crate::store::{DetectionFilter, NodeReport, Store};
 use crate::testing::PictureHands;
-use engine::recovery::LOST_IN_RECOVERY;
+use engine::recovery::{LOST_IN_RECOVERY, Machine, RecoverySettings};
 
 const OLD: &str = "aaaaaaaa-0000-0000-0000-000000000001";
 
@@ -231,14 +231,35 @@ async fn what_a_returned_source_wrote_alone_is_written_down_in_full() {
     desk.see(server("db2", &format!("{OLD}:1-100")));
     desk.leave_behind("db1").await;
     desk.recovery.registry().put(record(&desk.services.node, "db1", Some("db2")));
+    desk.hands.answer("SHOW BINARY LOGS", &["Log_name"], &[&["binlog.000007"], &["binlog.000008"]]);
+    let (before, first) = (format!("{OLD}:1-100"), format!("SET @@SESSION.GTID_NEXT= '{OLD}:200'"));
+    let columns = ["Log_name", "Pos", "Event_type", "Server_id", "End_log_pos", "Info"];
+    let rows: [&[&str]; 4] = [
+        &["binlog.000008", "4", "Previous_gtids", "1", "100", &before],
+        &["binlog.000008", "100", "Gtid", "1", "150", &first],
+        &["binlog.000008", "150", "Query", "1", "200", "create table left_alone (id int)"],
+        &["binlog.000008", "200", "Rotate", "1", "250", "binlog.000009;pos=4"],
+    ];
+    desk.hands.answer("SHOW BINLOG EVENTS IN 'binlog.000008' FROM 4 ", &columns, &rows);
     desk.recovery.round().await;
-    let file = || std::fs::read_dir(folder.path().join("extra")).ok()?.next()?.ok().map(|entry| entry.path());
-    desk.within("the file", Duration::from_secs(2), async || file().is_some()).await;
-    let text = std::fs::read_to_string(file().expect("there")).expect("readable");
+    let text = || {
+        let files = std::fs::read_dir(folder.path().join("extra")).ok()?;
+        let file =
+            files.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "txt"))?;
+        std::fs::read_to_string(file).ok()
+    };
+    let events = async || text().is_some_and(|text| text.contains("events:"));
+    desk.within("the file with its events", Duration::from_secs(10), events).await;
+    let text = text().expect("there");
     assert!(
         text.contains(&format!("transactions: {OLD}:{gaps}\n")) && text.contains("replaced by: db2:3306"),
         "{text}"
     );
+    assert!(text.contains("events:\nbinlog.000008 100 Gtid "), "{text}");
+    assert!(text.ends_with("binlog.000008 150 Query create table left_alone (id int)\n"), "{text}");
+    assert!(!text.contains("Rotate") && !text.contains("Previous_gtids"), "{text}");
+    let command = "mysqlbinlog --read-from-remote-server --host='db1' --port=3306 --include-gtids=";
+    assert!(text.contains(command) && text.contains("' 'binlog.000008'\n"), "{text}");
     let audited = async || {
         let rows = desk.services.audit.page(Some(&key("db1")), 0).await.expect("readable");
         rows.iter().any(|row| row.kind == "fence" && row.message.contains("written down in"))
@@ -509,4 +530,62 @@ async fn a_lost_replica_below_the_fenced_old_source_is_not_taken_back() {
     desk.recovery.round().await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(is_lost("below-old") && is_lost("db1"));
+}
+
+/// A recovery that another process, gone by now, had begun and stored before its first step.
+async fn left_unfinished(store: &Store, heir: &Desk) -> String {
+    let gone = Node::new("node");
+    let mut left = record(&gone, "db1", None);
+    left.finding.description = "cannot be reached".to_owned();
+    let snapshot = heir.services.fleet.snapshot();
+    let (machine, _) = Machine::begin(&left.finding, &snapshot, &RecoverySettings::default(), Utc::now());
+    let machine = serde_json::to_value(&machine).expect("can be stored");
+    store.record_recovery(&left).await.expect("recorded");
+    store.save_recovery(&left, &machine, Utc::now()).await.expect("saved");
+    left.uid
+}
+
+#[tokio::test]
+async fn a_recovery_that_is_taken_up_waits_for_a_server_that_somebody_has_in_his_hands() {
+    let store = Store::in_memory().await.expect("a store");
+    let heir = Desk::new(&store, RECOVERS).await;
+    lose_source(&heir);
+    let uid = left_unfinished(&store, &heir).await;
+    let busy = heir.services.locks.take(&[key("db2").to_string()], "relocate db2").expect("free");
+    heir.recovery.look_after_unfinished(&store).await.expect("readable");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let known = || heir.recovery.registry().find(&uid).expect("it holds its cluster");
+    assert!(known().is_running() && heir.hands.acts().is_empty(), "{:?}", known().state);
+    drop(busy);
+    heir.within("the end", Duration::from_secs(10), async || !known().is_running()).await;
+    assert_eq!(known().successor, Some(key("db2")), "{:?}", known().state);
+}
+
+#[tokio::test]
+async fn a_recovery_that_was_killed_before_anything_was_on_record_is_begun_anew() {
+    let store = Store::in_memory().await.expect("a store");
+    let (killed, next) = (Desk::new(&store, RECOVERS).await, Desk::new(&store, RECOVERS).await);
+    // All that it left behind: its last sign of life, and holds on the servers in the backend.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    store.beat(&NodeReport { node: killed.services.node.identity(), ..NodeReport::default() }).await.expect("beat");
+    let servers = vec![key("db1"), key("db2")];
+    let held = killed.services.locks.take_servers(servers, "recovery", Purpose::Recovery).await.expect("free");
+    std::mem::forget(held);
+    lose_source(&next);
+    next.recovery.round().await;
+    // It may be alive, unless this machine took longer than others wait for a sign of life.
+    if next.recovery.registry().list().is_empty() {
+        let why = next.recovery.held_because(&key("db1")).expect("said");
+        assert!(why.contains("is held by"), "{why}");
+    }
+
+    let begins = async || {
+        next.recovery.round().await;
+        !next.recovery.registry().list().is_empty()
+    };
+    next.within("it is known to be gone", Duration::from_secs(30), begins).await;
+    let begun = next.recovery.registry().list().first().cloned().expect("begun");
+    let known = || next.recovery.registry().find(&begun.uid).expect("known");
+    next.within("the end", Duration::from_secs(10), async || !known().is_running()).await;
+    assert_eq!(known().successor, Some(key("db2")), "{:?}", known().state);
 }

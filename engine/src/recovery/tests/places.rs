@@ -236,3 +236,55 @@ fn a_node_that_dies_at_any_step_leaves_it_to_the_next_one() {
         assert_eq!(writable, [best], "{after}");
     }
 }
+
+/// A cluster without GTID whose primary lives, and a takeover by db2, which has executed so much of its log.
+fn take_over(executed: i64, refuses: Vec<(usize, &'static str)>) -> (Servers, Decision) {
+    let receiving = |n| {
+        let mut server = by_place(n, if n == 2 { executed } else { 900 }, 900);
+        (server.replication.receiver, server.lag, server.replication.seconds_behind) =
+            (ThreadState::Running, Some(0), Some(0));
+        Instance { log_replica_updates: true, ..server }
+    };
+    let all = vec![source_at(900), receiving(1), receiving(2), receiving(3)];
+    let snapshot = Snapshot::new(all.clone(), Annotations::default(), at(0));
+    let request = TakeoverRequest { source: key(0), designated: Some(key(2)), auto: true };
+    let (mut machine, decision) = Machine::begin_takeover(&request, &snapshot, &RecoverySettings::default(), at(0));
+    let mut servers = Servers { refuses, ..Servers::of(all, vec![]) };
+    let decision = finish(&mut servers, &mut machine, decision);
+    (servers, decision)
+}
+
+#[test]
+fn a_planned_takeover_moves_everybody_to_the_end_of_the_new_log_and_the_old_primary_last() {
+    let (servers, decision) = take_over(900, vec![]);
+    let told = report(decision);
+    assert_eq!((told.successor, told.lost.len()), (key(2), 0), "{:?}", told.errors);
+    let end = BinlogCoordinates::binary("own.000003", 10_002);
+    for n in [0, 1, 3] {
+        let channel = &servers.all[n].replication;
+        assert_eq!((&channel.source, &channel.exec), (&key(2), &end), "db{n}");
+        assert!(channel.is_running() && servers.all[n].read_only, "db{n}");
+    }
+    assert!(!servers.all[2].is_replica() && !servers.all[2].read_only);
+    assert!(when(&servers, "db0 SetReadOnly") < when(&servers, "db2 Verify"));
+    assert!(when(&servers, "db2 Verify") < when(&servers, "db2 SetReadOnly"));
+    for n in [1, 3] {
+        assert!(when(&servers, "db2 SetReadOnly") < when(&servers, &format!("db{n} ChangeSource")));
+        assert!(when(&servers, &format!("db{n} ChangeSource")) < when(&servers, "db0 ChangeSource"));
+    }
+}
+
+#[test]
+fn a_planned_takeover_without_gtid_that_fails_gives_writes_back() {
+    let (servers, decision) = take_over(800, vec![]);
+    let told = reason(decision);
+    assert_eq!((told.code.as_str(), told.changed), ("catch-up-failed", vec![]));
+    assert!(!servers.all[0].read_only && (1..4).all(|n| servers.all[n].replication.source == key(0)));
+
+    let (servers, decision) = take_over(900, vec![(2, "SetReadOnly"), (2, "SetReadOnly"), (2, "SetReadOnly")]);
+    let told = reason(decision);
+    assert_eq!((told.code.as_str(), told.changed), ("promotion-failed", vec![]));
+    let back = &servers.all[2];
+    assert_eq!((&back.replication.source, &back.replication.exec), (&key(0), &place(900)));
+    assert!(!servers.all[0].read_only && back.read_only);
+}
