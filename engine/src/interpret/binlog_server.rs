@@ -32,7 +32,7 @@ pub fn interpret_binlog_server(
     // It was asked and speaks the old words, whatever its version text looks like.
     instance.capabilities = Capabilities { known: true, ..Capabilities::default() };
     super::channels(&mut instance, channels, raw);
-    if is_first_release(&version) {
+    if is_first_release(version) {
         as_first_release_means(&mut instance, raw);
     }
     let received = &instance.replication.read;
