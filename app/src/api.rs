@@ -133,6 +133,12 @@ pub struct NodeStatus {
     /// `RecoveryPeriodBlockSeconds`: a recovery that nobody acknowledged blocks further ones of its cluster so long.
     #[serde(default)]
     pub recovery_block_seconds: i64,
+    /// `WebMessage`: what the page tells everybody; empty for nothing.
+    #[serde(default)]
+    pub web_message: String,
+    /// `RemoveTextFromHostnameDisplay`: what the page cuts out of names of servers; empty for nothing.
+    #[serde(default)]
+    pub cut_from_names: String,
     /// Servers known.
     pub servers: u64,
     /// Clusters known.

@@ -10,6 +10,7 @@ use chrono::Utc;
 use futures_util::future::join_all;
 use orchestrator::auth::{blank_user, hash_password};
 use orchestrator::consensus::Command;
+use orchestrator::serve::{self, Limits, Listener};
 use orchestrator::store::UserRecord;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -35,7 +36,7 @@ pub async fn run(args: &mut Args) -> Result<()> {
     let (_fleet, port) = start_servers(servers).await?;
     let service = Service::start_with(poll, &serde_json::json!({"AuthenticationMethod": "local"})).await?;
     make_users(&service, logins).await?;
-    let address = serve(&service).await?;
+    let address = open_door(&service).await?;
     find(&service, servers, port).await?;
     tokio::time::sleep(Duration::from_secs(poll * 2)).await;
 
@@ -51,7 +52,9 @@ pub async fn run(args: &mut Args) -> Result<()> {
         join_all((0..viewers).map(|_| follow(address, &cookie))).await.into_iter().collect::<Result<Vec<_>>>()?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let busy = processor(long).await?;
-    println!("\n| viewers | memory more | processor more, of one core |\n|---:|---:|---:|");
+    println!(
+        "\n| viewers | memory more (100 MB at most) | processor more, of one core (50 % at most) |\n|---:|---:|---:|"
+    );
     println!("| {} | {:.0} MB | {:.0} % |", open.len(), memory_mb()? - memory, (busy - quiet) * 100.0);
     drop(open);
     service.stop().await;
@@ -69,13 +72,13 @@ async fn make_users(service: &Service, count: usize) -> Result<()> {
     Ok(())
 }
 
-async fn serve(service: &Service) -> Result<SocketAddr> {
+async fn open_door(service: &Service) -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let router = orchestrator::api::router(Arc::new(service.services.clone()));
-    tokio::spawn(
-        async move { axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await },
-    );
+    // The listener of the program, with the limits that it has there.
+    let (listener, stop) = (Listener::Tcp(listener), service.services.tasks.stop_token());
+    tokio::spawn(serve::serve(listener, router, None, Limits::default(), stop));
     Ok(address)
 }
 

@@ -3,6 +3,8 @@
 import { readFileSync } from "node:fs";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, Page } from "@playwright/test";
+import { fleet } from "../support/fleet";
+import { attack, lure, otherSite } from "../support/other-site";
 import { expect, test } from "../support/page";
 
 const base = process.env.LOGINS_URL ?? "";
@@ -191,4 +193,49 @@ test("what was done is in the audit, and can be filtered and kept", async ({ pag
   expect(lines.slice(1).every((line) => line.includes("failed-login"))).toBe(true);
   await page.getByRole("link", { name: "Show all" }).click();
   await expect(page).toHaveURL(/\/web\/audit$/);
+});
+
+test("a page of another origin changes nothing in the name of whoever visits it", async ({ browser }) => {
+  test.setTimeout(180_000);
+  const victim = await elsewhere(browser);
+  await logIn(victim, "dba", password);
+  await expect(victim).toHaveURL(/\/web\/clusters$/);
+  const site = await otherSite();
+  const port = fleet.orders[1];
+  const open = process.env.ORCHESTRATOR_URL ?? "";
+  const told = async (at: string, path: string) => (await victim.request.get(new URL(`/api/v2/${path}`, at).href)).json();
+  const untouched = async () => {
+    for (const at of [base, open]) {
+      expect((await told(at, "settings/recoveries")).enabled, at).toBe(true);
+      expect((await told(at, `servers/127.0.0.1:${port}`)).downtime, at).toBeNull();
+    }
+    expect((await told(base, "me")).user, "nor is the visitor logged out").toBe("dba");
+    expect((await told(base, "users")).map((user: { name: string }) => user.name)).not.toContain("eve");
+    expect(await told(base, "tokens")).toEqual([]);
+  };
+  await untouched();
+  for (const [name, page] of Object.entries(site.pages)) {
+    for (const at of [base, open]) {
+      const gets = ["disable-global-recoveries", `begin-downtime/127.0.0.1/${port}/eve/hostile/1h`].map((path) => new URL(`/api/${path}`, at).href);
+      const others = [
+        { method: "PUT", path: "settings/recoveries", body: { enabled: false } },
+        { method: "PUT", path: `servers/127.0.0.1:${port}/downtime`, body: { reason: "hostile", duration_seconds: 3600 } },
+        { method: "POST", path: "users", body: { name: "eve", password: "eve was here 1", role: "admin" } },
+        { method: "POST", path: "tokens", body: { name: "eve", role: "admin" } },
+        { method: "POST", path: "logout", body: {} },
+      ].map(({ method, path, body }) => ({ method, url: new URL(`/api/v2/${path}`, at).href, body }));
+      const hostile = await victim.context().newPage();
+      await hostile.goto(page);
+      expect(await attack(hostile, gets, others), `${name}: what the page could read`).toEqual([]);
+      expect(await lure(hostile, gets[0]), name).toContain("Unauthorized");
+      await hostile.close();
+      await untouched();
+    }
+  }
+  await site.close();
+  // The visitor's session did go along, and was of no use: the audit knows.
+  const rows: { actor: string; message: string; reason: string }[] = await told(base, "audit?action=denied&actor=dba");
+  expect(rows.some((row) => row.message.includes("/api/disable-global-recoveries") && row.reason.includes("another site"))).toBe(true);
+  expect(rows.some((row) => row.message.includes("/api/v2/logout"))).toBe(true);
+  await victim.context().close();
 });

@@ -3,7 +3,7 @@
 //! What people decide (users, tokens) comes as commands; sessions begin and end as people log in and out. All of it is written
 //! behind, and what another process wrote beside this one is adopted ([`Accounts::adopt`]).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use app::access::ClusterLimit;
@@ -15,6 +15,9 @@ use crate::store::{AccountRows, SessionRecord, TokenRecord, UserRecord};
 
 /// A user has at most this many sessions: the one longest unused ends when there is one more.
 const MOST_SESSIONS: usize = 50;
+
+/// So many sessions that ended are remembered. They are until the backend has heard of it, which may still have them.
+const MOST_ENDED: usize = 10_000;
 
 /// When something was used is written at most this often.
 const NOTED_EVERY: TimeDelta = TimeDelta::minutes(1);
@@ -115,6 +118,41 @@ struct State {
     tokens: BTreeMap<String, TokenRecord>,
     used_sessions: BTreeSet<String>,
     used_tokens: BTreeSet<String>,
+    ended: Ended,
+}
+
+/// Sessions that ended here: none of them begins again, whatever the backend still has on record.
+#[derive(Debug, Default)]
+struct Ended {
+    ids: BTreeSet<String>,
+    order: VecDeque<String>,
+}
+
+impl Ended {
+    fn note(&mut self, id: &str) {
+        if self.ids.insert(id.to_owned()) {
+            self.order.push_back(id.to_owned());
+        }
+        while self.order.len() > MOST_ENDED {
+            let Some(oldest) = self.order.pop_front() else { break };
+            self.ids.remove(&oldest);
+        }
+    }
+
+    fn has(&self, id: &str) -> bool {
+        self.ids.contains(id)
+    }
+}
+
+impl State {
+    /// Ends the sessions that this is true of.
+    fn end_sessions(&mut self, ends: impl Fn(&SessionRecord) -> bool) {
+        let over: Vec<String> = self.sessions.values().filter(|session| ends(session)).map(|s| s.id.clone()).collect();
+        for id in &over {
+            self.sessions.remove(id);
+            self.ended.note(id);
+        }
+    }
 }
 
 impl Accounts {
@@ -124,7 +162,9 @@ impl Accounts {
         self.change(|state| {
             let before = std::mem::take(state);
             state.users = rows.users.into_iter().map(|user| (user.name.clone(), user)).collect();
-            state.sessions = rows.sessions.into_iter().map(|session| (session.id.clone(), session)).collect();
+            state.ended = before.ended;
+            let open = rows.sessions.into_iter().filter(|session| !state.ended.has(&session.id));
+            state.sessions = open.map(|session| (session.id.clone(), session)).collect();
             state.tokens = rows.tokens.into_iter().map(|token| (token.id.clone(), token)).collect();
             for (id, known) in before.sessions {
                 if let Some(session) = state.sessions.get_mut(&id) {
@@ -172,7 +212,7 @@ impl Accounts {
                 hash.clone_into(&mut user.password_hash);
                 if end_sessions {
                     user.password_set = at;
-                    state.sessions.retain(|id, session| session.user != name || id == but);
+                    state.end_sessions(|session| session.user == name && session.id != but);
                 }
             }
         });
@@ -182,7 +222,7 @@ impl Accounts {
     pub fn delete_user(&self, name: &str) {
         self.change(|state| {
             state.users.remove(name);
-            state.sessions.retain(|_, session| session.user != name);
+            state.end_sessions(|session| session.user == name);
             state.tokens.retain(|_, token| !(token.owner == name && token.owner_method == "local"));
         });
     }
@@ -201,12 +241,21 @@ impl Accounts {
             own.sort();
             let too_many = (own.len() + 1).saturating_sub(MOST_SESSIONS);
             ended = own.into_iter().take(too_many).map(|(_, id)| id).collect();
-            for id in &ended {
-                state.sessions.remove(id);
-            }
+            state.end_sessions(|session| ended.contains(&session.id));
             state.sessions.insert(session.id.clone(), session);
         });
         ended
+    }
+
+    /// Takes over one session as the backend has it, which another process began. One that ended here, or before its user's
+    /// password was set, is not taken: the backend has not heard of its end yet.
+    pub fn adopt_session(&self, session: SessionRecord) {
+        self.change(|state| {
+            let user = state.users.get(&session.user);
+            if user.is_some_and(|user| session.created >= user.password_set) && !state.ended.has(&session.id) {
+                state.sessions.insert(session.id.clone(), session);
+            }
+        });
     }
 
     /// A session that has not ended, by its digest.
@@ -234,11 +283,16 @@ impl Accounts {
         self.lock().sessions.values().filter(|session| is_open(session, idle, now)).cloned().collect()
     }
 
+    /// The addresses that sessions of a user were begun from.
+    pub fn addresses_of(&self, user: &str) -> Vec<String> {
+        self.lock().sessions.values().filter(|session| session.user == user).map(|s| s.address.clone()).collect()
+    }
+
     /// Ends a session; `true` when there was one.
     pub fn end_session(&self, id: &str) -> bool {
         let known = self.lock().sessions.contains_key(id);
         if known {
-            self.change(|state| state.sessions.remove(id));
+            self.change(|state| state.end_sessions(|session| session.id == id));
         }
         known
     }
@@ -403,6 +457,38 @@ mod tests {
         assert!(accounts.session("a", IDLE, at(80)).is_some(), "seen at 30");
         assert_eq!(accounts.take_used(), [Used::Session { id: "a".to_owned(), at: at(30) }]);
         assert!(accounts.take_used().is_empty());
+    }
+
+    #[test]
+    fn what_ended_here_does_not_begin_again_by_what_the_backend_still_has() {
+        let accounts = accounts();
+        let rows = || AccountRows {
+            users: accounts.users(),
+            sessions: vec![session("a", "ann", 0), session("b", "bob", 0), session("b2", "bob", 0)],
+            tokens: Vec::new(),
+        };
+        accounts.end_session("a");
+        accounts.set_password("bob", "other", at(1), true, "b");
+        accounts.begin_session(session("b2", "bob", 2));
+        accounts.delete_user("bob");
+        accounts.put_user(UserRecord { password_set: at(3), ..user("bob", Role::Admin) });
+        for id in ["a", "b", "b2"] {
+            accounts.adopt_session(session(id, if id == "a" { "ann" } else { "bob" }, 4));
+            assert!(accounts.session(id, IDLE, at(5)).is_none(), "{id}");
+        }
+        accounts.adopt(rows());
+        assert!(accounts.sessions(IDLE, at(5)).is_empty(), "nor when all is taken over");
+        // Of another node: one from before the password was set, and one from after.
+        accounts.adopt_session(session("old", "bob", 2));
+        accounts.adopt_session(session("new", "bob", 3));
+        accounts.adopt_session(session("of nobody", "eve", 3));
+        assert!(accounts.session("old", IDLE, at(5)).is_none() && accounts.session("new", IDLE, at(5)).is_some());
+        assert_eq!(accounts.sessions(IDLE, at(5)).len(), 1);
+        for n in 0..MOST_ENDED + 5 {
+            accounts.lock().ended.note(&n.to_string());
+        }
+        let state = accounts.lock();
+        assert_eq!((state.ended.ids.len(), state.ended.order.len()), (MOST_ENDED, MOST_ENDED), "memory is bounded");
     }
 
     #[test]

@@ -34,8 +34,8 @@ pub enum Entry {
     Command {
         /// The command.
         command: Command,
-        /// What the audit says of it.
-        row: Box<AuditEntry>,
+        /// What the audit says of it; `None` where it keeps no rows here.
+        row: Option<Box<AuditEntry>>,
     },
     /// A row of the audit.
     Audit(AuditEntry),
@@ -168,6 +168,11 @@ impl Journal {
     /// `true` when it is written.
     pub async fn write(&self, entry: Entry) -> bool {
         let done = self.push(entry);
+        self.written(done).await
+    }
+
+    /// The same for an entry that is queued already.
+    pub async fn written(&self, done: oneshot::Receiver<()>) -> bool {
         if self.is_down() {
             return false;
         }
@@ -331,7 +336,10 @@ async fn put_down(
     match entry {
         Entry::Command { command, row } => {
             put_down_command(store, node, command).await?;
-            store.insert_audit(row).await.map(drop)
+            match row {
+                Some(row) => store.insert_audit(row).await.map(drop),
+                None => Ok(()),
+            }
         }
         Entry::Audit(entry) => store.insert_audit(entry).await.map(drop),
         Entry::Detection { finding, at } => {

@@ -211,6 +211,7 @@ pub fn backend(config: &Config) -> BackendSettings {
         max_connections: u32::try_from(backend.max_pool_connections).ok().filter(|n| *n > 0).unwrap_or(128),
         connect_timeout: backend.connect_timeout().unwrap_or(NO_LIMIT),
         read_timeout: backend.read_timeout().unwrap_or(NO_LIMIT),
+        drop_read_only: backend.reject_read_only,
     })
 }
 
@@ -227,6 +228,7 @@ pub fn connect(config: &Config) -> ConnectSettings {
         skip_verify: topology.ssl_skip_verify,
         ca_file: path(&topology.ssl_ca_file),
         identity: path(&topology.ssl_cert_file).zip(path(&topology.ssl_private_key_file)),
+        demand_kept: tls_demand_kept(config),
     };
     ConnectSettings {
         user: topology.user.clone(),
@@ -238,6 +240,12 @@ pub fn connect(config: &Config) -> ConnectSettings {
         max_allowed_packet: usize::try_from(topology.max_allowed_packet).ok().filter(|n| *n > 0),
         tls,
     }
+}
+
+/// The poll interval of the file times its factor; the original multiplies built-in values (`spec/config.md` 13).
+fn tls_demand_kept(config: &Config) -> Duration {
+    let seconds = config.discovery.poll_interval().as_secs().saturating_mul(config.topology.tls_cache_ttl_factor);
+    Duration::from_secs(seconds)
 }
 
 /// What a probe reads.
@@ -271,6 +279,7 @@ pub fn probe(config: &Config) -> ProbeSettings {
         filters: filters(config),
         queries,
         looks_for_binlog_servers: !config.discovery.skip_maxscale_check,
+        tells_of_skipped: config.discovery.log_filtered,
     }
 }
 
@@ -312,6 +321,7 @@ pub fn discovery(config: &Config) -> DiscoverySettings {
     DiscoverySettings {
         pace,
         filters: filters(config),
+        tells_of_silent: discovery.dead_instance_logs,
         resolve,
         seeds: discovery.seeds.iter().filter_map(parse).collect(),
     }
@@ -367,6 +377,14 @@ mod tests {
         assert_eq!((patient.hold_off_until, patient.leader_hold_off_until), (at(160), at(560)));
         config.extensions.recovery_hold_off_seconds = u64::MAX;
         assert_eq!(policy(&config, at(100), None).hold_off_until, DateTime::<Utc>::MAX_UTC);
+    }
+
+    #[test]
+    fn a_demand_for_tls_is_kept_for_so_many_polls_of_the_file() {
+        let kept = |text: &str| connect(&Config::from_json(text).expect("valid")).tls.demand_kept;
+        assert_eq!(kept("{}"), Duration::from_secs(500));
+        assert_eq!(kept(r#"{"TLSCacheTTLFactor": 6, "InstancePollSeconds": 10}"#), Duration::from_secs(60));
+        assert_eq!(kept(r#"{"TLSCacheTTLFactor": 0}"#), Duration::ZERO);
     }
 
     #[test]

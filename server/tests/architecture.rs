@@ -142,3 +142,27 @@ fn files_stay_short() {
         .collect();
     assert!(long.is_empty(), "over 800 lines: {}", long.join(", "));
 }
+
+/// `docs/COMPATIBILITY.md` names a test, or a file of tests, for what it claims. One that is renamed or gone holds nothing.
+#[test]
+fn what_the_documents_name_as_a_test_is_one() {
+    let files: Vec<PathBuf> =
+        ["server/src", "server/tests", "engine/src", "app/src"].iter().flat_map(|c| sources(&root().join(c))).collect();
+    let text: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let is_file = |name: &str| {
+        files.iter().any(|f| f.file_stem().is_some_and(|s| s == name) || f.components().any(|c| c.as_os_str() == name))
+    };
+    let document = std::fs::read_to_string(root().join("docs/COMPATIBILITY.md")).unwrap();
+    let rows = document.lines().filter(|line| line.starts_with("| "));
+    let held_by = rows.filter_map(|row| row.trim_end_matches('|').rsplit_once('|').map(|(_, cell)| cell));
+    let names: Vec<&str> = held_by.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(names.len() > 40, "{} names of tests", names.len());
+    let gone: Vec<&str> = names
+        .into_iter()
+        .filter(|name| {
+            let last = name.rsplit("::").next().unwrap_or(name);
+            !text.contains(&format!("fn {last}(")) && !is_file(last)
+        })
+        .collect();
+    assert!(gone.is_empty(), "docs/COMPATIBILITY.md names tests that are not there: {}", gone.join(", "));
+}

@@ -5,16 +5,18 @@ mod support;
 
 use std::time::Duration;
 
-use orchestrator::store::RecoveryFilter;
+use orchestrator::store::{BackendSettings, Deployment, MySqlSettings, RecoveryFilter, Store};
 use support::service::{Service, key, tree};
 use support::{Sandbox, eventually};
+
+/// What the service uses the backend with.
+const ACCOUNT: &str = "CREATE USER orc@'127.0.0.1' IDENTIFIED BY 'orc'; GRANT ALL ON orchestrator.* TO orc@'127.0.0.1'";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backend_that_goes_away_stops_nothing_and_is_caught_up() {
     let backend = Sandbox::start("mariadb", 1);
     let port = backend.ports[0];
-    let grant = "CREATE USER orc@'127.0.0.1' IDENTIFIED BY 'orc'; GRANT ALL ON orchestrator.* TO orc@'127.0.0.1'";
-    backend.sql(port, grant);
+    backend.sql(port, ACCOUNT);
     let sandbox = tree("mariadb", 2);
     let service = Service::start_with(serde_json::json!({
         "BackendDB": "mysql",
@@ -50,4 +52,35 @@ async fn a_backend_that_goes_away_stops_nothing_and_is_caught_up() {
     let successor = recovery.successor.clone().expect("a successor");
     let replica = servers.iter().find(|i| i.key != successor && i.key != key(sandbox.ports[0])).expect("the other one");
     assert_eq!(replica.replication.source, successor, "the picture of now, not of then");
+}
+
+/// `MySQLOrchestratorRejectReadOnly`: behind an address that moves with a failover, a kept connection leads to the former primary.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_to_a_backend_that_became_read_only_is_not_used_again() {
+    let backend = Sandbox::start("mariadb", 1);
+    let port = backend.ports[0];
+    backend.sql(port, ACCOUNT);
+    let (host, text) = ("127.0.0.1".to_owned(), "orc".to_owned());
+    let settings = MySqlSettings {
+        host,
+        port,
+        user: text.clone(),
+        password: text,
+        max_connections: 1,
+        drop_read_only: true,
+        ..MySqlSettings::default()
+    };
+    let store = Store::open(&BackendSettings::MySql(settings), &Deployment::of_version("3.2.6")).await.expect("opens");
+    let session = async || {
+        store.ping().await.expect("it answers");
+        backend.sql(port, "SELECT MAX(id) FROM information_schema.processlist WHERE user = 'orc'")
+    };
+    let first = session().await;
+    assert_eq!(session().await, first, "kept while the server takes writes");
+    backend.sql(port, "SET GLOBAL read_only = 1");
+    let second = session().await;
+    assert_ne!(second, first, "made anew, wherever the address leads by now");
+    backend.sql(port, "SET GLOBAL read_only = 0");
+    assert_eq!(session().await, second, "and kept again");
+    store.close().await;
 }

@@ -71,7 +71,7 @@ async fn written(services: &Services) {
 
 async fn stored(services: &Services) -> Vec<String> {
     let stored = services.store.load_instances().await.expect("read");
-    stored.into_iter().map(|instance| instance.key.hostname).collect()
+    stored.iter().map(|instance| instance.key.hostname.clone()).collect()
 }
 
 #[tokio::test]

@@ -87,6 +87,18 @@ async fn what_is_printed_to_the_byte(#[case] line: &str, #[case] expected: &str)
 }
 
 #[tokio::test]
+async fn who_regroups_is_told_with_the_counts_of_the_way_asked_for() {
+    for (line, printed) in [
+        ("regroup-replicas -i db2.example", "db3.example:3306\ndb3.example:3306 lost: 0, trivial: 0, pseudo-gtid: 1\n"),
+        ("regroup-replicas-gtid -i db2.example", "db3.example:3306\ndb3.example:3306 lost: 0, moved: 1\n"),
+        ("regroup-replicas -i us1.example", "us2.example:3306\nus2.example:3306 lost: 0, trivial: 0, pseudo-gtid: 0\n"),
+    ] {
+        let edge = Edge::new(OPEN).await;
+        assert_eq!(run(&edge, line).await.as_deref(), Ok(printed), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn changes_change_what_they_say() {
     let edge = Edge::new(OPEN).await;
     for (line, printed) in [

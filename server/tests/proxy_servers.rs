@@ -86,7 +86,7 @@ fn nginx(folder: &Path, to: u16) -> Proxy {
 }
 
 fn apache(folder: &Path, to: u16) -> Proxy {
-    let (port, users, here) = (free_port(), write_users(folder), folder.display().to_string());
+    let (port, users) = (free_port(), write_users(folder));
     // The documented one asks a directory service; a file stands for it here.
     let location = documented("Apache")
         .replace("AuthBasicProvider ldap", &format!("AuthBasicProvider file\nAuthUserFile {}", users.display()))
@@ -95,20 +95,24 @@ fn apache(folder: &Path, to: u16) -> Proxy {
         .collect::<Vec<_>>()
         .join("\n")
         .replace("127.0.0.1:3000", &format!("127.0.0.1:{to}"));
-    let modules: String = [
-        "mpm_event",
-        "authn_core",
-        "authn_file",
-        "auth_basic",
-        "authz_core",
-        "authz_user",
-        "headers",
-        "proxy",
-        "proxy_http",
-    ]
-    .iter()
-    .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
-    .collect();
+    let file = write_apache_config(folder, port, &["authn_file"], &location);
+    let child = Command::new(program("apache2"))
+        .args(["-D", "FOREGROUND", "-f", &file.display().to_string()])
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("Apache runs");
+    ready(Proxy { child, port }, &folder.join("apache.log"))
+}
+
+/// A configuration of Apache with these modules beside the usual ones.
+fn write_apache_config(folder: &Path, port: u16, more: &[&str], location: &str) -> PathBuf {
+    let here = folder.display();
+    let usual = ["mpm_event", "authn_core", "auth_basic", "authz_core", "authz_user", "headers", "proxy", "proxy_http"];
+    let modules: String = usual
+        .iter()
+        .chain(more)
+        .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
+        .collect();
     let config = format!(
         "ServerRoot {here}\nServerName localhost\nListen 127.0.0.1:{port}\nPidFile {here}/httpd.pid\n\
          DefaultRuntimeDir {here}\nErrorLog {here}/apache.log\n{modules}{location}\n"
@@ -117,12 +121,7 @@ fn apache(folder: &Path, to: u16) -> Proxy {
     let config = if is_root() { format!("User www-data\nGroup www-data\n{config}") } else { config };
     let file = folder.join("apache.conf");
     std::fs::write(&file, config).expect("written");
-    let child = Command::new(program("apache2"))
-        .args(["-D", "FOREGROUND", "-f", &file.display().to_string()])
-        .stdin(Stdio::null())
-        .spawn()
-        .expect("Apache runs");
-    ready(Proxy { child, port }, &folder.join("apache.log"))
+    file
 }
 
 /// The configuration that the documentation shows for this proxy: what is shown is what is tested.
@@ -202,6 +201,23 @@ fn who_logs_in_at_the_proxy_acts_here(#[case] front: fn(&Path, u16) -> Proxy) {
     let (_, direct) = ask(port, "/orchestrator/api/v2/session", &[]);
     assert!(direct.contains("viewer"), "{direct}");
     drop(daemon);
+}
+
+/// There is no directory service here to ask; what is documented for one is checked by Apache itself, with its own module.
+#[test]
+fn apache_takes_the_documented_set_up_with_a_directory_service() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let check = |location: &str| {
+        let file = write_apache_config(folder.path(), free_port(), &["ldap", "authnz_ldap"], location);
+        let output = Command::new(program("apache2")).arg("-t").arg("-f").arg(file).output().expect("Apache runs");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let documented = documented("Apache");
+    assert!(documented.contains("AuthLDAPURL \"ldaps://"), "{documented}");
+    let (taken, said) = check(&documented);
+    assert!(taken, "{said}");
+    let (taken, said) = check(&documented.replace("ldaps://", "nonsense://"));
+    assert!(!taken, "an address that is none is noticed: {said}");
 }
 
 #[rstest]

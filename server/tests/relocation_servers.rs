@@ -317,6 +317,8 @@ async fn changing_places_and_threads_survive_a_death_in_the_middle(#[values("mar
         .await;
         if seen.replication.source != key(b) {
             assert!(told.contains("still changed") || told.contains("Done"), "{operation:?}: {told}");
+            // MariaDB killed while it rewrote master.info starts with an empty one, and takes no other source before this.
+            sandbox.sql(a, if flavor == "mysql" { "RESET REPLICA ALL" } else { "RESET SLAVE ALL" });
             sandbox.replicate(&[(b, a)]);
         }
         is_below(&service, a, b).await;

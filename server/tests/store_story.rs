@@ -138,7 +138,7 @@ async fn servers_are_written_in_batches_and_read_back(store: &Store) {
     let loaded = store.load_instances().await.unwrap();
     assert_eq!(loaded.len(), 1_203);
     for (loaded, written) in loaded.iter().zip(&servers) {
-        assert_eq!(loaded, written.as_ref());
+        assert_eq!(loaded, written);
     }
     // A second write is an upsert; a server that was not seen this time was seen before all the same.
     let mut changed = server("db0001");
@@ -225,8 +225,8 @@ async fn holds_are_exclusive(store: &Store) {
 async fn who_is_forgotten_stays_out_until_admitted(store: &Store) {
     let (at, command, service) = (now(), node("command"), node("service"));
     let rows = [Arc::new(server("gone1")), Arc::new(server("gone2"))];
-    let names = |instances: Vec<Instance>| -> Vec<String> {
-        instances.into_iter().map(|i| i.key.hostname).filter(|host| host.starts_with("gone")).collect()
+    let names = |instances: Vec<Arc<Instance>>| -> Vec<String> {
+        instances.iter().map(|i| i.key.hostname.clone()).filter(|host| host.starts_with("gone")).collect()
     };
     assert_eq!(store.write_instances(&rows).await.unwrap().written, 2);
     assert!(store.forget_instance(&key("gone1"), at + Duration::minutes(30), &command, at).await.unwrap());
@@ -308,6 +308,9 @@ async fn what_one_process_holds_no_other_takes(store: &Store) {
     assert_eq!(held.len(), 1);
     store.release_holds(&held, at).await.unwrap();
     assert!(store.end_maintenance(&key("h2"), at).await.unwrap());
+    for token in ["service", "command"] {
+        store.leave(&node(token)).await.unwrap();
+    }
 }
 
 async fn names_are_kept(store: &Store) {
@@ -716,13 +719,10 @@ async fn one_node_is_active(store: &Store) {
     let tokens: Vec<&str> = available.iter().map(|n| n.node.token.as_str()).collect();
     assert_eq!(tokens, vec!["a", "b"]);
     assert!(available.iter().all(|n| n.first_seen.is_some() && n.version == "1.0"));
-    let beaten = std::time::Instant::now();
     for token in ["a", "b"] {
         store.beat(&report(token)).await.unwrap();
     }
-    let purged = store.purge_nodes().await.unwrap();
-    // A machine that stood still meanwhile proves nothing.
-    assert!(purged == 0 || beaten.elapsed() > std::time::Duration::from_secs(4), "{purged}");
+    assert_eq!(store.purge_nodes().await.unwrap(), 0, "the story's other processes have left");
     store.beat(&report("b")).await.unwrap();
     store.leave(&node("a")).await.unwrap();
     assert!(!store.is_alive(&node("a")).await.unwrap() && store.is_alive(&node("b")).await.unwrap());

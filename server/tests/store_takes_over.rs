@@ -105,6 +105,17 @@ async fn a_sqlite_file_of_the_original() {
     let versions = "select count(*) from orchestrator_db_deployments where deployed_version in ('3.2.6', '1.0')";
     let count: i64 = sqlx::query_scalar(versions).fetch_one(&mut original).await.unwrap();
     assert_eq!(count, 2, "each binary finds its own record");
+
+    // Bytes where text should be cost their cell at most.
+    for odd in ["version = x'38ff'", "version = cast(x'38ff' as text), version_comment = 'a' || char(0) || 'b'"] {
+        let sql = format!("update database_instance set {odd} where hostname = 'db2'");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut original).await.unwrap();
+        let store = Store::open(&settings, &Deployment::of_version("1.0")).await.unwrap();
+        let servers = store.load_instances().await.unwrap();
+        let read: Vec<_> = servers.iter().map(|i| (i.key.hostname.as_str(), i.version.as_str(), i.server_id)).collect();
+        assert_eq!(read, [("db2", "8\u{fffd}", 2), ("db9", "", 0)], "{odd}");
+        store.close().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -194,7 +205,7 @@ async fn taken_over(settings: &BackendSettings) -> Store {
     assert!(recoveries[0].acknowledged.is_none() && !recoveries[0].is_active);
     assert_eq!(recoveries[0].replicas.len(), 2);
     // And it can be written to as well.
-    store.write_instances(&servers.iter().cloned().map(std::sync::Arc::new).collect::<Vec<_>>()).await.unwrap();
+    store.write_instances(&servers).await.unwrap();
     assert_eq!(store.load_instances().await.unwrap(), servers);
     store
 }

@@ -7,14 +7,15 @@ use app::recovery::LOST_IN_RECOVERY;
 use app::topology::{Instance, Snapshot};
 use chrono::{DateTime, Utc};
 
-/// Its source, or a source of that one, was left behind by a recovery itself: what the server gets from there is not the cluster's.
+/// Its source, or a source of that one, was left behind by a recovery itself: what the server gets from there is not the cluster's. Of two
+/// co-sources each is above the other: whether the server itself was left behind says nothing of where it gets its events from.
 pub fn is_below_left_behind(server: &Instance, snapshot: &Snapshot, now: DateTime<Utc>) -> bool {
     let left_behind = |key: &InstanceKey| {
         snapshot.annotations.active_downtime(key, now).is_some_and(|d| d.reason == LOST_IN_RECOVERY)
     };
     let mut passed = BTreeSet::new();
     let mut at = &server.replication.source;
-    while at.is_valid() && passed.insert(at) {
+    while at.is_valid() && *at != server.key && passed.insert(at) {
         if left_behind(at) {
             return true;
         }
@@ -47,17 +48,18 @@ mod tests {
             begin: now,
             end: now + chrono::TimeDelta::days(1),
         };
-        // 0 was replaced by 1; 2 and 3 hang below 0, 4 below 1; 5 and 6 point at each other.
+        // 0 was replaced by 1; 2 and 3 hang below 0, 4 below 1; 5 and 6 point at each other, and 5 was left behind.
         let servers = [(0, None), (1, None), (2, Some(0)), (3, Some(2)), (4, Some(1)), (5, Some(6)), (6, Some(5))];
+        let lost = [0, 5];
         let servers: Vec<Instance> = servers.into_iter().map(|(n, source)| server(n, source)).collect();
         let below = |reason: &str| -> Vec<u16> {
             let mut annotations = Annotations::default();
-            annotations.downtime.insert(key(0), downtime(reason));
+            annotations.downtime.extend(lost.map(|n| (key(n), downtime(reason))));
             let snapshot = Snapshot::new(servers.clone(), annotations, now);
             let is_below = |n: &u16| is_below_left_behind(snapshot.get(&key(*n)).expect("known"), &snapshot, now);
             (0..7).filter(is_below).collect()
         };
-        assert_eq!(below(LOST_IN_RECOVERY), [2, 3]);
+        assert_eq!(below(LOST_IN_RECOVERY), [2, 3, 6]);
         assert_eq!(below("maintenance"), [] as [u16; 0]);
     }
 }

@@ -35,6 +35,7 @@ impl Machine {
         let why = match (writeable, self.settings.must_promote_other) {
             (true, _) => "it takes writes",
             (false, true) => "CoMasterRecoveryMustPromoteOtherCoMaster is set",
+            (false, false) if self.by_place => "without GTID nobody can tell who else has what it wrote",
             (false, false) => return None,
         };
         if let Some(asked) = self.settings.designated.clone().filter(|asked| *asked != other) {

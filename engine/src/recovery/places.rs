@@ -3,9 +3,12 @@
 //! They all had the same source, so how far each is in its log compares them: whoever is furthest is promoted. It stands still by then,
 //! so the end of its own log stands for its place in the old source's log. Replicas at the same place go on from there; those that are
 //! behind find theirs by pseudo-GTID, and a replica whose place is not proven is not repointed.
+//!
+//! Of two co-sources only the other one may take over, because what it wrote itself is not in the log by which replicas are compared.
+//! For the same reason the end of its log stands for nobody's place: the others follow it by pseudo-GTID only.
 
 use app::InstanceKey;
-use app::plan::{Action, Positioning};
+use app::plan::{Action, Condition, Positioning};
 use app::recovery::RecoveryKind;
 use app::topology::Instance;
 use chrono::{DateTime, Utc};
@@ -24,26 +27,25 @@ impl Machine {
         let message = match regrouping.refusal() {
             Some(message) => message.to_owned(),
             None if regrouping != Regrouping::Position => return None,
-            // What the other co-source wrote itself is not in the log by which replicas are compared.
-            None if self.kind == RecoveryKind::CoSource => {
-                "no replica uses GTID; a dead co-source is recovered by GTID only".to_owned()
-            }
-            None if self.is_alive(&self.failed) => format!(
-                "no replica uses GTID, and {} answers: how much its replicas still have to get from it is not known. Stop it first",
-                self.failed
-            ),
             None => {
                 if !self.by_place {
-                    self.tell(
-                        now,
-                        "no replica uses GTID: they are compared by their places in the log of the dead source",
-                    );
+                    let message =
+                        "no replica uses GTID: they are compared by their places in the log of the old source";
+                    self.tell(now, message);
                 }
                 self.by_place = true;
                 return None;
             }
         };
         Some(Next::Go(self.roll_back(now, "needs-position-matching", message)))
+    }
+
+    /// The source is alive, and read-only by now: its replicas get all that is in its log. Whoever does not is behind the place that is known
+    /// of it, and is not promoted.
+    pub(super) fn push_follow_to_end(&self, list: &mut StepList<'_>, replica: &Instance, source: &Instance) {
+        let expect = vec![Condition::ExecutedIs { at: source.binlog.clone() }];
+        let reason = "nothing that the old primary committed shall be lost";
+        list.push(replica, 1, Action::Verify { expect }, reason).timeout_ms = self.settings.timeouts.catch_up_ms;
     }
 
     /// Drains a replica and makes it stand still: only then its place is exact.
@@ -64,17 +66,37 @@ impl Machine {
         lacks.then(|| "it has not applied all that it received, or could not be made to stand still".to_owned())
     }
 
-    /// The chosen one was lost when it may have taken writes already: by their places nobody can tell who has got what of them.
-    pub(super) fn lost_while_promoted(&mut self, key: &InstanceKey, now: DateTime<Utc>) -> Option<Phase> {
-        if !self.by_place || !self.promotion_sent {
-            return None;
-        }
-        self.fence.insert(key.clone());
+    /// Somebody was lost in the middle of a promotion, and may have taken writes: by their places nobody can tell who has got what of
+    /// them. So the next one takes over only where it is certain that nobody has got any; `Some` ends the recovery.
+    pub(super) fn judge_writes_of_lost(&mut self, now: DateTime<Utc>) -> Option<Next> {
+        let lost: Vec<InstanceKey> =
+            self.fence.iter().filter(|k| self.by_place && **k != self.failed).cloned().collect();
+        let (key, why) = lost.into_iter().find_map(|key| Some((key.clone(), self.who_may_have_writes_of(&key)?)))?;
+        // What replicates from it stays below it: it may be the primary.
         self.no_way_back = true;
         let message = format!(
-            "{key} was lost while it was promoted; without GTID it cannot be told who has got what of its writes. See which server has them, and promote that one"
+            "{key} was lost while it was promoted, and {why}; without GTID it cannot be told who has got what of its writes. See which server has them, and promote that one"
         );
-        Some(self.roll_back(now, "out-of-sight", message))
+        Some(Next::Go(self.roll_back(now, "out-of-sight", message)))
+    }
+
+    /// Why it is not certain that nobody has got anything that the lost server wrote since it was chosen.
+    fn who_may_have_writes_of(&self, lost: &InstanceKey) -> Option<String> {
+        let Some(end) = self.chosen_end.as_ref().filter(|_| self.kind == RecoveryKind::Source) else {
+            return Some("nobody else may take over".to_owned());
+        };
+        if let Some(back) = self.alive(lost).filter(|server| server.binlog != *end) {
+            return Some(format!("it is back, and its log has gone on from {end} to {}", back.binlog));
+        }
+        let others = || self.participants.iter().filter(|(key, _)| *key != lost && **key != self.failed);
+        if let Some((key, _)) = others().find(|(_, p)| p.touched && p.gone.is_some()) {
+            return Some(format!("{key}, which may have followed it, cannot be reached"));
+        }
+        others().filter_map(|(key, _)| self.alive(key)).find_map(|replica| {
+            let read = &replica.replication.read;
+            let beyond = replica.replication.source == *lost && read != end;
+            beyond.then(|| format!("{} has received from it up to {read}, beyond {end}", replica.key))
+        })
     }
 
     /// Remembers the places of those that have been drained and stand still.
@@ -108,7 +130,7 @@ impl Machine {
     ) -> Option<Positioning> {
         let place = |key: &InstanceKey| self.participants.get(key).and_then(|p| p.place.as_ref());
         let (own, other) = (place(&replica.key)?, place(source)?);
-        if own == other {
+        if own == other && self.kind == RecoveryKind::Source {
             return self.chosen_end.clone().map(|at| Positioning::Coordinates { at });
         }
         if !self.promoted {
@@ -124,6 +146,13 @@ impl Machine {
         let (replica, source) = (self.with_channel(replica), self.with_channel(source));
         if self.participants.get(&replica.key).is_some_and(|p| p.place.is_none()) {
             return Err(format!("{} has not applied all that it received", replica.key));
+        }
+        let has_own_writes = self.kind == RecoveryKind::CoSource;
+        if has_own_writes && !(replica.uses_pseudo_gtid && source.uses_pseudo_gtid) {
+            return Err(format!(
+                "without GTID or pseudo-GTID it is not known what {} has got of the writes of {}",
+                replica.key, source.key
+            ));
         }
         can_follow_by_place(&replica, &source, &self.settings.choice)
     }

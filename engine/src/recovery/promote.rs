@@ -283,9 +283,6 @@ impl Machine {
     /// The candidate is gone. Where it may have become writable it may have served its replicas for a moment, so everybody is read and
     /// frozen again before the next one is chosen.
     fn lose_candidate(&mut self, key: &InstanceKey, now: DateTime<Utc>) -> Phase {
-        if let Some(phase) = self.lost_while_promoted(key, now) {
-            return phase;
-        }
         let why = self.trouble_of(key);
         self.tell(now, format!("{key} was lost ({why}); going on with the next best"));
         if self.promotion_sent {

@@ -45,6 +45,10 @@ impl Machine {
         };
         let (has, wants) = (source.semi_sync.source_clients, source.semi_sync.source_wait_for);
         if !self.is_off_balance(&source) {
+            if !self.left_stopped().is_empty() && self.attempts < MAX_TRIES {
+                return Next::Go(Phase::SwitchAcknowledgers);
+            }
+            self.tell_of_stopped(now);
             return self.nothing_left(now, &format!("{failed} has {has} semi-sync replicas and waits for {wants}"));
         }
         let switches = self.switches(&source);
@@ -147,6 +151,11 @@ impl Machine {
                 list.push(replica, BEGIN, action, "a replica waits for nobody");
             }
         }
+        // Those that are switched are started for it.
+        let is_switched = |key: &&InstanceKey| switches.on.contains(*key) || switches.off.contains(*key);
+        for replica in self.left_stopped().iter().filter(|key| !is_switched(key)).filter_map(|key| self.alive(key)) {
+            push_start(&mut list, replica, BEGIN + 3);
+        }
         for replica in switches.on.iter().filter_map(|key| self.alive(key)) {
             push_switch(&mut list, replica, true, BEGIN);
         }
@@ -167,7 +176,17 @@ impl Machine {
     pub(super) fn judge_switch_acknowledgers(&mut self, now: DateTime<Utc>) -> Next {
         let failed = self.failed.clone();
         let balanced = self.alive(&failed).is_some_and(|source| !self.is_off_balance(source));
+        let stopped = self.left_stopped();
+        if balanced && !stopped.is_empty() && self.attempts.saturating_add(1) < MAX_TRIES {
+            self.attempts = self.attempts.saturating_add(1);
+            self.tell(
+                now,
+                format!("{failed} has as many as it waits for; a receiver that was stopped for it is started again"),
+            );
+            return Next::Go(Phase::SwitchAcknowledgers);
+        }
         if balanced {
+            self.tell_of_stopped(now);
             let clients = self.alive(&failed).map_or(0, |s| s.semi_sync.source_clients);
             self.tell(now, format!("{failed} has {clients} semi-sync replicas now"));
             self.chosen = Some(failed);
@@ -190,6 +209,25 @@ impl Machine {
         }
         let message = format!("{failed} still has not as many semi-sync replicas as it waits for");
         Next::Go(self.roll_back(now, "promotion-failed", message))
+    }
+
+    /// Replicas whose receiver this recovery stopped, and which do not receive again: an answer was lost, or the start failed.
+    fn left_stopped(&self) -> Vec<InstanceKey> {
+        let ran = |key: &InstanceKey| self.before(key).is_some_and(|b| b.threads().receiver);
+        let is_left = |s: &&Instance| {
+            let below = s.replication.source == self.failed;
+            below && self.was_touched(&s.key) && ran(&s.key) && !Threads::of(&s.replication).receiver
+        };
+        self.alive_replicas().filter(is_left).map(|s| s.key.clone()).collect()
+    }
+
+    /// Those that would not start are named: the source was put right, and they were not.
+    fn tell_of_stopped(&mut self, now: DateTime<Utc>) {
+        for key in self.left_stopped() {
+            let reason = "its receiver was stopped to be told whether it acknowledges, and could not be started again";
+            self.tell(now, format!("{key}: {reason}"));
+            self.lose(&key, reason.to_owned());
+        }
     }
 
     fn ran_as_found(&self, key: &InstanceKey) -> bool {
@@ -227,10 +265,14 @@ fn push_switch(list: &mut StepList<'_>, replica: &Instance, on: bool, phase: u32
     if Threads::of(&replica.replication).receiver {
         list.push(replica, phase + 2, Action::StopReceiver, "the switch counts from the receiver's next start on");
     }
+    push_start(list, replica, phase + 3);
+}
+
+fn push_start(list: &mut StepList<'_>, replica: &Instance, phase: u32) {
     if replica.is_mariadb() {
-        list.push(replica, phase + 3, Action::Drain, "what it received is kept");
+        list.push(replica, phase, Action::Drain, "what it received is kept");
     }
-    list.push(replica, phase + 4, Action::StartReceiver, "the switch counts from now on");
+    list.push(replica, phase + 1, Action::StartReceiver, "it receives again, and the switch counts from now on");
     let expect = vec![Condition::ReceiverRunning { running: true }];
-    list.push(replica, phase + 5, Action::Verify { expect }, "what was done is read back");
+    list.push(replica, phase + 2, Action::Verify { expect }, "what was done is read back");
 }

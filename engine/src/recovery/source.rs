@@ -74,6 +74,9 @@ impl Machine {
                 self.promoted = true;
                 return Some(Next::Go(Phase::LookBack));
             }
+            if let Some(next) = self.judge_writes_of_lost(now) {
+                return Some(next);
+            }
             self.fence.remove(key);
         }
         let served = |r: &&Instance| doubtful.contains(&r.replication.source) && receives(r);
@@ -92,7 +95,7 @@ impl Machine {
             return Some(Next::Go(self.roll_back(now, "out-of-sight", message)));
         }
         self.attempts = 0;
-        None
+        self.judge_writes_of_lost(now)
     }
 
     pub(super) fn enter_await_silence(&self) -> Vec<Step> {
@@ -137,7 +140,14 @@ impl Machine {
     pub(super) fn enter_follow_fenced(&self) -> Vec<Step> {
         let mut list = self.list();
         let Some(source) = self.alive(&self.failed) else { return vec![] };
-        for replica in self.alive_replicas().filter(|r| self.receives_from_failed(r)) {
+        let receiving = || self.alive_replicas().filter(|r| self.receives_from_failed(r));
+        // One that is delayed is waited for only where all are.
+        let all_delayed = receiving().all(|r| r.replication.delay > 0);
+        for replica in receiving().filter(|r| all_delayed || r.replication.delay == 0) {
+            if self.by_place {
+                self.push_follow_to_end(&mut list, replica, source);
+                continue;
+            }
             let action = Action::WaitForGtid { set: source.executed_gtid.clone() };
             list.push(replica, 1, action, "nothing that the old primary committed shall be lost");
         }
@@ -174,6 +184,9 @@ impl Machine {
         }
         for key in unfrozen {
             self.ban(&key, "its receiver could not be stopped".to_owned());
+        }
+        if let Some(next) = self.judge_writes_of_lost(now) {
+            return next;
         }
         let frozen = self.alive_replicas().count();
         if frozen == 0 {

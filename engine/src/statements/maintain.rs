@@ -31,7 +31,7 @@ pub fn fill_failing_gtid(statement: &str, gtid: &str) -> String {
 }
 
 /// The statements that would restart what runs of the managed channel around another statement, each ended by one semicolon; nothing is sent
-/// (`spec/api.md` 2.1, 45). In lower case, as the original writes them.
+/// (`spec/api.md` 2.6, 45). In lower case, as the original writes them. Without a statement those around it only.
 pub fn restart_around(server: &Instance, statement: &str) -> Vec<String> {
     let dialect = Dialect::of(server);
     let channel = &server.replication;
@@ -40,7 +40,7 @@ pub fn restart_around(server: &Instance, statement: &str) -> Vec<String> {
     let statements = [
         thread("STOP", "IO_THREAD", channel.receiver),
         thread("STOP", "SQL_THREAD", channel.applier),
-        Some(statement.trim().to_owned()),
+        Some(statement.trim().to_owned()).filter(|given| !given.is_empty()),
         thread("START", "SQL_THREAD", channel.applier),
         thread("START", "IO_THREAD", channel.receiver),
     ];

@@ -19,6 +19,8 @@ pub enum Fault {
     BreakApplier(usize),
     /// From now on it applies one transaction in so many ticks.
     Slow(usize, u64),
+    /// Somebody tells it to acknowledge no more.
+    SwitchOff(usize),
     KillNode(usize),
     StartNode(usize),
     /// Nothing passes between a node and the store.
@@ -102,6 +104,11 @@ impl Simulation {
             Fault::Slow(n, pace) => {
                 stage.tell(format!("** db{n} applies slowly"));
                 (stage.world.servers[n].batch, stage.world.servers[n].pace) = (1, pace);
+            }
+            Fault::SwitchOff(n) => {
+                stage.strike(n, "is told to acknowledge no more");
+                let server = &mut stage.world.servers[n];
+                (server.semi_replica, server.acknowledges) = (false, false);
             }
             Fault::KillNode(n) => {
                 stage.tell(format!("** node{n} dies"));

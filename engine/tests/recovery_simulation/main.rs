@@ -7,6 +7,7 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::expect_used)]
 
+mod co_sources;
 mod executor;
 mod faults;
 mod ledger;
@@ -24,6 +25,7 @@ mod s7_replication_options;
 mod s8_no_false_success;
 mod s9_converges;
 mod scenario;
+mod semi_sync;
 mod server;
 mod simulation;
 mod stage;

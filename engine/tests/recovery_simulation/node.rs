@@ -2,6 +2,7 @@
 //! copied here in small: lease, locks, records, take-up, downtime of what was left behind, fencing on sight.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use app::InstanceKey;
 use app::finding::{AnalysisCode, Finding};
@@ -9,9 +10,9 @@ use app::plan::{Action, Step};
 use app::recovery::RecoveryKind;
 use app::topology::StatusThresholds;
 use chrono::TimeDelta;
-use engine::analysis::{AnalysisSettings, analyse, is_below_left_behind};
+use engine::analysis::{AnalysisSettings, Unmoved, analyse, is_below_left_behind};
 use engine::policy::{Hold, Policy, Situation, decide};
-use engine::recovery::{AbortReason, Decision, Machine, RecoverySettings, Report, StepOutcome, TakeoverRequest};
+use engine::recovery::{AbortReason, Decision, Machine, Report, StepOutcome, TakeoverRequest};
 
 use super::executor::Batch;
 use super::picture::{POLL, View};
@@ -50,6 +51,7 @@ pub struct Node {
     started: u64,
     pub view: View,
     since: BTreeMap<InstanceKey, (AnalysisCode, u64)>,
+    unmoved: Arc<Unmoved>,
     courses: Vec<Course>,
     fences: Vec<(InstanceKey, Batch)>,
     told: BTreeMap<InstanceKey, String>,
@@ -73,6 +75,7 @@ impl Node {
             started: now,
             view: View::new(store.picture.clone(), servers, now),
             since: BTreeMap::new(),
+            unmoved: Arc::default(),
             courses: vec![],
             fences: vec![],
             told: BTreeMap::new(),
@@ -164,8 +167,11 @@ impl Node {
     fn round(&mut self, stage: &mut Stage, store: &mut Store) {
         let now = stage.now();
         let snapshot = self.view.snapshot(&store.annotations, now);
-        let findings = analyse(&snapshot, &analysis_settings(), at(now));
+        let findings = analyse(&snapshot, &self.analysis_settings(store), at(now));
         drop(snapshot);
+        if store.settings.balances_acknowledgers() {
+            Arc::make_mut(&mut self.unmoved).observe(&findings, at(now));
+        }
         self.track(&findings, stage);
         self.fence_returned(stage, store);
         for finding in findings {
@@ -189,12 +195,12 @@ impl Node {
     fn consider(&mut self, finding: Finding, stage: &mut Stage, store: &mut Store) {
         let recent = store.recent();
         let since = self.since.get(&finding.key).map_or(stage.now(), |(_, since)| *since);
-        let situation = situation(stage.now(), since, &recent, false);
+        let situation = situation(store, stage.now(), since, &recent, false);
         match decide(&finding, &self.policy(), &situation) {
             Ok(kind) => {
                 let snapshot = self.view.snapshot(&store.annotations, stage.now());
                 let (machine, decision) =
-                    Machine::begin(&finding, &snapshot, &RecoverySettings::default(), at(stage.now()));
+                    Machine::begin(&finding, &snapshot, &store.settings.recovery, at(stage.now()));
                 self.begin(finding, kind, (machine, decision), false, stage, store);
             }
             Err(Hold::NotActionable | Hold::InProgress { .. }) => {}
@@ -205,6 +211,16 @@ impl Node {
                     self.told.insert(finding.key.clone(), reason);
                 }
             }
+        }
+    }
+
+    fn analysis_settings(&self, store: &Store) -> AnalysisSettings {
+        let thresholds = StatusThresholds { instance_poll_seconds: POLL / 1_000, ..StatusThresholds::default() };
+        AnalysisSettings {
+            thresholds,
+            enforce_exact_semi_sync_replicas: store.settings.repairs.exact_semi_sync,
+            unmoved: Arc::clone(&self.unmoved),
+            ..AnalysisSettings::default()
         }
     }
 
@@ -230,7 +246,7 @@ impl Node {
         }
         let now = stage.now();
         let snapshot = self.view.snapshot(&store.annotations, now);
-        let settings = AnalysisSettings { include_no_problem: true, ..analysis_settings() };
+        let settings = AnalysisSettings { include_no_problem: true, ..self.analysis_settings(store) };
         let mut findings = analyse(&snapshot, &settings, at(now)).into_iter();
         let wanted = |f: &Finding| match wish {
             Wish::Recover => engine::policy::recovery_for(f.code).is_some(),
@@ -238,7 +254,7 @@ impl Node {
             _ => f.facts.is_source && !f.facts.replicas.is_empty(),
         };
         let Some(mut finding) = findings.find(wanted) else { return stage.tell("refused: nothing to do") };
-        let recovery = RecoverySettings::default();
+        let recovery = store.settings.recovery.clone();
         let (kind, begun) = match wish {
             Wish::Takeover { designated, auto } => {
                 let designated = designated.map(super::world::key);
@@ -251,7 +267,7 @@ impl Node {
             }
             Wish::Recover => {
                 let recent = store.recent();
-                match decide(&finding, &self.policy(), &situation(now, now, &recent, true)) {
+                match decide(&finding, &self.policy(), &situation(store, now, now, &recent, true)) {
                     Ok(kind) => (kind, Machine::begin(&finding, &snapshot, &recovery, at(now))),
                     Err(hold) => return stage.tell(format!("refused: {}", hold.reason())),
                 }
@@ -461,7 +477,7 @@ fn finish(report: Report, uid: usize, stage: &mut Stage, store: &mut Store) {
     let record = &mut store.records[uid];
     (record.running, record.successor) = (false, Some(report.successor.clone()));
     record.acknowledged = record.person;
-    if matches!(record.kind, RecoveryKind::Source | RecoveryKind::Takeover) {
+    if record.kind.replaces_source() {
         store.rename_cluster(&report.successor);
     }
     stage.events.push(Event::Finished { uid, report: Box::new(report) });
@@ -482,7 +498,13 @@ fn abort(reason: AbortReason, uid: usize, stage: &mut Stage, store: &mut Store) 
     stage.events.push(Event::Aborted { uid, reason: Box::new(reason) });
 }
 
-fn situation<'a>(now: u64, since: u64, recent: &'a [engine::policy::Recent], forced: bool) -> Situation<'a> {
+fn situation<'a>(
+    store: &Store,
+    now: u64,
+    since: u64,
+    recent: &'a [engine::policy::Recent],
+    forced: bool,
+) -> Situation<'a> {
     Situation {
         now: at(now),
         since: at(since),
@@ -490,15 +512,10 @@ fn situation<'a>(now: u64, since: u64, recent: &'a [engine::policy::Recent], for
         recoveries_enabled: true,
         source_opt_in: true,
         intermediate_opt_in: true,
-        repairs: engine::policy::Repairs::default(),
+        repairs: store.settings.repairs,
         recent,
         grace: None,
         clusters_failing: 1,
         forced,
     }
-}
-
-fn analysis_settings() -> AnalysisSettings {
-    let thresholds = StatusThresholds { instance_poll_seconds: POLL / 1_000, ..StatusThresholds::default() };
-    AnalysisSettings { thresholds, ..AnalysisSettings::default() }
 }

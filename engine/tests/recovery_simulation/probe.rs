@@ -1,7 +1,7 @@
 //! A server of the model as a probe reads it.
 
-use app::InstanceKey;
 use app::topology::{Capabilities, Check, Instance, Replication, SemiSync, ThreadState};
+use app::{BinlogCoordinates, InstanceKey};
 
 use super::server::{Link, Server};
 use super::world::{World, at, key, uuid};
@@ -22,6 +22,7 @@ impl World {
             log_bin: true,
             log_replica_updates: server.logs,
             gtid_mode: if self.mariadb { String::new() } else { "ON".into() },
+            binlog: BinlogCoordinates::binary("binlog.000001", i64::try_from(server.log.len()).expect("small")),
             executed_gtid: executed,
             gtid_domain_id: self.mariadb.then_some(0),
             replication: self.replication(server, retrieved),
@@ -95,6 +96,7 @@ impl World {
             source_clients: clients.count() as u64,
             replica_enabled: server.semi_replica,
             replica_active: server.acknowledges && server.is_connected(),
+            priority: server.priority,
             ..Default::default()
         }
     }

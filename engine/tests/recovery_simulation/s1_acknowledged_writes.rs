@@ -11,7 +11,7 @@ use super::ledger::Set;
 use super::scenario::{CALM, Fleet, play};
 use super::simulation::{Invariant, Scene, Simulation};
 use super::stage::Event;
-use super::world::{NODES, key};
+use super::world::{NODES, key, number_of};
 
 /// What was within reach of a recovery.
 struct Course {
@@ -62,7 +62,12 @@ impl Invariant for AcknowledgedWrites {
                     self.excuse_the_given_up(scene, *uid, reason);
                     self.courses.remove(uid);
                 }
-                Event::Finished { uid, .. } => {
+                Event::Finished { uid, report } => {
+                    let successor = number_of(&report.successor);
+                    if report.kind.replaces_source() && successor != self.primary {
+                        // It took writes before: a co-source.
+                        self.check_promotion(scene, *uid, successor)?;
+                    }
                     self.check_nothing_is_thrown_away(scene, *uid)?;
                     self.courses.remove(uid);
                 }

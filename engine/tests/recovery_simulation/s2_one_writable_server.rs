@@ -31,7 +31,13 @@ impl Invariant for OneWritableServer {
         }
         let Some(leader) = scene.leader() else { return Ok(()) };
         let seen = |n: &usize| scene.world.takes_writes(*n) && scene.world.answers(NODES + leader.id, *n);
-        let writable: Vec<usize> = scene.numbers().filter(seen).collect();
+        let mut writable: Vec<usize> = scene.numbers().filter(seen).collect();
+        if let [a, b] = writable[..]
+            && scene.world.are_co_sources(a, b)
+        {
+            // Each gets what the other one writes: somebody wants it so.
+            writable.pop();
+        }
         let at_work = scene.store.records.iter().any(|r| r.running);
         self.together = if writable.len() > 1 { self.together + TICK } else { 0 };
         self.idle = if writable.len() > 1 && !at_work { self.idle + TICK } else { 0 };

@@ -41,9 +41,24 @@ impl Invariant for NoFalseSuccess {
     }
 }
 
+/// What happened to somebody this long ago was noticed before a source was reported as put right, milliseconds.
+const NOTICED: u64 = 3_000;
+
 impl NoFalseSuccess {
+    /// A source that waited for acknowledgements gets them.
+    fn check_repaired(&self, scene: &Scene<'_>, source: usize) -> Result<(), String> {
+        let quiet = self.struck.values().all(|at| at + NOTICED < scene.world.now);
+        if quiet && !scene.world.takes_writes(source) {
+            return Err(format!("db{source} still waits for acknowledgements"));
+        }
+        Ok(())
+    }
+
     fn check(&self, scene: &Scene<'_>, uid: usize, report: &Report) -> Result<(), String> {
         let successor = number_of(&report.successor);
+        if report.kind.repairs_source() {
+            return self.check_repaired(scene, successor);
+        }
         if report.successor == report.failed {
             return Err("the successor is the server that failed".to_owned());
         }

@@ -32,6 +32,9 @@ pub fn what_is_open(scene: &Scene<'_>) -> Option<String> {
     if let Some(what) = still_marked(scene, primary) {
         return Some(what);
     }
+    if let Some(what) = off_balance(scene, primary) {
+        return Some(what);
+    }
     let others = scene.numbers().filter(|n| *n != primary && !left.contains(n));
     others.filter_map(|n| follows(scene, n, primary).map(|what| format!("db{n} {what}"))).next()
 }
@@ -49,6 +52,22 @@ fn still_marked(scene: &Scene<'_>, primary: usize) -> Option<String> {
     };
     let back = scene.numbers().filter(is_back).find(|n| marked(*n));
     back.map(|n| format!("db{n} replicates from db{primary} and is marked as left behind"))
+}
+
+/// Where somebody is to see to it, a primary that waits for acknowledgements has as many who give them as it waits for, if so many can.
+fn off_balance(scene: &Scene<'_>, primary: usize) -> Option<String> {
+    let (world, settings) = (scene.world, &scene.store.settings);
+    if !settings.balances_acknowledgers() || !world.servers[primary].semi_source {
+        return None;
+    }
+    let below = |n: &usize| world.servers[*n].source() == Some(primary) && world.servers[*n].is_connected();
+    let able = |n: &usize| below(n) && world.servers[*n].applier && world.servers[*n].priority > 0;
+    let wants = world.wait_for as usize;
+    let has = scene.numbers().filter(|n| below(n) && world.servers[*n].acknowledges).count();
+    let (too_few, too_many) = (has < wants, settings.repairs.exact_semi_sync && has > wants);
+    let can = scene.numbers().filter(able).count() >= wants;
+    (can && (too_few || too_many))
+        .then(|| format!("{has} acknowledge what db{primary} writes, which waits for {wants}"))
 }
 
 /// Why a server does not follow the primary as it should.

@@ -5,10 +5,10 @@ use app::topology::{Candidate, PromotionRule};
 use super::faults::{Fault, Planned, at, at_step};
 use super::node::Wish;
 use super::random::Random;
-use super::server::Server;
+use super::server::{Link, Server};
 use super::simulation::Simulation;
 use super::stage::StepFaults;
-use super::store::Store;
+use super::store::{Settings, Store};
 use super::world::{NODES, World, key};
 
 /// The first fault comes after this, milliseconds: by then nodes act and replicas have something.
@@ -20,6 +20,7 @@ pub struct Fleet {
     pub random: Random,
     pub plan: Vec<Planned>,
     pub step_faults: StepFaults,
+    pub settings: Settings,
 }
 
 impl Fleet {
@@ -33,11 +34,30 @@ impl Fleet {
             (replica.semi_replica, replica.acknowledges) = (semi_sync, semi_sync);
             world.servers.push(replica);
         }
-        Self { world, random: Random::new(seed), plan: vec![], step_faults: StepFaults::default() }
+        let (random, step_faults, settings) = (Random::new(seed), StepFaults::default(), Settings::default());
+        Self { world, random, plan: vec![], step_faults, settings }
+    }
+
+    /// Two that replicate from each other: db0 takes the writes, db1 takes none. So many replicas of db0 in all, db1 being the first.
+    pub fn co_sources(seed: u64, mariadb: bool, semi_sync: bool, replicas: usize) -> Self {
+        let mut fleet = Self::plain(seed, mariadb, semi_sync, replicas);
+        let first = &mut fleet.world.servers[0];
+        first.channel = Server::new(mariadb, Some(1)).channel;
+        (first.receiver, first.applier) = (true, true);
+        first.link = Link::Trying { next: 0, failed: false };
+        fleet
     }
 
     /// The fleet of a seed, and its faults.
     pub fn of(seed: u64) -> Self {
+        match seed % 9 {
+            7 => Self::of_co_sources(seed),
+            8 => Self::of_acknowledgers(seed),
+            _ => Self::of_one_source(seed),
+        }
+    }
+
+    fn of_one_source(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let (mariadb, semi_sync) = (random.percent(50), random.percent(50));
         let replicas = 1 + random.index(4);
@@ -48,6 +68,95 @@ impl Fleet {
         }
         fleet.go_wrong();
         fleet
+    }
+
+    /// Any of the two may be struck.
+    fn of_co_sources(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let (mariadb, semi_sync) = (random.percent(50), random.percent(50));
+        let replicas = 1 + random.index(4);
+        let mut fleet = Self { random, ..Self::co_sources(seed, mariadb, semi_sync, replicas) };
+        fleet.vary(semi_sync);
+        let other = &mut fleet.world.servers[1];
+        other.logs = true;
+        if let Some(channel) = &mut other.channel {
+            channel.options.delay = 0;
+        }
+        if replicas > 1 && fleet.random.percent(40) {
+            fleet.deepen();
+        }
+        fleet.settings.recovery.must_promote_other = fleet.random.percent(60);
+        let start = CALM + fleet.random.below(3_000);
+        match fleet.random.below(12) {
+            0 => fleet.plan.push(at(start, Fault::Crash(0))),
+            1 => fleet.plan.push(at(start, Fault::Crash(1))),
+            2 => fleet.hang(0, start),
+            3 => fleet.hang(1, start),
+            4 => fleet.hidden_from_nodes(start),
+            5 => fleet.cut_off_from_replicas(start, true),
+            6 => fleet.restarts(start),
+            7 => fleet.flaps(start),
+            8 => fleet.dies_with_a_replica(start),
+            9 => fleet.chosen_dies(start),
+            10 => fleet.nodes_die(start),
+            _ => fleet.anything(start),
+        }
+        fleet.also(start);
+        fleet.is_repaired(start);
+        fleet
+    }
+
+    /// Acknowledgements are what is short, or too many, and somebody is to see to it.
+    fn of_acknowledgers(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let (mariadb, exact) = (random.percent(50), random.percent(40));
+        let replicas = 2 + random.index(3);
+        let mut fleet = Self { random, ..Self::plain(seed, mariadb, true, replicas) };
+        fleet.vary(true);
+        // MariaDB waits for one and no more.
+        let wait_for = if !mariadb && replicas > 2 && fleet.random.percent(40) { 2 } else { 1 };
+        fleet.world.wait_for = wait_for;
+        for n in 1..=replicas {
+            let first = n <= wait_for as usize;
+            let server = &mut fleet.world.servers[n];
+            server.priority = if first || fleet.random.percent(70) { 1 + fleet.random.below(3) } else { 0 };
+            if first {
+                (server.semi_replica, server.acknowledges) = (true, true);
+            }
+        }
+        fleet.settings.repairs.exact_semi_sync = exact;
+        fleet.settings.repairs.locked_semi_sync = !exact || fleet.random.percent(50);
+        fleet.settings.recovery.exact_semi_sync = exact;
+        let start = CALM + fleet.random.below(3_000);
+        for n in 1..=replicas {
+            if n == 1 || fleet.random.percent(60) {
+                fleet.plan.push(at(start, Fault::SwitchOff(n)));
+            }
+        }
+        fleet.goes_wrong_beside(start);
+        fleet.is_repaired(start + 15_000);
+        fleet
+    }
+
+    /// What happens while a source waits for acknowledgements. It counts as locked after ten seconds.
+    fn goes_wrong_beside(&mut self, start: u64) {
+        let later = start + self.random.below(20_000);
+        let n = self.some_replica();
+        match self.random.below(8) {
+            0 => self.plan.push(at(later, Fault::Crash(0))),
+            1 => self.plan.push(at(later, Fault::Crash(n))),
+            2 => self.hang(0, later),
+            3 => self.plan.push(at_step(2, Fault::CrashChosen)),
+            4 => self.a_node_dies(),
+            5 => self.plan.push(at(later, Fault::StopApplier(n))),
+            6 => self.step_faults = StepFaults { left: 2, chance: 15, deaths: true },
+            _ => {}
+        }
+    }
+
+    fn is_repaired(&mut self, start: u64) {
+        let heal = start + 15_000 + self.random.below(25_000);
+        self.plan.push(at(heal, Fault::Heal));
     }
 
     pub fn replicas(&self) -> usize {
@@ -123,8 +232,7 @@ impl Fleet {
             _ => self.anything(start),
         }
         self.also(start);
-        let heal = start + 15_000 + self.random.below(25_000);
-        self.plan.push(at(heal, Fault::Heal));
+        self.is_repaired(start);
     }
 
     fn hang(&mut self, n: usize, start: u64) {
@@ -364,7 +472,7 @@ impl Fleet {
     }
 
     pub fn simulate(self) -> Simulation {
-        let mut store = Store::default();
+        let mut store = Store { settings: self.settings, ..Store::default() };
         {
             let annotations = std::sync::Arc::make_mut(&mut store.annotations);
             annotations.cluster_aliases.insert(key(0).to_string(), "orders".to_owned());

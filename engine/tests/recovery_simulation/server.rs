@@ -78,6 +78,8 @@ pub struct Server {
     pub relay_log_recovery: bool,
     pub semi_source: bool,
     pub semi_replica: bool,
+    /// Of those that may acknowledge the larger ones come first; 0 never does.
+    pub priority: u64,
     /// The running receiver acknowledges: the switch is looked at when it starts.
     pub acknowledges: bool,
     /// Commits in the binary log that wait for acknowledgements, with those they have.
@@ -117,6 +119,7 @@ impl Server {
             relay_log_recovery: false,
             semi_source: false,
             semi_replica: false,
+            priority: 0,
             acknowledges: false,
             waiting: vec![],
             locked: false,

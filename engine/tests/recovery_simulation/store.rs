@@ -8,8 +8,8 @@ use app::finding::Finding;
 use app::recovery::RecoveryKind;
 use app::topology::{Annotations, Downtime, Instance};
 use chrono::TimeDelta;
-use engine::policy::Recent;
-use engine::recovery::Machine;
+use engine::policy::{Recent, Repairs};
+use engine::recovery::{Machine, RecoverySettings};
 
 use super::world::at;
 
@@ -45,6 +45,22 @@ pub struct Store {
     /// Node, and until when.
     pub lease: Option<(usize, u64)>,
     pub tokens: usize,
+    /// What is configured for all nodes.
+    pub settings: Settings,
+}
+
+/// What is configured; everything else is as it is by default.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    pub repairs: Repairs,
+    pub recovery: RecoverySettings,
+}
+
+impl Settings {
+    /// Something is to be done about sources that have too few or too many who acknowledge.
+    pub fn balances_acknowledgers(&self) -> bool {
+        self.repairs.locked_semi_sync || self.repairs.exact_semi_sync
+    }
 }
 
 impl Store {

@@ -202,8 +202,8 @@ impl World {
 
     /// A source takes a replica on, or refuses it.
     fn greet(&mut self, n: usize, source: usize) {
-        let (replica, from) = (&self.servers[n], &self.servers[source]);
-        if self.mariadb && (0..2).any(|domain| !self.knows_position(replica, from, domain)) {
+        let from = &self.servers[source];
+        if self.mariadb && (0..2).any(|domain| !self.knows_position(n, source, domain)) {
             let replica = &mut self.servers[n];
             (replica.receiver, replica.receiver_errno, replica.link) = (false, 1236, Link::Off);
             return;
@@ -214,9 +214,20 @@ impl World {
         replica.link = Link::Connected { since: self.now, heard: self.now, cursor: 0, epoch };
     }
 
-    /// A MariaDB replica's place in a domain is the last transaction it has; a source that does not have that one refuses.
-    fn knows_position(&self, replica: &Server, source: &Server, domain: usize) -> bool {
-        let of_domain = |id: &&TxnId| self.ledger.txns[**id].stream == domain;
+    /// Both replicate from each other.
+    pub fn are_co_sources(&self, a: usize, b: usize) -> bool {
+        self.servers[a].source() == Some(b) && self.servers[b].source() == Some(a)
+    }
+
+    /// A MariaDB replica's place in a domain is the last transaction it has; a source that does not have that one refuses. What a
+    /// co-source wrote itself is not in its place.
+    fn knows_position(&self, n: usize, source: usize, domain: usize) -> bool {
+        let (replica, ring) = (&self.servers[n], self.are_co_sources(n, source));
+        let source = &self.servers[source];
+        let of_domain = |id: &&TxnId| {
+            let txn = &self.ledger.txns[**id];
+            txn.stream == domain && !(ring && txn.origin == n)
+        };
         let last = replica.relay.iter().rev().find(of_domain).or_else(|| replica.log.iter().rev().find(of_domain));
         last.is_none_or(|id| source.logged.contains(*id))
     }

@@ -57,13 +57,13 @@ pub async fn acquire(
         Ok(token) => token,
         Err((status, message)) => {
             if status == StatusCode::FORBIDDEN {
-                desk.services.audit.failed_login("token", "", &caller.address, "unknown, used or old public token");
+                let who = Actor { name: "anonymous".to_owned(), method: "token".to_owned(), ..caller.actor() };
+                desk.services.audit.failed_login(&who, "unknown, used or old public token");
             }
             return refused(status, &message);
         }
     };
-    let actor =
-        Actor { address: caller.address, method: "token".to_owned(), ..Actor::named(token.generated_by.clone()) };
+    let actor = Actor { name: token.generated_by.clone(), method: "token".to_owned(), ..caller.actor() };
     let message = format!("access token of {} acquired by {}", actor.name, actor.address);
     desk.services.audit.record("access-token", &InstanceKey::default(), "", &actor, &message);
     let identity = Identity { headers: &headers, peer: peer.map(|Extension(ConnectInfo(peer))| peer) };

@@ -120,6 +120,10 @@ pub struct ApiError {
     pub plan: Option<Box<Plan>>,
 }
 
+/// Goes with an answer to somebody who may not, for the audit: why.
+#[derive(Debug, Clone)]
+pub(super) struct Refused(pub(super) String);
+
 /// The result of a handler.
 pub type ApiResult<T> = Result<T, ApiError>;
 
@@ -160,11 +164,6 @@ impl ApiError {
         Self { plan: Some(plan), ..Self::new(ErrorKind::WorldChanged, message) }
     }
 
-    /// This release does not do it.
-    pub fn not_built(what: &str) -> Self {
-        Self::new(ErrorKind::NotBuilt, format!("{what} is not built yet in this release; nothing was done"))
-    }
-
     /// Something is wrong with us. The detail is logged and not sent.
     pub fn internal(detail: impl std::fmt::Display) -> Self {
         tracing::error!(%detail, "a request failed for a reason of our own");
@@ -192,8 +191,13 @@ impl From<TagError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let Self { kind, message, refusal, plan } = self;
+        let refused = (kind == ErrorKind::Forbidden).then(|| Refused(message.clone()));
         let body = ErrorBody { code: kind.code().to_owned(), message, refusal, plan };
-        (kind.status(), Json(body)).into_response()
+        let mut response = (kind.status(), Json(body)).into_response();
+        if let Some(refused) = refused {
+            response.extensions_mut().insert(refused);
+        }
+        response
     }
 }
 

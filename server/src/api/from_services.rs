@@ -5,7 +5,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::error::{ApiError, ErrorKind};
+use super::error::{ApiError, ErrorKind, Refused};
 use crate::auth::{CrossSite, NoProof, Refusal};
 use crate::consensus::{ConsensusError, OutOfReach};
 use crate::discovery::DiscoveryError;
@@ -107,7 +107,9 @@ impl From<CrossSite> for ApiError {
 impl IntoResponse for NoProof {
     fn into_response(self) -> Response {
         let body = ErrorBody { code: "csrf".to_owned(), message: self.to_string(), refusal: None, plan: None };
-        (StatusCode::FORBIDDEN, Json(body)).into_response()
+        let mut response = (StatusCode::FORBIDDEN, Json(body)).into_response();
+        response.extensions_mut().insert(Refused(self.to_string()));
+        response
     }
 }
 

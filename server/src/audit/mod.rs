@@ -1,9 +1,11 @@
 //! The audit: who did what, to which server, how they were told, how it ended and how long it took.
 //!
-//! Everything that changes something leaves one row, and so does a login, a failed one, and a configuration that is read again.
-//! [`Audit::log`] is the one way in: it writes the row behind, into the backend, and tells log, file or syslog at once.
+//! Everything that changes something leaves one row, and so does a login, a failed one, a change that was refused, and a
+//! configuration that is read again. [`Audit::log`] is the one way in: it writes the row behind, into the backend unless
+//! `AuditToBackendDB` is set to false, and tells log, file or syslog at once.
 
 mod export;
+mod refusals;
 mod trail;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,10 +20,9 @@ use crate::consensus::Actor;
 use crate::journal::{Entry, Journal};
 use crate::store::{AuditEntry, AuditFilter, AuditRecord, PAGE_SIZE, Store, StoreError};
 pub use export::{Format, export};
+use refusals::Meter;
+pub use refusals::host_of;
 use trail::Trail;
-
-/// Failed logins that leave a row each minute; the rest are counted, so that guessing at speed does not fill the backend.
-const FAILED_LOGINS_A_MINUTE: u32 = 30;
 
 /// Something to be told: begin with [`Act::new`] and add what is known.
 #[derive(Debug, Clone)]
@@ -30,8 +31,8 @@ pub struct Act {
 }
 
 impl Act {
-    /// Something that this actor did, and it went well. `kind` is one of the types of the compatible API (`spec/api.md` 3.10), or a
-    /// new one of ours; `message` is for people.
+    /// Something that this actor did, and it went well; it took from their request until now, unless more is known. `kind` is one of
+    /// the types of the compatible API (`spec/api.md` 3.10), or a new one of ours; `message` is for people.
     pub fn new(kind: &str, actor: &Actor, message: impl Into<String>) -> Self {
         let entry = AuditEntry {
             at: Utc::now(),
@@ -44,7 +45,11 @@ impl Act {
             reason: actor.reason.clone(),
             ..AuditEntry::default()
         };
-        Self { entry }
+        let act = Self { entry };
+        match actor.since {
+            Some(asked) => act.since(asked),
+            None => act,
+        }
     }
 
     /// To this server.
@@ -102,29 +107,25 @@ impl Act {
 pub struct Audit {
     journal: Journal,
     store: Store,
+    config: Arc<LiveConfig>,
     trail: Arc<Trail>,
-    failed_logins: Arc<Mutex<FailedLogins>>,
-}
-
-/// Failed logins of the minute under way.
-#[derive(Debug)]
-struct FailedLogins {
-    minute: Instant,
-    told: u32,
-    untold: u32,
+    failed_logins: Arc<Mutex<Meter>>,
+    refused: Arc<Mutex<Meter>>,
 }
 
 impl Audit {
     /// An audit that is written behind and read from the backend.
     pub fn new(journal: Journal, store: Store, config: Arc<LiveConfig>) -> Self {
-        let failed_logins = FailedLogins { minute: Instant::now(), told: 0, untold: 0 };
-        Self { journal, store, trail: Arc::new(Trail::new(config)), failed_logins: Arc::new(Mutex::new(failed_logins)) }
+        let meter = || Arc::new(Mutex::new(Meter::new(Instant::now())));
+        let trail = Arc::new(Trail::new(Arc::clone(&config)));
+        Self { journal, store, config, trail, failed_logins: meter(), refused: meter() }
     }
 
     /// Records something.
     pub fn log(&self, act: Act) {
-        let entry = self.tell(act);
-        drop(self.journal.push(Entry::Audit(entry)));
+        if let Some(entry) = self.tell(act) {
+            drop(self.journal.push(Entry::Audit(entry)));
+        }
     }
 
     /// Records something that went well; [`Audit::log`] where more is known.
@@ -132,23 +133,43 @@ impl Audit {
         self.log(Act::new(kind, actor, message).on(key).of(cluster));
     }
 
-    /// Records that somebody was not who they said. `user` is what they said; it may be empty.
-    pub fn failed_login(&self, method: &str, user: &str, address: &str, why: &str) {
-        let Some(untold) = self.failed_logins.lock().unwrap_or_else(PoisonError::into_inner).count(Instant::now())
-        else {
-            return;
-        };
-        let name = if user.is_empty() { "anonymous" } else { user };
-        let actor = Actor { address: address.to_owned(), method: method.to_owned(), ..Actor::named(name) };
-        let message =
-            if untold == 0 { why.to_owned() } else { format!("{why}; before it {untold} more were not told") };
-        self.log(Act::new("failed-login", &actor, message).ended(AuditOutcome::Refused));
+    /// Records that somebody was not let in, and why; `who` has address and method, and no name that was not proved. All failed
+    /// logins come here, whatever the method.
+    pub fn failed_login(&self, who: &Actor, why: &str) {
+        let Some(untold) = counted(&self.failed_logins, who, "") else { return };
+        self.log(Act::new("failed-login", who, and_untold(why, untold)).ended(AuditOutcome::Refused));
     }
 
-    /// Tells log, file or syslog, and gives the row for the backend: for entries of the journal that carry theirs with them.
-    pub fn tell(&self, act: Act) -> AuditEntry {
+    /// Records that a change was refused because of who asked for it: what they asked for, and why they may not.
+    pub fn denied(&self, who: &Actor, what: &str, why: &str) {
+        let Some(untold) = counted(&self.refused, who, what) else { return };
+        self.log(Act::new("denied", who, and_untold(what, untold)).because(why).ended(AuditOutcome::Refused));
+    }
+
+    /// Tells how many failed logins and refused changes were left out of a minute that is over; to be called now and then.
+    pub fn sum_up(&self) {
+        let now = Instant::now();
+        for (meter, kind) in [(&self.failed_logins, "failed-login"), (&self.refused, "denied")] {
+            let left_over = meter.lock().unwrap_or_else(PoisonError::into_inner).left_over(now);
+            if let Some(untold) = left_over {
+                let message = format!("{untold} more were not told one by one");
+                self.log(Act::new(kind, &Actor::system(), message).ended(AuditOutcome::Refused));
+            }
+        }
+    }
+
+    /// Tells log, file or syslog, and gives the row for the backend, where it keeps any: for entries of the journal that carry theirs
+    /// with them.
+    pub fn tell(&self, act: Act) -> Option<AuditEntry> {
         self.trail.tell(&act.entry);
-        act.entry
+        self.keeps_rows().then_some(act.entry)
+    }
+
+    /// Rows are kept in the backend: unless the file says in so many words that they are not to be. The original's own default is
+    /// not to keep any, which leaves its page of the audit empty (`spec/config.md` 7.18).
+    fn keeps_rows(&self) -> bool {
+        let config = self.config.current();
+        config.audit.to_backend_db || !config.is_given("AuditToBackendDB")
     }
 
     /// A page of the audit, newest first, of one server or of all.
@@ -183,19 +204,14 @@ impl Audit {
     }
 }
 
-impl FailedLogins {
-    /// Counts one. How many were not told before it, if it is to be told itself.
-    fn count(&mut self, now: Instant) -> Option<u32> {
-        if now.duration_since(self.minute) >= Duration::from_secs(60) {
-            (self.minute, self.told) = (now, 0);
-        }
-        if self.told >= FAILED_LOGINS_A_MINUTE {
-            self.untold = self.untold.saturating_add(1);
-            return None;
-        }
-        self.told += 1;
-        Some(std::mem::take(&mut self.untold))
-    }
+/// Counts a row that a caller brings about. How many were left out before it, if it is to be told.
+fn counted(meter: &Mutex<Meter>, who: &Actor, what: &str) -> Option<u64> {
+    let caller = format!("{} {}", host_of(&who.address), who.name);
+    meter.lock().unwrap_or_else(PoisonError::into_inner).count(&caller, what, Instant::now())
+}
+
+fn and_untold(text: &str, untold: u64) -> String {
+    if untold == 0 { text.to_owned() } else { format!("{text}; before it {untold} more were not told") }
 }
 
 fn row(record: AuditRecord) -> AuditRow {
@@ -213,20 +229,5 @@ fn row(record: AuditRecord) -> AuditRow {
         outcome: entry.outcome,
         duration_ms: entry.duration_ms,
         reason: entry.reason,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn guessing_at_speed_is_counted_rather_than_told() {
-        let start = Instant::now();
-        let mut logins = FailedLogins { minute: start, told: 0, untold: 0 };
-        let told = (0..100).filter(|_| logins.count(start) == Some(0)).count();
-        assert_eq!(told, 30);
-        assert_eq!(logins.count(start + Duration::from_secs(61)), Some(70));
-        assert_eq!(logins.count(start + Duration::from_secs(61)), Some(0));
     }
 }

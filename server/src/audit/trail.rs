@@ -93,6 +93,8 @@ fn log(entry: &AuditEntry) {
         method = entry.method,
         address = entry.address,
         outcome = entry.outcome.unwrap_or_default().as_str(),
+        milliseconds = entry.duration_ms,
+        reason = entry.reason,
         "{}",
         entry.message
     );
@@ -176,14 +178,17 @@ fn file_line(entry: &AuditEntry) -> String {
 
 fn log_text(entry: &AuditEntry) -> String {
     let text = format!(
-        "auditType:{} instance:{} cluster:{} message:{} actor:{} address:{} outcome:{}",
+        "auditType:{} instance:{} cluster:{} message:{} actor:{} method:{} address:{} outcome:{} milliseconds:{} reason:{}",
         entry.kind,
         entry.key,
         entry.cluster,
         entry.message,
         entry.actor,
+        entry.method,
         entry.address,
-        entry.outcome.map_or("", AuditOutcome::as_str)
+        entry.outcome.map_or("", AuditOutcome::as_str),
+        entry.duration_ms.map(|ms| ms.to_string()).unwrap_or_default(),
+        entry.reason
     );
     one_line(&text)
 }

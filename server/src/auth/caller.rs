@@ -1,5 +1,7 @@
 //! A caller, and the capabilities that handlers ask for.
 
+use std::time::Instant;
+
 use app::access::{CSRF_HEADER, ClusterLimit};
 use app::api::Role;
 use axum::extract::FromRequestParts;
@@ -38,6 +40,8 @@ pub struct Caller {
     pub csrf_token: Option<String>,
     /// When their session ends at the latest.
     pub session_ends: Option<DateTime<Utc>>,
+    /// When their request came.
+    pub since: Instant,
 }
 
 /// The caller has not got the right.
@@ -84,7 +88,7 @@ impl Caller {
             (user, token) => format!("{user} (token {token})"),
         };
         let (address, method, limit) = (self.address.clone(), self.method.clone(), self.limit.clone());
-        Actor { address, method, limit, ..Actor::named(name) }
+        Actor { address, method, limit, since: Some(self.since), ..Actor::named(name) }
     }
 
     /// The right to see.

@@ -5,6 +5,8 @@
 //! held up. A browser that says nothing either is: without TLS it sends no `Sec-Fetch-Site`, and the other page can have
 //! it leave out `Origin` and `Referer`.
 
+use std::net::IpAddr;
+
 use axum::http::{HeaderMap, header};
 
 /// The request comes from another site's page.
@@ -52,6 +54,38 @@ pub fn refuse_stated_cross_site(headers: &HeaderMap) -> Result<bool, CrossSite> 
         }
     }
     Ok(says_where)
+}
+
+/// A browser knows this service by a name that is not ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this service is for this machine only, and a browser came to it by the name {0}, which may be anybody's; open it as localhost, list \
+     the name in ServedNames, or set an AuthenticationMethod"
+)]
+pub struct ForeignName(String);
+
+/// Refuses a browser that came by somebody else's name. For a service that only this machine can connect to, and that asks nobody who
+/// they are: the owner of any name can have it point at this machine, and a page of that name is then of the same origin for
+/// whoever visits it here.
+///
+/// # Errors
+/// [`ForeignName`].
+pub fn refuse_foreign_name(headers: &HeaderMap, served: &[String]) -> Result<(), ForeignName> {
+    let is_browsing =
+        is_browser(headers) || headers.contains_key("sec-fetch-site") || headers.contains_key(header::ORIGIN);
+    let Some(host) = headers.get(header::HOST).filter(|_| is_browsing) else { return Ok(()) };
+    let host = String::from_utf8_lossy(host.as_bytes());
+    if is_ours(&host, served) { Ok(()) } else { Err(ForeignName(host.into_owned())) }
+}
+
+/// Addresses, names that stand in nobody's zone, and those that the configuration lists.
+fn is_ours(host: &str, served: &[String]) -> bool {
+    if host.starts_with('[') {
+        return true;
+    }
+    let name = host.rsplit_once(':').map_or(host, |(name, _port)| name).trim_end_matches('.').to_ascii_lowercase();
+    let is_nobodys = !name.contains('.') || name.ends_with(".localhost");
+    is_nobodys || name.parse::<IpAddr>().is_ok() || served.iter().any(|own| own.eq_ignore_ascii_case(&name))
 }
 
 /// Every browser calls itself that, and no page can have it do otherwise for another site.

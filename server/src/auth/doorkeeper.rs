@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use app::api::Role;
 use axum::http::{HeaderMap, HeaderName, header};
@@ -294,6 +295,7 @@ fn caller(config: &Config, standing: Standing, method: String, address: String) 
         token_name: standing.token_name,
         csrf_token: standing.session.as_ref().map(|session| session.csrf_token.clone()),
         session_ends: standing.session.map(|session| session.ends),
+        since: Instant::now(),
     }
 }
 
@@ -316,11 +318,18 @@ fn proxied_user(name: &str, headers: &HeaderMap) -> Option<String> {
     (more.is_none() && !user.is_empty()).then(|| user.to_owned())
 }
 
-/// The name under which a request asks to be let in, for the audit; empty when it gives none. It may be a password that was typed into
-/// the wrong field, or anything else: a part of it is enough to be recognised.
-pub fn claimed_user(headers: &HeaderMap) -> String {
+/// The name under which a request asks to be let in with name and password, for the audit.
+pub fn claimed_user(headers: &HeaderMap, known: &str) -> String {
     let given = basic_credentials(headers).map(|given| given.user).unwrap_or_default();
-    given.chars().filter(|sign| !sign.is_control()).take(64).collect()
+    shown_user(&given, given == known || given == READ_ONLY_USER)
+}
+
+/// A name that somebody could not prove, in quotes. One that is nobody's may be a password that was typed into the wrong field, and
+/// everybody who looks at the audit would read it: its beginning is enough to be recognised by whoever typed it.
+pub fn shown_user(given: &str, is_known: bool) -> String {
+    let plain = |count: usize| given.chars().filter(|sign| !sign.is_control()).take(count).collect::<String>();
+    let shown = if is_known { plain(64) } else { plain(3) };
+    if shown.len() < given.len() { format!("{:?}", format!("{shown}...")) } else { format!("{shown:?}") }
 }
 
 fn basic_credentials(headers: &HeaderMap) -> Option<Credentials> {

@@ -9,7 +9,7 @@ use rand::Rng as _;
 use subtle::ConstantTimeEq as _;
 
 use super::hashing::{HashError, Hasher};
-use super::throttle::{Throttle, Wait};
+use super::throttle::{Throttle, Wait, is_same_origin};
 use crate::accounts::Accounts;
 use crate::config::AuthMethod;
 use crate::consensus::{Actor, Command, Consensus, ConsensusError, PasswordHashText};
@@ -103,18 +103,20 @@ impl Logins {
     /// # Errors
     /// [`LoginError::Wrong`], after the same time whatever is wrong; [`LoginError::Wait`]; [`LoginError::TooBusy`].
     pub async fn check(&self, name: &str, password: &str, address: &str) -> Result<UserRecord, LoginError> {
-        self.throttle.admit(name, address, Utc::now())?;
+        // Whoever guesses from all over the world does not keep out those who are in, also after a restart.
+        let is_known = self.accounts.addresses_of(name).iter().any(|known| is_same_origin(known, address));
+        self.throttle.admit(name, address, is_known, Utc::now())?;
         let user = self.accounts.user(name);
         // No password is that long, whoever it is for.
         let verdict = if password.len() > LONGEST_PASSWORD {
             None
         } else {
-            Some(
-                self.hasher
-                    .check(password, user.as_ref().map(|u| u.password_hash.as_str()))
-                    .await
-                    .map_err(|_| LoginError::TooBusy)?,
-            )
+            let hash = user.as_ref().map(|user| user.password_hash.as_str());
+            let checked = self.hasher.check(password, hash).await;
+            Some(checked.map_err(|_busy| {
+                self.throttle.withdrawn(name, address);
+                LoginError::TooBusy
+            })?)
         };
         // Somebody may have removed the user while their password was hashed.
         let user = user
@@ -174,10 +176,10 @@ impl Logins {
         code: &str,
         name: &str,
         password: &str,
-        address: &str,
+        asking: &Actor,
     ) -> Result<UserRecord, LoginError> {
-        let now = Utc::now();
-        self.throttle.admit("", address, now)?;
+        let (now, address) = (Utc::now(), asking.address.as_str());
+        self.throttle.admit("", address, false, now)?;
         let expected = self.code().filter(|_| self.accounts.has_no_users());
         let given = code.trim().to_ascii_uppercase();
         let is_right = expected.is_some_and(|expected| expected.as_bytes().ct_eq(given.as_bytes()).into());
@@ -192,7 +194,7 @@ impl Logins {
         let taken = self.setup_code.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(code) = taken else { return Err(LoginError::NoSetup) };
         let user = blank_user(name, Role::Admin, &[], now);
-        let actor = Actor { address: address.to_owned(), method: "set-up".to_owned(), ..Actor::named(name) };
+        let actor = Actor { name: name.to_owned(), method: "set-up".to_owned(), ..asking.clone() };
         let made = self.new_user(user, password, &actor).await;
         if made.is_err() {
             *self.setup_code.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
@@ -244,6 +246,10 @@ mod tests {
 
     const PASSWORD: &str = "correct horse battery";
 
+    fn from(address: &str) -> Actor {
+        Actor { address: address.to_owned(), ..Actor::named("anonymous") }
+    }
+
     async fn logins() -> Logins {
         let config = Config::from_json(
             r#"{"AuthenticationMethod": "local", "BackendDB": "sqlite", "SQLite3DataFile": ":memory:"}"#,
@@ -259,21 +265,23 @@ mod tests {
         let logins = logins().await;
         let code = logins.code().unwrap();
         assert_eq!(code.len(), 19, "{code}");
-        assert!(matches!(logins.set_up("2222-2222-2222-2222", "ann", PASSWORD, "").await, Err(LoginError::NoSetup)));
+        assert!(matches!(
+            logins.set_up("2222-2222-2222-2222", "ann", PASSWORD, &from("")).await,
+            Err(LoginError::NoSetup)
+        ));
         assert!(
-            matches!(logins.set_up(&code, "ann", "short", "").await, Err(LoginError::Bad(_))),
+            matches!(logins.set_up(&code, "ann", "short", &from("")).await, Err(LoginError::Bad(_))),
             "the code stays good"
         );
         let typed = format!(" {} ", code.to_lowercase());
-        let (first, second) = tokio::join!(
-            logins.set_up(&typed, "ann", PASSWORD, "192.0.2.1"),
-            logins.set_up(&typed, "eve", PASSWORD, "192.0.2.2")
-        );
+        let (one, other) = (from("192.0.2.1"), from("192.0.2.2"));
+        let (first, second) =
+            tokio::join!(logins.set_up(&typed, "ann", PASSWORD, &one), logins.set_up(&typed, "eve", PASSWORD, &other));
         assert!(first.is_ok() != second.is_ok(), "of two at the same time one has it");
         assert!(!logins.needs_setup() && logins.code().is_none());
         let users = logins.accounts.users();
         assert_eq!(users.iter().map(|user| user.role).collect::<Vec<_>>(), [Role::Admin]);
-        assert!(matches!(logins.set_up(&code, "eve", PASSWORD, "").await, Err(LoginError::NoSetup)));
+        assert!(matches!(logins.set_up(&code, "eve", PASSWORD, &from("")).await, Err(LoginError::NoSetup)));
         assert!(logins.check(&users[0].name, PASSWORD, "").await.is_ok());
     }
 
@@ -282,7 +290,10 @@ mod tests {
         let logins = logins().await;
         logins.setup_code.lock().unwrap().take();
         for code in ["", " ", "-"] {
-            assert!(matches!(logins.set_up(code, "ann", PASSWORD, "").await, Err(LoginError::NoSetup)), "{code:?}");
+            assert!(
+                matches!(logins.set_up(code, "ann", PASSWORD, &from("")).await, Err(LoginError::NoSetup)),
+                "{code:?}"
+            );
         }
         assert!(logins.accounts.has_no_users());
     }

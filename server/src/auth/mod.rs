@@ -25,8 +25,8 @@ mod upkeep;
 
 pub use bearer::{Fresh as FreshToken, PREFIX as TOKEN_PREFIX, fresh as fresh_token};
 pub use caller::{Admin, Caller, Denied, NoProof, Operator, Viewer};
-pub use cross_site::{CrossSite, refuse_cross_site, refuse_stated_cross_site};
-pub use doorkeeper::{COMMAND_LINE, Doorkeeper, Identity, Refusal, claimed_user};
+pub use cross_site::{CrossSite, ForeignName, refuse_cross_site, refuse_foreign_name, refuse_stated_cross_site};
+pub use doorkeeper::{COMMAND_LINE, Doorkeeper, Identity, Refusal, claimed_user, shown_user};
 pub use hashing::{HashError, hash_password};
 pub use logins::{LoginError, Logins, blank_user};
 pub use origin::{client_address, is_over_tls};

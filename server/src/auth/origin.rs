@@ -18,10 +18,16 @@ pub fn client_address(trusted: &Networks, request: Identity<'_>) -> String {
     let Some(peer) = request.peer else { return String::new() };
     let behind = || {
         let chain = forwarded_for(request.headers);
-        chain.into_iter().rev().map_while(|hop| hop.parse::<IpAddr>().ok()).find(|hop| !trusted.contains(*hop))
+        chain.into_iter().rev().map_while(|hop| address_of(&hop)).find(|hop| !trusted.contains(*hop))
     };
     let client = if trusted.contains(peer.ip()) { behind() } else { None };
     client.map_or_else(|| peer.to_string(), |client| client.to_string())
+}
+
+/// Some proxies write the port as well.
+fn address_of(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
+    bare.parse().or_else(|_| hop.parse::<SocketAddr>().map(|socket| socket.ip())).ok()
 }
 
 fn forwarded_for(headers: &HeaderMap) -> Vec<String> {

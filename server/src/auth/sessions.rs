@@ -82,7 +82,7 @@ impl SessionKeeper {
     async fn look_up(&self, key: &str) {
         let Ok(_place) = self.line.try_acquire() else { return };
         if let Ok(Ok(Some(session))) = tokio::time::timeout(PATIENCE, self.store.session(key)).await {
-            drop(self.accounts.begin_session(session));
+            self.accounts.adopt_session(session);
         }
     }
 }

@@ -99,6 +99,12 @@ async fn readonly_of_multi_may_look_whatever_the_name_of_the_one_user() {
 #[case::two_proxies("127.0.0.1:7", &[("x-forwarded-for", "192.0.2.7"), ("x-forwarded-for", "127.0.0.2")], "192.0.2.7")]
 #[case::no_address("127.0.0.1:7", &[("x-forwarded-for", "192.0.2.7, unknown")], "127.0.0.1:7")]
 #[case::silent("127.0.0.1:7", &[], "127.0.0.1:7")]
+#[case::in_the_form_of_ipv6("[::ffff:127.0.0.1]:7", &[("x-forwarded-for", "192.0.2.7")], "192.0.2.7")]
+#[case::proxy_in_the_form_of_ipv6("127.0.0.1:7", &[("x-forwarded-for", "192.0.2.7, ::ffff:127.0.0.1")], "192.0.2.7")]
+#[case::with_port("127.0.0.1:7", &[("x-forwarded-for", "192.0.2.7:4711")], "192.0.2.7")]
+#[case::ipv6("127.0.0.1:7", &[("x-forwarded-for", "2001:db8::7")], "2001:db8::7")]
+#[case::ipv6_with_port("127.0.0.1:7", &[("x-forwarded-for", "[2001:db8::7]:4711")], "2001:db8::7")]
+#[case::ipv6_in_brackets("127.0.0.1:7", &[("x-forwarded-for", "[2001:db8::7]")], "2001:db8::7")]
 #[tokio::test]
 async fn the_address_is_what_a_trusted_proxy_vouches_for(
     #[case] from: &str,
@@ -133,6 +139,27 @@ async fn tokens_end_and_outlive_the_backend_that_keeps_them() {
     assert_eq!(tokens.holder(&auth, &held, at(1500)).await, Err(NotHeld::Bad), "but no longer than it lives");
     let other = headers(&[("cookie", "access-token=abc:def")]);
     assert_eq!(tokens.holder(&auth, &other, at(20)).await, Err(NotHeld::Unavailable));
+}
+
+#[rstest]
+#[case::by_address("127.0.0.1:3000", true)]
+#[case::by_address_of_ipv6("[::1]:3000", true)]
+#[case::by_the_usual_name("localhost:3000", true)]
+#[case::below_the_usual_name("orc.LOCALHOST", true)]
+#[case::by_a_name_of_the_house("orc", true)]
+#[case::by_a_name_that_is_listed("ORC.example.com:443", true)]
+#[case::by_somebody_elses("evil.example:3000", false)]
+#[case::with_a_dot_at_the_end("evil.example.:3000", false)]
+#[case::that_looks_like_an_address("127.0.0.1.evil.example", false)]
+#[case::that_looks_like_the_listed_one("orc.example.com.evil.example", false)]
+fn a_browser_comes_by_a_name_of_ours(#[case] host: &str, #[case] ours: bool) {
+    let served = ["orc.example.com".to_owned()];
+    for browsing in
+        [("sec-fetch-site", "same-origin"), ("origin", "http://evil.example:3000"), ("user-agent", "Mozilla/5.0")]
+    {
+        assert_eq!(refuse_foreign_name(&headers(&[("host", host), browsing]), &served).is_ok(), ours, "{browsing:?}");
+    }
+    assert!(refuse_foreign_name(&headers(&[("host", host), ("user-agent", "curl/8")]), &served).is_ok(), "a tool");
 }
 
 #[rstest]

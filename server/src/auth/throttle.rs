@@ -4,11 +4,14 @@
 //! doubling to 5 minutes), of one address over all accounts (20 free, the same), and of one account from anywhere (50 free, to a
 //! minute). The last does not hold for addresses that the account was used from lately: whoever guesses from all over the
 //! world does not keep its owner out. Nobody has to be let in again by hand.
+//!
+//! Who comes when one of them makes tries wait takes the place of the next try: many at the same time are no way round.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use app::access::LONGEST_NAME;
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// A failure is forgotten when so much time has passed without another one.
@@ -66,6 +69,11 @@ impl Origin {
     }
 }
 
+/// Two addresses count as one.
+pub(super) fn is_same_origin(one: &str, other: &str) -> bool {
+    Origin::of(one) == Origin::of(other)
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Tally {
     failures: u32,
@@ -79,6 +87,11 @@ impl Tally {
         let seconds = 1_i64.checked_shl(over.min(20)).unwrap_or(rule.longest).min(rule.longest);
         self.last + TimeDelta::seconds(seconds)
     }
+}
+
+/// The account as it is kept: no user has a longer name, and whoever sends one must not fill the memory with it.
+fn named(account: &str) -> &str {
+    account.get(..account.floor_char_boundary(LONGEST_NAME + 1)).unwrap_or_default()
 }
 
 /// Come again after so many seconds.
@@ -102,13 +115,14 @@ struct State {
 }
 
 impl Throttle {
-    /// Admits a try, or says how long to wait. A try of the pair counts as failed until it has succeeded, so that many at the
-    /// same time are no way round; one that is told to wait does not count.
-    pub(super) fn admit(&self, account: &str, address: &str, now: DateTime<Utc>) -> Result<(), Wait> {
-        let origin = Origin::of(address);
+    /// Admits a try, or says how long to wait. A try of the pair counts as failed until it has succeeded or was not made, so
+    /// that many at the same time are no way round; one that is told to wait does not count. `is_known`: the account has
+    /// a session from this address.
+    pub(super) fn admit(&self, account: &str, address: &str, is_known: bool, now: DateTime<Utc>) -> Result<(), Wait> {
+        let (account, origin) = (named(account), Origin::of(address));
         let mut state = self.lock();
         state.make_room(now);
-        let own = state.known.get(&(account.to_owned(), origin)).is_some_and(|at| now - *at < KNOWN_FOR);
+        let own = is_known || state.known.get(&(account.to_owned(), origin)).is_some_and(|at| now - *at < KNOWN_FOR);
         let pair = Key::Pair(account.to_owned(), origin);
         let mut keys = vec![pair.clone(), Key::Address(origin)];
         if !own {
@@ -119,20 +133,31 @@ impl Throttle {
             let seconds = u64::try_from((until - now).num_milliseconds()).unwrap_or(0).div_ceil(1_000);
             return Err(Wait { seconds: seconds.max(1) });
         }
+        for key in &keys {
+            state.take_turn(key, now);
+        }
         state.count(pair, now);
         Ok(())
+    }
+
+    /// A try that was admitted was not made after all, for no fault of whoever made it.
+    pub(super) fn withdrawn(&self, account: &str, address: &str) {
+        let key = Key::Pair(named(account).to_owned(), Origin::of(address));
+        if let Some(tally) = self.lock().tallies.get_mut(&key) {
+            tally.failures = tally.failures.saturating_sub(1);
+        }
     }
 
     /// A try that was admitted failed.
     pub(super) fn failed(&self, account: &str, address: &str, now: DateTime<Utc>) {
         let mut state = self.lock();
         state.count(Key::Address(Origin::of(address)), now);
-        state.count(Key::Account(account.to_owned()), now);
+        state.count(Key::Account(named(account).to_owned()), now);
     }
 
     /// A try that was admitted succeeded. What failed from other addresses stays on record.
     pub(super) fn succeeded(&self, account: &str, address: &str, now: DateTime<Utc>) {
-        let origin = Origin::of(address);
+        let (account, origin) = (named(account), Origin::of(address));
         let mut state = self.lock();
         state.tallies.remove(&Key::Pair(account.to_owned(), origin));
         state.known.insert((account.to_owned(), origin), now);
@@ -147,6 +172,14 @@ impl State {
     fn until(&self, key: &Key, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let tally = self.tallies.get(key).filter(|tally| now - tally.last < FORGOTTEN_AFTER)?;
         (tally.failures >= key.rule().free).then(|| tally.until(key.rule()))
+    }
+
+    /// Where a tally makes tries wait, this one is the next: the others wait from now on.
+    fn take_turn(&mut self, key: &Key, now: DateTime<Utc>) {
+        let waits = |tally: &Tally| tally.failures >= key.rule().free && now - tally.last < FORGOTTEN_AFTER;
+        if let Some(tally) = self.tallies.get_mut(key).filter(|tally| waits(tally)) {
+            tally.last = tally.last.max(now);
+        }
     }
 
     fn count(&mut self, key: Key, now: DateTime<Utc>) {
@@ -189,7 +222,7 @@ mod tests {
 
     /// A guess that fails, if it is admitted.
     fn guess(throttle: &Throttle, account: &str, address: &str, now: i64) -> Result<(), Wait> {
-        throttle.admit(account, address, at(now))?;
+        throttle.admit(account, address, false, at(now))?;
         throttle.failed(account, address, at(now));
         Ok(())
     }
@@ -207,9 +240,9 @@ mod tests {
         }
         assert!((280..310).contains(&tries), "{tries} guesses in a day, one in five minutes");
         // Told to wait five minutes at most.
-        let wait = throttle.admit("ann", "192.0.2.1:4000", at(86_400)).expect_err("wait");
+        let wait = throttle.admit("ann", "192.0.2.1:4000", false, at(86_400)).expect_err("wait");
         assert!(wait.seconds <= 300, "{wait}");
-        assert_eq!(throttle.admit("ann", "192.0.2.1:4000", at(86_400 + 300)), Ok(()));
+        assert_eq!(throttle.admit("ann", "192.0.2.1:4000", false, at(86_400 + 300)), Ok(()));
     }
 
     #[test]
@@ -218,21 +251,21 @@ mod tests {
         for second in 0..1_000 {
             let _either = guess(&throttle, "ann", "192.0.2.1", second);
         }
-        assert_eq!(throttle.admit("ann", "198.51.100.7", at(1_000)), Ok(()));
+        assert_eq!(throttle.admit("ann", "198.51.100.7", false, at(1_000)), Ok(()));
     }
 
     #[test]
     fn guesses_from_all_over_keep_out_strangers_and_not_where_the_owner_was() {
         let throttle = Throttle::default();
-        assert_eq!(throttle.admit("ann", "198.51.100.7", at(0)), Ok(()));
+        assert_eq!(throttle.admit("ann", "198.51.100.7", false, at(0)), Ok(()));
         throttle.succeeded("ann", "198.51.100.7", at(0));
         for second in 0..200 {
             let _either = guess(&throttle, "ann", &format!("10.0.{second}.1"), second);
         }
-        assert!(throttle.admit("ann", "203.0.113.5", at(200)).is_err());
-        assert_eq!(throttle.admit("ann", "198.51.100.7:99", at(200)), Ok(()));
-        assert_eq!(throttle.admit("bob", "203.0.113.5", at(200)), Ok(()), "another account");
-        assert_eq!(throttle.admit("ann", "203.0.113.5", at(260)), Ok(()), "a minute at most");
+        assert!(throttle.admit("ann", "203.0.113.5", false, at(200)).is_err());
+        assert_eq!(throttle.admit("ann", "198.51.100.7:99", false, at(200)), Ok(()));
+        assert_eq!(throttle.admit("bob", "203.0.113.5", false, at(200)), Ok(()), "another account");
+        assert_eq!(throttle.admit("ann", "203.0.113.5", false, at(260)), Ok(()), "a minute at most");
     }
 
     #[test]
@@ -248,14 +281,51 @@ mod tests {
     #[test]
     fn many_at_the_same_time_are_no_way_round() {
         let throttle = Throttle::default();
-        let admitted = (0..100).filter(|_| throttle.admit("ann", "192.0.2.1", at(0)).is_ok()).count();
+        let admitted = (0..100).filter(|_| throttle.admit("ann", "192.0.2.1", false, at(0)).is_ok()).count();
         assert_eq!(admitted, 5);
         throttle.succeeded("ann", "192.0.2.1", at(0));
-        assert_eq!(throttle.admit("ann", "192.0.2.1", at(0)), Ok(()));
+        assert_eq!(throttle.admit("ann", "192.0.2.1", false, at(0)), Ok(()));
+    }
+
+    #[test]
+    fn many_at_the_same_time_from_everywhere_are_no_way_round_either() {
+        let throttle = Throttle::default();
+        for n in 0..60 {
+            let _either = guess(&throttle, "ann", &format!("10.1.{n}.1"), n);
+        }
+        // All of them come when the wait is over, and none has failed yet.
+        let admitted =
+            (0..100).filter(|n| throttle.admit("ann", &format!("10.2.{n}.1"), false, at(200)).is_ok()).count();
+        assert_eq!(admitted, 1);
+        assert_eq!(throttle.admit("ann", "203.0.113.5", true, at(200)), Ok(()), "where the owner has a session");
+    }
+
+    #[test]
+    fn what_is_forgotten_stays_so() {
+        let throttle = Throttle::default();
+        for second in 0..600 {
+            let _either = guess(&throttle, "ann", "192.0.2.1", second);
+        }
+        for _ in 0..5 {
+            assert_eq!(guess(&throttle, "ann", "192.0.2.1", 3_600), Ok(()));
+        }
+        assert_eq!(guess(&throttle, "ann", "192.0.2.1", 3_600), Err(Wait { seconds: 1 }));
+    }
+
+    #[test]
+    fn who_was_sent_away_because_others_are_busy_has_not_failed() {
+        let throttle = Throttle::default();
+        for _ in 0..100 {
+            assert_eq!(throttle.admit("ann", "192.0.2.1", false, at(0)), Ok(()));
+            throttle.withdrawn("ann", "192.0.2.1");
+        }
     }
 
     #[test]
     fn memory_is_bounded() {
+        let long = "x".repeat(60_000);
+        assert_eq!(named(&long).len(), LONGEST_NAME + 1, "and no name that a user may have");
+        assert!(named("\u{e9}".repeat(200).as_str()).chars().all(|c| c == '\u{e9}'));
         let throttle = Throttle::default();
         for n in 0..(MOST as i64 * 3) {
             let _either = guess(&throttle, &format!("u{n}"), &format!("10.{}.{}.1", n / 200 % 200, n % 200), n / 1_000);

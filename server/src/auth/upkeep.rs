@@ -5,9 +5,10 @@ use std::time::Duration;
 use app::InstanceKey;
 use chrono::{TimeDelta, Utc};
 
+use super::doorkeeper::COMMAND_LINE;
 use super::sessions::idle_limit;
 use crate::accounts::{Accounts, Pass};
-use crate::config::Config;
+use crate::config::{AuthMethod, Config};
 use crate::journal::Entry;
 use crate::services::Services;
 use crate::store::StoreError;
@@ -40,6 +41,7 @@ async fn keep(services: Services, task: Task) {
         let adopted = services.consensus.adopt_accounts(&services.store).await;
         if round.is_multiple_of(NOTED_EVERY) {
             note_used(&services);
+            services.audit.sum_up();
         }
         let tidied = if round.is_multiple_of(TIDIED_EVERY) { tidy(&services).await } else { Ok(()) };
         task.idle(adopted.and(tidied).map_err(|error| error.to_string()));
@@ -77,10 +79,14 @@ pub async fn until_ended(services: Services, pass: Option<Pass>) {
 fn is_good(accounts: &Accounts, config: &Config, pass: &Pass) -> bool {
     let now = Utc::now();
     match pass {
-        Pass::Session(id) => accounts.session(id, idle_limit(config), now).is_some(),
+        Pass::Session(id) => {
+            config.auth.method() == Ok(AuthMethod::Local) && accounts.session(id, idle_limit(config), now).is_some()
+        }
         Pass::Token(id) => accounts.token(id).is_some_and(|token| {
+            let method = config.auth.authentication_method.to_ascii_lowercase();
+            let counts = token.owner_method == COMMAND_LINE || token.owner_method == method;
             let has_maker = token.owner_method != "local" || accounts.user(&token.owner).is_some();
-            token.is_alive(now) && has_maker
+            token.is_alive(now) && counts && has_maker
         }),
     }
 }

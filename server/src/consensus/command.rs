@@ -1,6 +1,7 @@
 //! The commands, each complete in itself: applying one needs no clock and no look at the world.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use app::InstanceKey;
 use app::access::ClusterLimit;
@@ -30,6 +31,9 @@ pub struct Actor {
     /// The clusters that they may change (`reach`).
     #[serde(default)]
     pub limit: ClusterLimit,
+    /// When their request came; `None` for the service itself, and on the command line.
+    #[serde(skip)]
+    pub since: Option<Instant>,
 }
 
 impl Actor {

@@ -8,10 +8,11 @@
 mod command;
 mod reach;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use app::event::EventBody;
+use tokio::sync::oneshot;
 
 pub use command::{Actor, Command, PasswordHashText};
 pub use reach::OutOfReach;
@@ -49,6 +50,9 @@ pub struct Consensus {
     events: Arc<EventBus>,
     recoveries: tokio::sync::watch::Sender<bool>,
     accounts: Arc<Accounts>,
+    /// One after the other: a command comes into force and is queued, or what others recorded is taken over. Otherwise what was
+    /// read before a revocation could be taken over behind it.
+    order: Mutex<()>,
 }
 
 impl Consensus {
@@ -61,7 +65,7 @@ impl Consensus {
         recoveries_enabled: bool,
     ) -> Self {
         let (recoveries, _) = tokio::sync::watch::channel(recoveries_enabled);
-        Self { fleet, journal, audit, events, recoveries, accounts: Arc::default() }
+        Self { fleet, journal, audit, events, recoveries, accounts: Arc::default(), order: Mutex::default() }
     }
 
     /// Users, sessions and tokens.
@@ -94,7 +98,14 @@ impl Consensus {
         if !self.is_leader() {
             return Err(ConsensusError::NotLeader { leader: None });
         }
+        let queued = self.put_in_force(command, actor)?;
+        self.journal.written(queued).await;
+        Ok(())
+    }
+
+    fn put_in_force(&self, command: Command, actor: &Actor) -> Result<oneshot::Receiver<()>, ConsensusError> {
         let began = Instant::now();
+        let _turn = self.in_order();
         let snapshot = self.fleet.snapshot();
         actor.reaches(&snapshot, &command)?;
         command.check(&snapshot).map_err(ConsensusError::Refused)?;
@@ -105,9 +116,12 @@ impl Consensus {
         };
         self.apply(&command);
         let act = Act::new(command.audit_type(), actor, command.summary()).on(&about).of(&cluster).since(began);
-        let row = Box::new(self.audit.tell(act));
-        self.journal.write(Entry::Command { command, row }).await;
-        Ok(())
+        let row = self.audit.tell(act).map(Box::new);
+        Ok(self.journal.push(Entry::Command { command, row }))
+    }
+
+    fn in_order(&self) -> MutexGuard<'_, ()> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes over what a command line recorded in the backend beside this process: the global switch and what
@@ -124,6 +138,7 @@ impl Consensus {
         }
         let enabled = !store.are_recoveries_disabled().await?;
         let recorded = store.load_annotations().await?;
+        let _turn = self.in_order();
         if self.journal.state().accepted != before.accepted {
             return Ok(());
         }
@@ -145,6 +160,7 @@ impl Consensus {
             return Ok(());
         }
         let rows = store.load_accounts().await?;
+        let _turn = self.in_order();
         if self.journal.state().accepted == before.accepted {
             self.accounts.adopt(rows);
         }

@@ -8,7 +8,7 @@ use app::topology::{Instance, Replication};
 use chrono::Utc;
 
 use super::neighbours::neighbours;
-use super::schedule::Ended;
+use super::schedule::{Ended, Silence};
 use super::{Claim, Discovery, DiscoveryError, lock};
 use crate::fleet::{Observation, Outcome};
 use crate::mysql::{ProbeContext, ProbeError, ProbeOutcome, Seen};
@@ -22,8 +22,33 @@ struct Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.discovery.schedule().ended(self.key, self.how, self.discovery.now());
+        let now = self.discovery.now();
+        let (before, after) = {
+            let mut schedule = self.discovery.schedule();
+            let before = schedule.silence_of(self.key, now);
+            schedule.ended(self.key, self.how, now);
+            (before, schedule.silence_of(self.key, now))
+        };
+        if self.discovery.settings.load().tells_of_silent {
+            tell_of_silence(self.key, self.how, before, after);
+        }
         self.discovery.wake.notify_one();
+    }
+}
+
+/// What the log says of a server that does not answer, before and after a look.
+fn tell_of_silence(key: &InstanceKey, how: Ended, before: Option<Silence>, after: Option<Silence>) {
+    match (how, before, after) {
+        (Ended::Silent, _, Some(Silence { looks, again_in })) => {
+            tracing::debug!(instance = %key, looks, "does not answer; tried again in {} s", again_in.as_secs());
+        }
+        (Ended::Silent, _, None) => {
+            tracing::debug!(instance = %key, "does not answer and is not known: not tried again")
+        }
+        (Ended::Answered, Some(Silence { looks, .. }), None) => {
+            tracing::debug!(instance = %key, looks, "answers again");
+        }
+        _ => {}
     }
 }
 

@@ -125,6 +125,15 @@ struct Run {
     since: Duration,
 }
 
+/// A server that does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Silence {
+    /// Looks in a row that it did not answer.
+    pub looks: u32,
+    /// The next one is due after this time.
+    pub again_in: Duration,
+}
+
 /// Numbers for status pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -313,6 +322,12 @@ impl Schedule {
         if drop_it {
             self.remove(key);
         }
+    }
+
+    /// The server did not answer the last time; `None` when it did, or is in no schedule.
+    pub fn silence_of(&self, key: &InstanceKey, now: Duration) -> Option<Silence> {
+        let entry = self.entries.get(key).filter(|entry| entry.failures > 0)?;
+        Some(Silence { looks: entry.failures, again_in: entry.due.saturating_sub(now) })
     }
 
     /// Takes a server out. If a probe of it runs, its end is of no consequence.

@@ -59,8 +59,11 @@ fn a_silent_server_backs_off_up_to_the_bound_and_is_forgiven_at_once() {
     }
     assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
     assert_eq!(schedule.counts(now).silent, 1);
+    let before = now.saturating_sub(at(1.0));
+    assert_eq!(schedule.silence_of(&key(1), before), Some(Silence { looks: 6, again_in: at(1.0) }));
     assert_eq!(schedule.take(now), Some(key(1)));
     schedule.ended(&key(1), Ended::Answered, now);
+    assert_eq!((schedule.silence_of(&key(1), now), schedule.silence_of(&key(2), now)), (None, None));
     assert!(schedule.next_due().expect("planned") <= now + at(6.25));
     assert_eq!(schedule.counts(now).silent, 0);
 }

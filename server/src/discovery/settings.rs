@@ -13,6 +13,8 @@ pub struct DiscoverySettings {
     pub pace: Pace,
     /// Who is left out. The same filters are to be given to the probe, which looks at replication users.
     pub filters: Filters,
+    /// `DeadInstanceDiscoveryLogsEnabled`: lines in the log about servers that do not answer.
+    pub tells_of_silent: bool,
     /// Host names. Read when the service starts; a change takes effect then.
     pub resolve: ResolveSettings,
     /// `DiscoverySeeds`: looked at once, when the service starts.

@@ -79,13 +79,7 @@ fn account(found: &Inspection, config: &Config) -> Option<Advice> {
         return None;
     }
     let schema = &config.backend.database;
-    let plain = |text: &str| text.replace(['`', '\\'], "");
-    let on_schema = |line: &&String| {
-        let line = plain(line);
-        [format!(" ON {schema}.* "), " ON *.* ".to_owned()].iter().any(|on| line.contains(on.as_str()))
-            && !line.starts_with("GRANT USAGE")
-    };
-    let lines: Vec<&String> = found.grants.iter().filter(on_schema).collect();
+    let lines: Vec<&String> = found.grants.iter().filter(|line| covers(line, schema)).collect();
     let listed: Vec<String> = lines.iter().flat_map(|line| privileges(line)).collect();
     let missing: Vec<&str> = PRIVILEGES
         .split(", ")
@@ -98,6 +92,33 @@ fn account(found: &Inspection, config: &Config) -> Option<Advice> {
         Advice::must(format!("{} lacks {} there", found.account, missing.join(", ")))
             .with(vec![format!("GRANT {} ON `{schema}`.* TO '{user}'@'{host}';", missing.join(", "))])
     })
+}
+
+/// A line of `SHOW GRANTS` is about the whole of this schema: by its name, by a pattern, or with all others.
+fn covers(line: &str, schema: &str) -> bool {
+    let on =
+        line.strip_prefix("GRANT ").and_then(|rest| rest.split_once(" ON ")).and_then(|(_, on)| on.split_once(" TO "));
+    match on.map(|(on, _)| on.trim()) {
+        Some("*.*") => true,
+        Some(on) => on.strip_suffix(".*").is_some_and(|name| is_like(name.trim_matches('`'), schema)),
+        None => false,
+    }
+}
+
+/// `%` stands for any text and `_` for one character, unless a backslash stands before them.
+fn is_like(pattern: &str, schema: &str) -> bool {
+    let mut expression = "^".to_owned();
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '%' => expression.push_str(".*"),
+            '_' => expression.push('.'),
+            '\\' => expression.extend(characters.next().map(|literal| regex::escape(&literal.to_string()))),
+            literal => expression.push_str(&regex::escape(&literal.to_string())),
+        }
+    }
+    expression.push('$');
+    regex::Regex::new(&expression).is_ok_and(|expression| expression.is_match(schema))
 }
 
 fn privileges(line: &str) -> Vec<String> {
@@ -160,6 +181,10 @@ mod tests {
         &["GRANT SELECT, INSERT, UPDATE, DELETE, CREATE ON `orchestrator`.* TO `orc`@`%`"],
         Some("ALTER, INDEX, DROP"),
     )]
+    #[case(&["GRANT ALL PRIVILEGES ON `orch%`.* TO `orc`@`%`"], None)]
+    #[case(&["GRANT ALL PRIVILEGES ON `orchestrato_`.* TO `orc`@`%`"], None)]
+    #[case(&["GRANT ALL PRIVILEGES ON `orchestrato\\_`.* TO `orc`@`%`"], Some(PRIVILEGES))]
+    #[case(&["GRANT ALL PRIVILEGES ON `orchestrator`.`audit` TO `orc`@`%`"], Some(PRIVILEGES))]
     fn rights_in_the_schema(#[case] grants: &[&str], #[case] missing: Option<&str>) {
         let found = Inspection {
             grants: grants.iter().map(|line| (*line).to_owned()).collect(),

@@ -101,7 +101,8 @@ const DIFFERENCES: &[Difference] = &[
     note(
         "AuditToBackendDB",
         |c| c.is_given("AuditToBackendDB") && !c.audit.to_backend_db,
-        "the audit is always kept in the backend, with who did it; AuditPurgeDays bounds it",
+        "is false: the audit is in AuditLogFile, syslog or the log only, and the page shows none of it; leave the variable out to keep \
+         it in the backend as well",
     ),
     note(
         "SlaveLagQuery",

@@ -75,10 +75,10 @@ impl Fleet {
     }
 
     /// Fills the picture with what the backend remembers. Servers already observed keep their newer state.
-    pub fn load(&self, instances: Vec<Instance>, annotations: Annotations) {
+    pub fn load<I: Into<Arc<Instance>>>(&self, instances: Vec<I>, annotations: Annotations) {
         let mut inner = self.lock();
-        for instance in instances {
-            inner.instances.entry(instance.key.clone()).or_insert_with(|| Arc::new(instance));
+        for instance in instances.into_iter().map(Into::into) {
+            inner.instances.entry(instance.key.clone()).or_insert(instance);
         }
         inner.annotations = Arc::new(annotations);
         inner.structure_changed = true;

@@ -20,7 +20,7 @@ use futures_util::future::join_all;
 use super::{Addresses, Consul, ConsulSettings, Internal, KvError, KvPair, KvStore, ZooKeeper, pairs};
 use crate::audit::{Act, Audit};
 use crate::config::{Config, LiveConfig};
-use crate::consensus::{Actor, Consensus};
+use crate::consensus::{Actor, Consensus, OutOfReach};
 use crate::exec::{Holder, Locks};
 use crate::fleet::Fleet;
 use crate::node::Node;
@@ -161,6 +161,17 @@ impl Publisher {
         self.write(alias, primary).await
     }
 
+    /// Whether the actor may have the primary of this cluster published, or those of all.
+    ///
+    /// # Errors
+    /// [`OutOfReach`] with the limit.
+    pub fn may_submit(&self, cluster: Option<&str>, actor: &Actor) -> Result<(), OutOfReach> {
+        match cluster {
+            Some(name) => actor.reaches_cluster(&self.fleet.snapshot(), name),
+            None => actor.reaches_everything("the primaries of all clusters"),
+        }
+    }
+
     /// Writes the primaries of all clusters, or of one, without looking at what the stores hold. Gives the pairs.
     ///
     /// # Errors
@@ -168,11 +179,7 @@ impl Publisher {
     pub async fn submit(&self, cluster: Option<&str>, actor: &Actor) -> Result<Vec<KvPair>, KvError> {
         let began = Instant::now();
         let snapshot = self.fleet.snapshot();
-        let reached = match cluster {
-            Some(name) => actor.reaches_cluster(&snapshot, name),
-            None => actor.reaches_everything("the primaries of all clusters"),
-        };
-        reached.map_err(|error| KvError(error.to_string()))?;
+        self.may_submit(cluster, actor).map_err(|error| KvError(error.to_string()))?;
         let names = cluster.map_or_else(|| publication::clusters(&snapshot), |name| vec![name.to_owned()]);
         let mut written = Vec::new();
         let mut failures = Vec::new();

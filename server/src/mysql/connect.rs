@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -42,9 +41,16 @@ pub struct Connector {
 struct Server {
     commands: Arc<Semaphore>,
     idle: Mutex<Vec<(Session, Instant)>>,
-    /// Mixed mode: the server refused a plain connection.
-    wants_tls: AtomicBool,
+    /// Mixed mode: when the server refused a plain connection and took one with TLS.
+    demanded_tls: Mutex<Option<Instant>>,
     survey: Mutex<Option<Arc<Survey>>>,
+}
+
+impl Server {
+    /// It demanded TLS not longer ago than that.
+    fn demands_tls(&self, kept: Duration) -> bool {
+        lock(&self.demanded_tls).is_some_and(|since| since.elapsed() < kept)
+    }
 }
 
 /// A connection lent for one command. Unless it is given back it is closed.
@@ -76,7 +82,7 @@ impl Connector {
         self.settings.store(Arc::new(settings));
         for server in lock(&self.servers).values() {
             lock(&server.idle).clear();
-            server.wants_tls.store(false, Ordering::Relaxed);
+            *lock(&server.demanded_tls) = None;
         }
     }
 
@@ -95,8 +101,7 @@ impl Connector {
         }
         let settings = self.settings();
         let server = self.server(key);
-        let remembered = server.wants_tls.load(Ordering::Relaxed);
-        let tls = settings.tls.mode == TlsMode::Always || remembered;
+        let tls = settings.tls.mode == TlsMode::Always || server.demands_tls(settings.tls.demand_kept);
         match connect(key, &settings, tls).await {
             Err(error)
                 if !tls
@@ -105,7 +110,7 @@ impl Connector {
             {
                 // An account may be bound to TLS, which looks like any other denial: if TLS does not help, it was not that.
                 let session = connect(key, &settings, true).await.map_err(|_| error)?;
-                server.wants_tls.store(true, Ordering::Relaxed);
+                *lock(&server.demanded_tls) = Some(Instant::now());
                 Ok(session)
             }
             other => other,
@@ -114,7 +119,8 @@ impl Connector {
 
     /// TLS is known to be needed, by setting or because the server said so.
     pub(super) fn needs_tls(&self, key: &InstanceKey) -> bool {
-        self.settings.load().tls.mode == TlsMode::Always || self.server(key).wants_tls.load(Ordering::Relaxed)
+        let tls = &self.settings.load().tls;
+        tls.mode == TlsMode::Always || self.server(key).demands_tls(tls.demand_kept)
     }
 
     /// Lends a connection for a command: a kept one that answers, or a new one.
@@ -167,7 +173,7 @@ impl Connector {
             Arc::new(Server {
                 commands: Arc::new(Semaphore::new(COMMAND_CONNECTIONS)),
                 idle: Mutex::default(),
-                wants_tls: AtomicBool::new(false),
+                demanded_tls: Mutex::default(),
                 survey: Mutex::default(),
             })
         });
@@ -222,4 +228,25 @@ fn ssl_options(settings: &ConnectSettings) -> SslOpts {
         options = options.with_client_identity(Some(ClientIdentity::new(cert.clone().into(), key.clone().into())));
     }
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_demand_for_tls_is_forgotten_after_its_time() {
+        let connector = Connector::new(ConnectSettings::default());
+        let key = InstanceKey::new("db1", 3306);
+        assert!(!connector.needs_tls(&key));
+        *lock(&connector.server(&key).demanded_tls) = Some(Instant::now());
+        tokio::time::advance(Duration::from_secs(499)).await;
+        assert!(connector.needs_tls(&key));
+        assert!(!connector.needs_tls(&InstanceKey::new("db2", 3306)), "another server");
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!connector.needs_tls(&key), "it may have got another account since");
+        *lock(&connector.server(&key).demanded_tls) = Some(Instant::now());
+        connector.update(ConnectSettings::default());
+        assert!(!connector.needs_tls(&key), "new settings, new account");
+    }
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use app::InstanceKey;
-use app::topology::{Instance, PromotionRule};
+use app::topology::{Instance, PromotionRule, Replication};
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use engine::interpret::{
@@ -61,6 +61,8 @@ pub struct ProbeSettings {
     pub queries: UserQueries,
     /// Servers are asked whether they are MaxScale binlog servers (`SkipMaxScaleCheck` is off).
     pub looks_for_binlog_servers: bool,
+    /// A line in the log for each server that is skipped for its replication user (`EnableDiscoveryFiltersLogs`).
+    pub tells_of_skipped: bool,
 }
 
 /// The result of one look.
@@ -252,8 +254,12 @@ impl Look<'_> {
         let mut last = self.context.last.as_deref().cloned().unwrap_or_else(|| Instance::unseen(self.key.clone()));
         last.key = self.key.clone();
         let instance = interpret(&raw, &kept.survey, &self.settings.names, &self.settings.filters, &last)?;
-        let channels = instance.channels.iter().chain([&instance.replication]);
-        if channels.into_iter().any(|channel| !self.settings.filters.admits_user(&channel.user)) {
+        let unwanted = |channel: &&Replication| !self.settings.filters.admits_user(&channel.user);
+        let skipped = instance.channels.iter().chain([&instance.replication]).find(unwanted);
+        if let Some(Replication { user, .. }) = skipped {
+            if self.settings.tells_of_skipped {
+                tracing::info!(instance = %self.key, user, "skipped: DiscoveryIgnoreReplicationUsernameFilters match its user");
+            }
             return Ok(ProbeOutcome::Skipped);
         }
         let seen =

@@ -68,7 +68,7 @@ pub enum TlsMode {
 }
 
 /// TLS towards watched servers.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsSettings {
     /// When.
     pub mode: TlsMode,
@@ -79,6 +79,21 @@ pub struct TlsSettings {
     pub ca_file: Option<PathBuf>,
     /// `MySQLTopologySSLCertFile` and `MySQLTopologySSLPrivateKeyFile`.
     pub identity: Option<(PathBuf, PathBuf)>,
+    /// `TLSCacheTTLFactor` × `InstancePollSeconds`: in mixed mode, a server that demanded TLS is asked without it again after
+    /// this time.
+    pub demand_kept: Duration,
+}
+
+impl Default for TlsSettings {
+    fn default() -> Self {
+        Self {
+            mode: TlsMode::default(),
+            skip_verify: false,
+            ca_file: None,
+            identity: None,
+            demand_kept: Duration::from_secs(500),
+        }
+    }
 }
 
 impl TlsSettings {

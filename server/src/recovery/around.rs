@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use app::InstanceKey;
 use app::finding::{AnalysisCode, Finding};
@@ -92,13 +92,13 @@ impl RecoveryService {
             tracing::info!(instance = %finding.key, "the detection was told by an earlier process; no hooks are run");
             return;
         }
+        let actor = Actor { since: Some(Instant::now()), ..Actor::system().because(reason_of(finding)) };
         let uid = self.parts.node.new_uid(Utc::now());
         let values = self.values(&Told { finding, command: "", uid: &uid, successor: None, lost: &[] });
         let book = AuditBook::default();
         // It cannot forbid anything (`spec/recovery.md` 10, weakness 14); its failure is in log and audit.
         let _told = self.parts.hooks.run(HookList::OnFailureDetection, &values, &book).await;
         let story = book.lines.into_inner().unwrap_or_else(PoisonError::into_inner).join("\n");
-        let actor = Actor::system().because(reason_of(finding));
         self.parts.audit.record("failure-detection-hooks", &finding.key, &finding.cluster, &actor, &story);
     }
 

@@ -217,6 +217,7 @@ impl RecoveryService {
 
     /// It came back read-only: what it holds alone is told all the same.
     pub(super) async fn examine(&self, key: &InstanceKey, cluster: &str) {
+        let actor = Actor { since: Some(Instant::now()), ..Actor::system().because(RETURNED) };
         let extra = self.extra_of(key).await;
         if !self.fencing.is_news(key, ALONE, &extra.to_string()) {
             return;
@@ -224,7 +225,7 @@ impl RecoveryService {
         self.tag(key, &extra).await;
         let saved = self.write_down(key, &extra).await;
         let message = format!("came back read-only after it had been replaced; {extra}{saved}");
-        self.parts.audit.record("fence", key, cluster, &Actor::system().because(RETURNED), &message);
+        self.parts.audit.record("fence", key, cluster, &actor, &message);
     }
 
     /// What the server holds and the one in its place does not. It writes no more, and is read first, so that everything it

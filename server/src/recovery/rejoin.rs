@@ -37,6 +37,7 @@ impl RecoveryService {
 
     async fn rejoin(&self, key: &InstanceKey, cluster: &str) {
         let Some(successor) = self.registry.successor_of(key) else { return };
+        let actor = Actor { since: Some(Instant::now()), ..Actor::system() };
         let operation = format!("rejoin {key} below {successor}");
         let servers = vec![key.clone(), successor.clone()];
         // Somebody is at work on them: it is tried again.
@@ -58,7 +59,7 @@ impl RecoveryService {
         let _unreadable = self.read(key).await;
         guard.give_up().await;
         if self.fencing.is_news(key, "rejoin", &outcome) {
-            self.parts.audit.record("rejoin", key, cluster, &Actor::system(), &outcome);
+            self.parts.audit.record("rejoin", key, cluster, &actor, &outcome);
         }
     }
 

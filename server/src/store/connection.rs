@@ -143,12 +143,17 @@ impl Connections {
         // "No limit" is a day: the pool adds it to the clock, which must not overflow.
         let bounded_by_a_day = |limit: Duration| limit.clamp(Duration::from_secs(1), Duration::from_secs(86_400));
         create_schema(&options, settings, &target).await?;
-        let pool = MySqlPoolOptions::new()
+        let mut pool = MySqlPoolOptions::new()
             .max_connections(settings.max_connections.max(1))
-            .acquire_timeout(bounded_by_a_day(settings.connect_timeout))
-            .connect_with(options.database(database))
-            .await
-            .map_err(|e| StoreError::from_driver(&target, e))?;
+            .acquire_timeout(bounded_by_a_day(settings.connect_timeout));
+        if settings.drop_read_only {
+            // The question tells as well whether the connection lives.
+            pool = pool
+                .test_before_acquire(false)
+                .before_acquire(|connection, _| Box::pin(async move { takes_writes(connection).await }));
+        }
+        let pool =
+            pool.connect_with(options.database(database)).await.map_err(|e| StoreError::from_driver(&target, e))?;
         Ok(Self { pools: Pools::MySql(pool), target: target.into(), timeout: bounded_by_a_day(settings.read_timeout) })
     }
 
@@ -290,6 +295,15 @@ async fn bounded<T>(
     }
 }
 
+/// The server behind a kept connection still takes writes. The next one is made anew, wherever the address leads by then.
+async fn takes_writes(connection: &mut sqlx::MySqlConnection) -> Result<bool, sqlx::Error> {
+    // As texts: some servers have numbers here, some words.
+    let question = "select cast(@@global.read_only as char), cast(@@global.innodb_read_only as char)";
+    let (read_only, engine): (String, String) = sqlx::query_as(question).fetch_one(connection).await?;
+    let is_off = |value: &str| matches!(value, "0" | "OFF");
+    Ok(is_off(&read_only) && is_off(&engine))
+}
+
 fn mysql_options(settings: &MySqlSettings) -> MySqlConnectOptions {
     let tls = &settings.tls;
     let mode = match tls.mode {
@@ -388,8 +402,8 @@ fn sqlite_cell(row: &SqliteRow, at: usize) -> Value {
     if raw.is_null() {
         return Value::Null;
     }
-    let kind = raw.type_info().name().to_owned();
-    match kind.as_str() {
+    let kind = raw.type_info();
+    match kind.name() {
         "INTEGER" => row.try_get_unchecked::<i64, _>(at).map_or(Value::Null, Value::Int),
         #[expect(clippy::cast_possible_truncation, reason = "a saturating cast is what a count needs")]
         "REAL" => row.try_get_unchecked::<f64, _>(at).map_or(Value::Null, |f| Value::Int(f as i64)),
@@ -409,8 +423,8 @@ fn mysql_cell(row: &MySqlRow, at: usize) -> Value {
     if raw.is_null() {
         return Value::Null;
     }
-    let kind = raw.type_info().name().to_owned();
-    match kind.as_str() {
+    let kind = raw.type_info();
+    match kind.name() {
         "TIMESTAMP" => row.try_get_unchecked::<DateTime<Utc>, _>(at).map_or(Value::Null, Value::Time),
         "DATETIME" => row.try_get_unchecked::<NaiveDateTime, _>(at).map_or(Value::Null, |t| Value::Time(t.and_utc())),
         name if name.contains("INT") || name == "BOOLEAN" => {

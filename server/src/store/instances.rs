@@ -1,6 +1,5 @@
 //! Servers: `database_instance` and what belongs to it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use app::InstanceKey;
@@ -8,15 +7,17 @@ use app::topology::Instance;
 use chrono::Utc;
 
 use super::instance_row::{InstanceRow, columns, from_row, to_row};
-use super::value::{Statement, Value};
-use super::{Store, StoreResult};
+use super::packed::{self, Layout};
+use super::value::{Row, Statement, Value};
+use super::{Dialect, Store, StoreResult};
 
 /// Servers written in one transaction: small enough that readers of a shared server are not held up.
 const GROUP: usize = 500;
 /// Most servers in one statement: 78 values each, well under what either backend takes.
 const ROWS_PER_STATEMENT: usize = 32;
 const EXTRA: &str = "orchestrator_instance_extra";
-const EXTRA_COLUMNS: [&str; 3] = ["hostname", "port", "extra"];
+const EXTRA_CELL: &str = "extra";
+const EXTRA_COLUMNS: [&str; 3] = ["hostname", "port", EXTRA_CELL];
 const KEY: [&str; 2] = ["hostname", "port"];
 
 /// What became of a batch of servers.
@@ -35,19 +36,26 @@ impl Store {
     ///
     /// # Errors
     /// What the backend says.
-    pub async fn load_instances(&self) -> StoreResult<Vec<Instance>> {
-        let extras = self.rows(Statement::new("select hostname, port, extra from orchestrator_instance_extra")).await?;
-        let mut extras: HashMap<InstanceKey, String> = extras.iter().map(|r| (r.key(), r.text("extra"))).collect();
-        let sql = format!("select {} from database_instance", columns().join(", "));
-        let rows = self.rows(Statement::new(sql)).await?;
-        let mut instances: Vec<Instance> = rows
-            .into_iter()
-            .map(|row| {
-                let extra = extras.remove(&row.key()).unwrap_or_default();
-                from_row(row, &extra)
-            })
-            .filter(|instance| !instance.key.hostname.is_empty())
-            .collect();
+    pub async fn load_instances(&self) -> StoreResult<Vec<Arc<Instance>>> {
+        let plainly = || Statement::new(select_instances(&columns().join(", ")));
+        let (rows, is_packed) = match self.dialect() {
+            // SQLite hands out each cell by itself, which for all servers takes longer than everything else.
+            Dialect::Sqlite => match self.rows(Statement::new(select_instances(&packed::select(&columns())))).await {
+                Ok(rows) => (rows, true),
+                Err(error) if error.is_unavailable() => return Err(error),
+                // A cell that no text can hold.
+                Err(_) => (self.rows(plainly()).await?, false),
+            },
+            Dialect::MySql => (self.rows(plainly()).await?, false),
+        };
+        let layout = Layout::new(&columns(), EXTRA_CELL);
+        let read = move |row: Row| {
+            let row = if is_packed { layout.unpack(row) } else { row };
+            let extra = row.text(EXTRA_CELL);
+            Arc::new(from_row(row, &extra))
+        };
+        let mut instances = side_by_side(rows, read).await;
+        instances.retain(|instance| !instance.key.hostname.is_empty());
         instances.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(instances)
     }
@@ -185,6 +193,35 @@ fn in_powers_of_two<T>(mut rows: &[T]) -> Vec<&[T]> {
         size /= 2;
     }
     pieces
+}
+
+/// All servers, each with these columns and what is kept beside them.
+fn select_instances(what: &str) -> String {
+    format!("select {what}, {EXTRA_CELL} from database_instance left join {EXTRA} using (hostname, port)")
+}
+
+/// Reads rows on all cores; the order stays.
+async fn side_by_side<T: Send + 'static>(
+    mut rows: Vec<Row>,
+    read: impl Fn(Row) -> T + Clone + Send + 'static,
+) -> Vec<T> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let each = rows.len().div_ceil(cores).max(1);
+    let mut parts = Vec::new();
+    while !rows.is_empty() {
+        let rest = rows.split_off(each.min(rows.len()));
+        let read = read.clone();
+        parts.push(tokio::task::spawn_blocking(move || rows.into_iter().map(read).collect::<Vec<_>>()));
+        rows = rest;
+    }
+    let mut all = Vec::new();
+    for part in parts {
+        match part.await {
+            Ok(part) => all.extend(part),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+    all
 }
 
 fn key_of(row: &InstanceRow) -> InstanceKey {

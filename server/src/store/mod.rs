@@ -50,6 +50,7 @@ mod membership;
 mod migrate;
 mod names;
 mod nodes;
+mod packed;
 mod pseudo_gtid;
 mod recoveries;
 mod recovery_record;

@@ -37,6 +37,8 @@ pub struct MySqlSettings {
     pub connect_timeout: Duration,
     /// A statement may take this long.
     pub read_timeout: Duration,
+    /// `MySQLOrchestratorRejectReadOnly`: a connection to a server that has become read-only is dropped before its next use.
+    pub drop_read_only: bool,
 }
 
 /// TLS towards the backend.
@@ -78,6 +80,7 @@ impl Default for MySqlSettings {
             max_connections: 128,
             connect_timeout: Duration::from_secs(2),
             read_timeout: Duration::from_secs(30),
+            drop_read_only: false,
         }
     }
 }
@@ -94,6 +97,7 @@ impl fmt::Debug for MySqlSettings {
             .field("max_connections", &self.max_connections)
             .field("connect_timeout", &self.connect_timeout)
             .field("read_timeout", &self.read_timeout)
+            .field("drop_read_only", &self.drop_read_only)
             .finish()
     }
 }

@@ -160,6 +160,12 @@ impl Row {
         self.columns.get(column).and_then(|at| self.cells.get(*at))
     }
 
+    /// Takes a cell out; what is not there is NULL.
+    pub(super) fn take(&mut self, column: &str) -> Value {
+        let cell = self.columns.get(column).and_then(|at| self.cells.get_mut(*at));
+        cell.map_or(Value::Null, |cell| std::mem::replace(cell, Value::Null))
+    }
+
     /// Puts another value into a column that the row has.
     pub(super) fn replace(&mut self, column: &str, value: Value) {
         if let Some(cell) = self.columns.get(column).and_then(|at| self.cells.get_mut(*at)) {

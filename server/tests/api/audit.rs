@@ -3,14 +3,17 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use app::api::AuditOutcome;
+use app::api::{AuditOutcome, Role};
 use axum::http::Method;
+use chrono::Utc;
 use orchestrator::api::v1::table::Table;
 use orchestrator::audit::Act;
 use orchestrator::consensus::Actor;
+use orchestrator::store::AuditFilter;
 use serde_json::{Value, json};
 
-use crate::support::{BASIC, CREDENTIALS, Edge, OPEN, key};
+use crate::people::{self, CSRF};
+use crate::support::{BASIC, CREDENTIALS, Edge, OPEN, READ_ONLY, key};
 
 const PEER: &str = "127.0.0.1:4711";
 
@@ -98,7 +101,135 @@ async fn every_kind_of_change_leaves_exactly_one_row() {
         assert_eq!((&row["actor"], &row["method"]), (&json!("dba"), &json!("basic")), "{row}");
         assert_eq!((&row["address"], &row["outcome"]), (&json!(PEER), &json!("done")), "{row}");
         assert_eq!(row["reason"], "", "{row}");
+        assert!(row["duration_ms"].is_u64(), "{row}");
     }
+}
+
+/// Rows of refused changes: who, what, why.
+async fn denied(edge: &Edge) -> Vec<(String, String, String)> {
+    settled(edge).await;
+    let page = edge.services.audit.page(None, 0).await.expect("a backend");
+    let rows: Vec<_> = page.into_iter().filter(|row| row.kind == "denied").collect();
+    assert!(rows.iter().all(|row| row.outcome == Some(AuditOutcome::Refused) && row.duration_ms.is_some()), "{rows:?}");
+    rows.into_iter().map(|row| (row.actor, row.message, row.reason)).collect()
+}
+
+/// Method, path, headers; who the row names, and words of its reason.
+type Case<'a> = (Method, &'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
+
+#[tokio::test]
+async fn what_somebody_may_not_do_leaves_a_row_with_the_reason() {
+    let edge = people::edge().await;
+    let json = ("content-type", "application/json");
+    let vic = people::token(&edge, "vic", Role::Viewer, &[]).await;
+    let olga = people::session(&edge, "olga", Utc::now());
+    let downtime = r#"{"reason":"r","duration_seconds":60}"#;
+    let cases: &[Case] = &[
+        (
+            Method::GET,
+            "/api/forget/db3.example/3306?x=secret",
+            &[("authorization", &vic)],
+            "vic (token ci)",
+            "is a viewer",
+        ),
+        (Method::PUT, "/api/v2/settings/recoveries", &[("authorization", &vic), json], "vic (token ci)", "is a viewer"),
+        (Method::GET, "/api/forget/db4.example/3306", &[("cookie", &olga)], "olga", "not for sessions"),
+        (
+            Method::PUT,
+            "/api/v2/servers/us2.example:3306/downtime",
+            &[("cookie", &olga), ("x-csrf-token", CSRF), json],
+            "olga",
+            "orders",
+        ),
+        (Method::PUT, "/api/v2/servers/db3.example:3306/downtime", &[("cookie", &olga), json], "olga", "X-CSRF-Token"),
+        (
+            Method::PUT,
+            "/api/v2/servers/db4.example:3306/downtime",
+            &[("cookie", &olga), ("x-csrf-token", CSRF), ("origin", "https://evil.example"), json],
+            "olga",
+            "https://evil.example",
+        ),
+    ];
+    for (number, (method, path, headers, who, why)) in cases.iter().enumerate() {
+        let answer = edge.send(method.clone(), path, headers, downtime).await;
+        assert!(matches!(answer.status.as_u16(), 403 | 500), "{path}: {} {}", answer.status, answer.body);
+        let rows = denied(&edge).await;
+        assert_eq!(rows.len(), number + 1, "{path}: {rows:?}");
+        let (actor, what, reason) = &rows[0];
+        let shown = path.split('?').next().expect("an address");
+        assert_eq!((actor.as_str(), what.as_str()), (*who, format!("{method} {shown}").as_str()));
+        assert!(reason.contains(why), "{path}: {reason}");
+    }
+    // To look where one may not is no change.
+    edge.send(Method::GET, "/api/v2/users", &[("authorization", &vic)], "").await.error(403, "forbidden");
+    edge.send(Method::GET, "/api/v2/clusters", &[], "").await.error(401, "unauthenticated");
+    assert_eq!(denied(&edge).await.len(), cases.len());
+}
+
+#[tokio::test]
+async fn whoever_is_refused_again_and_again_does_not_fill_the_audit() {
+    let edge = Edge::new(READ_ONLY).await;
+    for _ in 0..100 {
+        edge.get("/api/forget/db3.example/3306").await.message("ERROR");
+    }
+    for n in 0..100 {
+        edge.get(&format!("/api/forget/db{n}.example/3306")).await.message("ERROR");
+    }
+    let rows = denied(&edge).await;
+    assert_eq!(rows.len(), 10, "{rows:?}");
+    let told = "GET /api/forget/db0.example/3306; before it 99 more were not told";
+    assert!(
+        rows.iter().any(|(who, what, why)| who == "anonymous" && what == told && why.contains("ReadOnly")),
+        "{rows:?}"
+    );
+}
+
+#[tokio::test]
+async fn logins_that_fail_or_have_to_wait_leave_rows_and_not_too_many() {
+    let edge = people::edge().await;
+    // Longer than any password, so that nothing is hashed.
+    let long = "x".repeat(2_000);
+    for _ in 0..6 {
+        people::login_from(&edge, "192.0.2.1:1", "ada", &long).await;
+    }
+    let found = people::audited(&edge, "failed-login").await;
+    assert_eq!(found.len(), 6, "{found:?}");
+    assert!(found[0].1.starts_with("told to wait ") && found[0].1.ends_with(" s: user \"ada\""), "{found:?}");
+    assert_eq!(found[1], ("anonymous".to_owned(), "wrong user or password: user \"ada\"".to_owned()));
+    for n in 0..40 {
+        people::login_from(&edge, &format!("10.1.{n}.1:1"), "secret-typed-as-a-user", &long).await;
+    }
+    settled(&edge).await;
+    let filter = AuditFilter { kind: "failed-login".to_owned(), ..AuditFilter::default() };
+    let rows = edge.services.audit.first_rows(&filter, 500).await.expect("a backend");
+    assert_eq!(rows.len(), 30, "as many as a minute has");
+    assert!(rows.iter().all(|row| row.duration_ms.is_some() && row.outcome == Some(AuditOutcome::Refused)));
+    assert_eq!((rows[0].address.as_str(), rows[0].method.as_str()), ("10.1.23.1:1", "local"));
+    assert_eq!(rows[0].message, "wrong user or password: user \"sec...\"", "what may be a password is not told");
+}
+
+#[tokio::test]
+async fn rows_are_kept_out_of_the_backend_where_the_file_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("audit.log");
+    let config = |keep: &str| format!(r#"{{"AuditLogFile": {file:?}{keep}}}"#);
+    for (keep, kept) in [(r#", "AuditToBackendDB": false"#, 0), (r#", "AuditToBackendDB": true"#, 2), ("", 2)] {
+        let edge = Edge::new(&config(keep)).await;
+        settled(&edge).await;
+        let before = edge.services.audit.page(None, 0).await.expect("a backend").len();
+        edge.get("/api/begin-downtime/db3.example/3306/ann/disk/60s").await.message("OK");
+        edge.get("/api/reset-hostname-resolve-cache").await.message("OK");
+        settled(&edge).await;
+        let rows = edge.services.audit.page(None, 0).await.expect("a backend").len();
+        assert_eq!(rows - before, kept, "{keep}");
+        assert!(kept > 0 || before == 0, "{keep}");
+        let downtimes = edge.services.store.load_annotations().await.expect("a backend").downtime.len();
+        assert_eq!(downtimes, 1, "the change itself is recorded");
+        edge.services.audit.flush().await;
+    }
+    let text = std::fs::read_to_string(&file).expect("written");
+    assert_eq!(text.matches("\tbegin-downtime\t").count(), 3, "{text}");
+    assert_eq!(text.matches("\treset-hostname-resolve-cache\t").count(), 3, "{text}");
 }
 
 #[tokio::test]

@@ -144,6 +144,13 @@ const READS: &[(&str, Takes, &str)] = &[
     ("can-replicate-from-gtid/db3.example/3306/db5.example/3306", Key, "db5"),
     ("can-replicate-from/db3.example/3306/db3.example/3306", Error, "db3"),
     ("restart-replica-statements/db3.example/3306?q=select%201%0A", Details, r#"["stop replica io_thread;""#),
+    (
+        "restart-replica-statements/db3.example/3306",
+        Details,
+        r#"["stop replica io_thread;","stop replica sql_thread;","start"#,
+    ),
+    ("restart-replica-statements/db1.example/3306?q=select%201;;%0A", Details, r#"["select 1;"]"#),
+    ("restart-replica-statements/db1.example/3306", Details, "null"),
     ("locate-gtid-errant/db3.example/3306", Error, "no errant"),
     ("check-global-recoveries", Details, "enabled"),
     ("replication-analysis", Details, "[]"),

@@ -130,7 +130,8 @@ async fn every_compatible_path_for_every_caller() {
             let is_let_in = kind.may >= May::Look || (right == "open" && kind.name != "revoked token");
             assert_eq!(answer.status == StatusCode::UNAUTHORIZED, !is_let_in, "{context}");
             if is_let_in && kind.may != May::ChangeElsewhere {
-                let refused = kind.may < needs || (changes && (kind.has_session || kind.from_elsewhere));
+                let takes_right = needs > May::Look;
+                let refused = kind.may < needs || (changes && kind.has_session) || (takes_right && kind.from_elsewhere);
                 assert_eq!(is_unauthorized(&answer), refused, "{context}");
             }
             if kind.may == May::ChangeElsewhere && right == "admin" {
@@ -200,13 +201,25 @@ async fn whoever_is_limited_is_told_so_for_what_is_about_another_cluster() {
         "set-cluster-alias/db1.example:3306?alias=users",
         "relocate/us2.example/3306/db3.example/3306",
         "discover/new.example/3306",
+        "refresh/new.example/3306",
         "resolve/127.0.0.1/1",
+        "snapshot-topologies",
+        "last-pseudo-gtid/db3.example/3306",
+        "locate-gtid-errant/db3.example/3306",
     ] {
         ask(&edge, &own, &Method::GET, "/api/tag/db3.example/3306?tag=a=b", "").await;
         let tagged = edge.world();
         let answer = ask(&edge, &elsewhere, &Method::GET, &format!("/api/{path}"), "").await;
         assert!(is_unauthorized(&answer), "{path}: {}", answer.body);
         assert_eq!(edge.world(), tagged, "{path}");
+    }
+    for (path, body) in [
+        ("servers/127.0.0.1:1/connection-check", ""),
+        ("publications", r#"{"cluster": ""}"#),
+        ("publications", r#"{"cluster": "orders"}"#),
+    ] {
+        let answer = ask(&edge, &elsewhere, &Method::POST, &format!("/api/v2/{path}"), body).await;
+        assert!(answer.error(403, "forbidden").contains("users"), "{path}: {}", answer.body);
     }
 }
 
@@ -261,8 +274,6 @@ const RULES: &[(&str, &[&str])] = &[
             "GET /servers/{key}",
             "GET /servers/{key}/can-replicate-from/{source}",
             "GET /servers/{key}/equivalent-places",
-            "GET /servers/{key}/errant-logs",
-            "GET /servers/{key}/last-pseudo-gtid",
             "GET /servers/{key}/replicas",
             "GET /servers/{key}/statements-around",
             "GET /session",
@@ -286,11 +297,15 @@ const RULES: &[(&str, &[&str])] = &[
             "DELETE /servers/{key}/tags/{tag}",
             "DELETE /servers/{key}/virtual-name",
             "DELETE /tags/{tag}",
+            "GET /servers/{key}/errant-logs",
+            "GET /servers/{key}/last-pseudo-gtid",
             "POST /acknowledgements",
             "POST /operations",
             "POST /publications",
             "POST /recoveries",
             "POST /servers",
+            "POST /servers/{key}/connection-check",
+            "POST /topology-snapshots",
             "PUT /clusters/{name}/alias",
             "PUT /pools/{pool}",
             "PUT /recoveries/{id}/acknowledgement",
@@ -301,11 +316,8 @@ const RULES: &[(&str, &[&str])] = &[
             "PUT /servers/{key}/virtual-name",
         ],
     ),
-    // They look at servers, or at all of them, and change none.
-    (
-        "operator of anything",
-        &["POST /servers/{key}/connection-check", "POST /servers/{key}/refresh", "POST /topology-snapshots"],
-    ),
+    // It looks at a server and changes none.
+    ("operator of anything", &["POST /servers/{key}/refresh"]),
     (
         "admin",
         &[

@@ -68,6 +68,21 @@ async fn replication_is_stopped_and_started() {
     }
 }
 
+/// Moves of several replicas answer in three ways, and scripts take each as it is (`spec/api.md` 2.4, 2.5).
+#[tokio::test]
+async fn several_moved_by_one_way_answer_with_their_new_source() {
+    let edge = Edge::new(r#"{"PseudoGTIDPattern": "drop view if exists"}"#).await;
+    for (path, source) in [
+        ("match-up-replicas/db2.example/3306?pattern=nobody", "db1.example"),
+        ("match-up-slaves/db2.example/3306?pattern=nobody", "db1.example"),
+        ("match-replicas/db2.example/3306/db5.example/3306?pattern=nobody", "db5.example"),
+        ("move-replicas-gtid/db2.example/3306/db5.example/3306", "db5.example"),
+    ] {
+        let answer = edge.get(&format!("/api/{path}")).await.ok();
+        assert_eq!(answer["Details"], json!({"Hostname": source, "Port": 3306}), "{path}: {answer}");
+    }
+}
+
 #[tokio::test]
 async fn a_change_takes_a_short_name_but_never_a_part_of_one() {
     let edge = Edge::new(OPEN).await;

@@ -57,6 +57,10 @@ async fn nothing_is_null_or_an_empty_list_as_the_original_has_it() {
         "maintenance",
         "audit-recovery",
         "audit-recovery/3",
+        "audit-recovery/x",
+        "audit-recovery/-1",
+        "audit-recovery/id/x",
+        "audit-failure-detection/id/0",
         "audit-recovery/cluster/x",
         "audit-recovery/uid/x",
         "audit-failure-detection",
@@ -71,6 +75,9 @@ async fn nothing_is_null_or_an_empty_list_as_the_original_has_it() {
         assert_eq!(edge.get(&format!("/api/{path}")).await.body, "[]", "{path}");
     }
     assert_eq!(edge.get("/api/replication-analysis").await.body, r#"{"Code":"OK","Message":"Analysis","Details":[]}"#);
+    for path in ["master-equivalent/db1.example/3306/binlog.000001/4", "restart-slave-statements/db1.example/3306"] {
+        assert_eq!(edge.get(&format!("/api/{path}")).await.ok()["Details"], Value::Null, "{path}");
+    }
     for key in edge.services.fleet.keys() {
         edge.get(&format!("/api/forget/{}/{}", key.hostname, key.port)).await.ok();
     }
@@ -154,6 +161,9 @@ async fn the_node_tells_about_itself() {
         ("raft-health", "raft-state: not running with raft setup"),
         ("raft-leader", "raft-leader: not running with raft setup"),
         ("raft-add-peer/x", "raft-add-peer: not running with raft setup"),
+        ("raft%2Dpeers/", "raft-nodes: not running with raft setup"),
+        ("raft-snapshot", "raft-leader: not running with raft setup"),
+        ("raft-follower-health-report/t/raft-peers/x", "raft-state: not running with raft setup"),
     ] {
         assert_eq!(edge.get(&format!("/api/{path}")).await.message("ERROR"), message);
     }

@@ -168,6 +168,11 @@ async fn the_node_says_how_it_is() {
     assert_eq!(status["backend_error"], Value::Null);
     assert_eq!(edge.get("/api/v2/servers?search=us").await.ok().as_array().map(Vec::len), Some(2));
     assert_eq!(edge.get("/api/v2/findings").await.ok(), json!([]));
+    assert_eq!((&status["web_message"], &status["cut_from_names"]), (&json!(""), &json!("")));
+    let keys = r#"{"WebMessage": "Upgrade <b>tonight</b>", "RemoveTextFromHostnameDisplay": ".example:3306"}"#;
+    let status = Edge::new(keys).await.get("/api/v2/status").await.ok();
+    assert_eq!(status["web_message"], "Upgrade <b>tonight</b>", "as it is: the page shows text, no markup");
+    assert_eq!(status["cut_from_names"], ".example:3306");
 }
 
 #[tokio::test]

@@ -174,14 +174,13 @@ async fn one_cluster_need_not_be_named() {
 async fn a_fleet_that_nobody_looked_at_for_an_hour_is_told_as_such() {
     let desk = Desk::new().await;
     let store = desk.store().await;
-    let aged = store.load_instances().await.expect("read").into_iter().map(|mut instance| {
+    let mut aged = store.load_instances().await.expect("read");
+    for instance in aged.iter_mut().map(Arc::make_mut) {
         let before = |at: &mut Option<DateTime<Utc>>| *at = at.map(|at| at - TimeDelta::hours(1));
         before(&mut instance.check.last_checked);
         before(&mut instance.check.last_attempted);
         before(&mut instance.check.last_seen);
-        Arc::new(instance)
-    });
-    let aged: Vec<_> = aged.collect();
+    }
     store.write_instances(&aged).await.expect("written");
     store.close().await;
     let said = desk.line("-c topology -i us1");

@@ -11,10 +11,6 @@ use crate::support::Desk;
 const BAD: &[(&[&str], &[&str])] = &[
     (&["frobnicate"], &["Unknown command: \"frobnicate\"", "Available commands (-c):"]),
     (&["topology-ta", "-i", "db1"], &["Unknown command: \"topology-ta\"", "topology-tags, topology-tabulated"]),
-    (
-        &["last-executed-relay-entry", "-i", "db3"],
-        &["command last-executed-relay-entry is not built yet in this release"],
-    ),
     // Servers
     (&["which-instance", "-i", "x:y"], &["expected a number from 1 to 65535", "\"y\""]),
     (&["which-instance", "-i", "db1:0"], &["expected a number from 1 to 65535", "\"0\""]),

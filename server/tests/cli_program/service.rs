@@ -125,6 +125,18 @@ async fn told_to_stop_it_ends_streams_and_leaves_in_order() {
 }
 
 #[test]
+fn the_log_tells_of_servers_that_do_not_answer_if_it_is_asked_to() {
+    let desk = Desk::empty();
+    let keys = json!({"DiscoverySeeds": ["127.0.0.1:1"], "DeadInstanceDiscoveryLogsEnabled": true});
+    let service = Running::start(&desk, keys, &["-debug"], &[]);
+    let began = Instant::now();
+    while !service.log().contains("does not answer; tried again in") {
+        assert!(began.elapsed() < Duration::from_secs(60), "it is not told of: {}", service.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn a_socket_of_the_machine_is_listened_at() {
     let desk = Desk::empty();
     let path = desk.config().with_file_name("orc.sock");
@@ -155,7 +167,8 @@ fn with_encrypted_key(desk: &Desk) -> String {
 fn an_encrypted_key_asks_for_its_password_on_the_terminal() {
     let desk = Desk::empty();
     with_encrypted_key(&desk);
-    let line = format!("{} -config {} -verbose http", env!("CARGO_BIN_EXE_orchestrator"), desk.config().display());
+    // Without a shell in between, which would get the typed interrupt too and end by it.
+    let line = format!("exec {} -config {} -verbose http", env!("CARGO_BIN_EXE_orchestrator"), desk.config().display());
     let mut terminal = Command::new("script")
         .args(["-qec", &line, "/dev/null"])
         .stdin(Stdio::piped())

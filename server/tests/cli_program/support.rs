@@ -26,7 +26,7 @@ pub struct Desk {
 /// Everything that a command could change, and who changed it.
 #[derive(Debug, PartialEq)]
 pub struct World {
-    pub instances: Vec<Instance>,
+    pub instances: Vec<Arc<Instance>>,
     pub annotations: Annotations,
     pub disabled: bool,
     pub audit: Vec<(String, InstanceKey, String)>,

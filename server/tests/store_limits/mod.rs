@@ -22,7 +22,7 @@ pub async fn values_too_large_for_a_column_cost_no_row(store: &Store) {
     assert_eq!(report.written, 2);
     assert_eq!(report.dropped.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), vec![unnameable.key]);
     let loaded = store.load_instances().await.unwrap();
-    assert_eq!(loaded.iter().find(|i| i.key == large.key), Some(&large));
+    assert_eq!(loaded.iter().find(|i| i.key == large.key).map(AsRef::as_ref), Some(&large));
 }
 
 /// The same backend again: nothing is deployed twice, and the two settings are honoured.

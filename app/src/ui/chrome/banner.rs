@@ -45,6 +45,10 @@ fn lines(ui: Ui) -> Vec<Line> {
     }
     ui.fleet.node.value.with(|node| {
         let Some(node) = node else { return };
+        if !node.web_message.trim().is_empty() {
+            let text = node.web_message.clone();
+            lines.push(Line { class: "tone-attention", icon: "person", text, offer: Offer::None });
+        }
         if !node.recoveries_enabled {
             let text = "Recoveries are switched off everywhere: nothing fails over by itself.".to_owned();
             lines.push(Line { class: "tone-attention", icon: "triangle", text, offer: Offer::SwitchOn });

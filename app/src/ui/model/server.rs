@@ -49,9 +49,24 @@ impl Part {
     }
 }
 
-/// Host and port for a box: the host as given, the port apart.
-pub fn name_parts(key: &InstanceKey) -> (String, String) {
-    (key.hostname.clone(), format!(":{}", key.port))
+/// The name of a server without `cut`, the text that the configuration has cut out once (`RemoveTextFromHostnameDisplay`). A name of
+/// which no host would be left stays whole.
+pub fn short_name(key: &InstanceKey, cut: &str) -> String {
+    let full = key.to_string();
+    match full.replacen(cut, "", 1) {
+        _ if cut.is_empty() => full,
+        short if short.is_empty() || short.starts_with(':') => full,
+        short => short,
+    }
+}
+
+/// Host and port of that name for a box, the port apart. With a text that takes the port away there is none.
+pub fn name_parts(key: &InstanceKey, cut: &str) -> (String, String) {
+    let (name, port) = (short_name(key, cut), format!(":{}", key.port));
+    match name.strip_suffix(&port) {
+        Some(host) => (host.to_owned(), port),
+        None => (name, String::new()),
+    }
 }
 
 /// `rw`, `ro` or `super ro`, with a question mark where that is only what was last seen.
@@ -381,6 +396,21 @@ mod tests {
 
     use super::*;
     use crate::topology::Replication;
+
+    #[test]
+    fn a_text_is_cut_out_of_a_name_once_and_never_all_of_it() {
+        let parts = |host: &str, cut: &str| {
+            let (host, port) = name_parts(&InstanceKey::new(host, 3306), cut);
+            format!("{host}|{port}")
+        };
+        assert_eq!(parts("db1.my.example", ""), "db1.my.example|:3306");
+        assert_eq!(parts("db1.my.example", ".my.example"), "db1|:3306");
+        assert_eq!(parts("db1.my.example", ".my.example:3306"), "db1|");
+        assert_eq!(parts("db1.a.a", ".a"), "db1.a|:3306", "once");
+        assert_eq!(parts("db1", "DB1"), "db1|:3306", "as it is written");
+        assert_eq!(parts("db1", "db1:3306"), "db1|:3306", "something must be left");
+        assert_eq!(parts("db1", "db1"), "db1|:3306", "and be it more than a port");
+    }
 
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(seconds, 0).expect("moment")

@@ -129,6 +129,7 @@ fn RunningRecoveries() -> impl IntoView {
 /// One cluster.
 #[component]
 fn ClusterRow(cluster: ClusterSummary) -> impl IntoView {
+    let ui = use_ui();
     let tone = Tone::of_cluster(&cluster);
     let name = display_name(&cluster).to_owned();
     let address = Route::cluster(&name).address();
@@ -149,7 +150,7 @@ fn ClusterRow(cluster: ClusterSummary) -> impl IntoView {
             <div class="cluster-primary">
                 <span class="label">"primary "</span>
                 {match (primary, server_address) {
-                    (Some(key), Some(address)) => view! { <a href=address>{key.to_string()}</a> }.into_any(),
+                    (Some(key), Some(address)) => view! { <a href=address title=key.to_string()>{move || ui.fleet.short(&key)}</a> }.into_any(),
                     _ => view! { <span class="tone-broken">"none"</span> }.into_any(),
                 }}
             </div>

@@ -28,10 +28,11 @@ pub fn SearchPage() -> impl IntoView {
     });
     let row = move |server: ServerView| {
         let instance = &server.instance;
-        let address = Route::server(&instance.cluster_name, instance.key.clone()).address();
+        let key = instance.key.clone();
+        let address = Route::server(&instance.cluster_name, key.clone()).address();
         view! {
             <tr>
-                <td><a href=address>{instance.key.to_string()}</a></td>
+                <td><a href=address title=key.to_string()>{move || ui.fleet.short(&key)}</a></td>
                 <td><Badge tone=Tone::of_server(&server) /></td>
                 <td>{Part::of(instance, instance.replicas.len()).word()}</td>
                 <td>{write_words(instance)}</td>

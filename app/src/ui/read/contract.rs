@@ -269,6 +269,8 @@ object!(NodeStatus {
     pending_writes,
     recoveries_enabled,
     recovery_block_seconds,
+    web_message,
+    cut_from_names,
     servers,
     clusters,
     tasks,

@@ -4,11 +4,13 @@ use leptos::prelude::*;
 
 use super::live::Link;
 use super::remote::Remote;
+use crate::InstanceKey;
 use crate::access::Me;
 use crate::api::{ClusterSummary, NodeStatus, Role};
 use crate::recovery::Recovery;
 use crate::ui::infra::api::path;
 use crate::ui::model::access::must_log_in;
+use crate::ui::model::server::short_name;
 
 /// What belongs to no single cluster.
 #[derive(Clone, Copy)]
@@ -21,12 +23,23 @@ pub struct Fleet {
     pub clusters: Remote<Vec<ClusterSummary>>,
     /// The latest recoveries, newest first.
     pub recoveries: Remote<Vec<Recovery>>,
+    /// What is cut out of names of servers.
+    pub cut: Memo<String>,
 }
 
 impl Fleet {
     /// Nothing read yet.
     pub fn new() -> Self {
-        Self { session: Remote::new(), node: Remote::new(), clusters: Remote::new(), recoveries: Remote::new() }
+        let node = Remote::<NodeStatus>::new();
+        let cut = move |_: Option<&String>| {
+            node.value.with(|node| node.as_ref().map(|n| n.cut_from_names.clone()).unwrap_or_default())
+        };
+        Self { session: Remote::new(), node, clusters: Remote::new(), recoveries: Remote::new(), cut: Memo::new(cut) }
+    }
+
+    /// The name of a server as trees and lists have it.
+    pub fn short(self, key: &InstanceKey) -> String {
+        self.cut.with(|cut| short_name(key, cut))
     }
 
     /// Reads who is calling.

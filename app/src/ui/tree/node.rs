@@ -27,8 +27,8 @@ pub fn element_id(key: &InstanceKey) -> String {
 #[component]
 pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) -> impl IntoView {
     let read = RwSignal::from(server);
-    let (host, port) = name_parts(&key);
     let stored = StoredValue::new(key.clone());
+    let name = Memo::new(move |_| ui.fleet.cut.with(|cut| stored.with_value(|key| name_parts(key, cut))));
     let place = Memo::new(move |_| {
         drawing.plot.with(|plot| {
             let at = stored.with_value(|key| plot.place(key))?;
@@ -130,7 +130,7 @@ pub fn Node(ui: Ui, drawing: Drawing, key: InstanceKey, server: ServerSignal) ->
             <div class="node-face">
             <div class="node-top">
                 <span class="node-tone"><Icon name=icon /></span>
-                <span class="node-name" title=key.to_string()><span class="host">{host}</span><span class="port">{port}</span></span>
+                <span class="node-name" title=key.to_string()><span class="host">{move || name.with(|(host, _)| host.clone())}</span><span class="port">{move || name.with(|(_, port)| port.clone())}</span></span>
                 <span class="node-write" class:writes=move || write.get() == "rw">{move || write.get()}</span>
             </div>
             <div class="node-middle"><span class="node-part">{move || part.get().word()}</span> " " {move || line.get()}</div>

@@ -92,6 +92,25 @@ fn a_replica_that_cannot_be_switched_is_replaced_by_the_next() {
 }
 
 #[test]
+fn nobody_is_left_with_the_receiver_stopped() {
+    let replicas = || vec![waiting(1), with_priority(1, 9, false), with_priority(2, 1, false)];
+    let run = |starts_that_fail: usize| {
+        let (mut servers, mut machine, decision) =
+            begin_code(AnalysisCode::LockedSemiSyncSource, replicas(), vec![], &RecoverySettings::default());
+        servers.refuses = vec![(1, "StartReceiver"); starts_that_fail];
+        let report = report(finish(&mut servers, &mut machine, decision));
+        assert!(acknowledging(&servers).contains(&2), "{:?}", servers.story);
+        (servers, report)
+    };
+    let (servers, report) = run(1);
+    assert!(servers.all[1].replication.is_running() && report.lost.is_empty(), "{:?}", report.story);
+
+    let (servers, report) = run(9);
+    assert!(!servers.all[1].replication.is_running());
+    assert_eq!(report.lost.iter().map(|l| &l.key).collect::<Vec<_>>(), [&key(1)], "it is named");
+}
+
+#[test]
 fn what_is_right_already_is_left_alone_and_what_cannot_be_done_says_so() {
     let (servers, decision) = run(
         AnalysisCode::LockedSemiSyncSource,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use app::InstanceKey;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::health::{ErrorObject, ZERO_TIME};
@@ -316,9 +316,13 @@ impl AggregatedWriteBufferMetrics {
     }
 }
 
-/// A time with its fraction and zone.
-fn time(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+/// A time with its fraction, without zeros at its end, and zone: as Go writes it.
+pub(super) fn time(at: DateTime<Utc>) -> String {
+    let whole = at.format("%Y-%m-%dT%H:%M:%S");
+    match format!("{:09}", at.timestamp_subsec_nanos()).trim_end_matches('0') {
+        "" => format!("{whole}Z"),
+        fraction => format!("{whole}.{fraction}Z"),
+    }
 }
 
 fn seconds(nanoseconds: u64) -> f64 {

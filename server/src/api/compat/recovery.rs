@@ -51,8 +51,6 @@ impl TopologyRecovery {
         now: DateTime<Utc>,
     ) -> Self {
         let node = (recovery.node.as_str(), recovery.node_token.as_str());
-        let by_gtid = recovery.finding.facts.mysql_gtid_topology || recovery.finding.facts.mariadb_gtid_topology;
-        let is_source = recovery.kind.replaces_source();
         Self {
             id: recovery.id,
             uid: recovery.uid.clone(),
@@ -86,7 +84,7 @@ impl TopologyRecovery {
                 RecoveryKind::IntermediateSource => "IntermediateMasterRecovery",
                 RecoveryKind::GroupMember => "ReplicationGroupMemberRecovery",
             },
-            recovery_type: if is_source && by_gtid { "MasterRecoveryGTID" } else { "NotMasterRecovery" },
+            recovery_type: recovery_type(recovery),
         }
     }
 
@@ -154,6 +152,21 @@ impl TopologyRecovery {
             kind: "",
             recovery_type: "",
         }
+    }
+}
+
+/// By what the replicas of a dead source found their new one.
+fn recovery_type(recovery: &Recovery) -> &'static str {
+    let facts = &recovery.finding.facts;
+    if !recovery.kind.replaces_source() {
+        "NotMasterRecovery"
+    } else if facts.mysql_gtid_topology || facts.mariadb_gtid_topology {
+        "MasterRecoveryGTID"
+    } else if facts.binlog_server_topology {
+        "MasterRecoveryBinlogServer"
+    } else {
+        // Whatever is neither, as in the original (`spec/recovery.md` 3.7).
+        "MasterRecoveryPseudoGTID"
     }
 }
 

@@ -265,6 +265,37 @@ fn recovery() -> Recovery {
     }
 }
 
+#[rstest]
+#[case(0, "2030-01-02T03:04:05Z")]
+#[case(100_000_000, "2030-01-02T03:04:05.1Z")]
+#[case(123_456_789, "2030-01-02T03:04:05.123456789Z")]
+#[case(1_000, "2030-01-02T03:04:05.000001Z")]
+fn a_fraction_of_a_second_ends_where_it_ends(#[case] nanos: u32, #[case] expected: &str) {
+    let moment = DateTime::from_timestamp(at(0).timestamp(), nanos).expect("in range");
+    assert_eq!(super::metrics::time(moment), expected);
+}
+
+#[rstest]
+#[case::of_no_source(RecoveryKind::IntermediateSource, [true, false, false, false], "NotMasterRecovery")]
+#[case::by_gtid(RecoveryKind::Source, [true, false, false, true], "MasterRecoveryGTID")]
+#[case::by_gtid_of_mariadb(RecoveryKind::Source, [false, true, false, false], "MasterRecoveryGTID")]
+#[case::below_a_binlog_server(RecoveryKind::Source, [false, false, true, true], "MasterRecoveryBinlogServer")]
+#[case::by_pseudo_gtid(RecoveryKind::CoSource, [false, false, false, true], "MasterRecoveryPseudoGTID")]
+#[case::by_position(RecoveryKind::Takeover, [false; 4], "MasterRecoveryPseudoGTID")]
+fn a_recovery_tells_how_replicas_found_their_place(
+    #[case] kind: RecoveryKind,
+    #[case] ways: [bool; 4],
+    #[case] expected: &str,
+) {
+    let [mysql, mariadb, binlog_server, pseudo] = ways;
+    let mut recovery = Recovery { kind, ..recovery() };
+    let facts = &mut recovery.finding.facts;
+    (facts.mysql_gtid_topology, facts.mariadb_gtid_topology) = (mysql, mariadb);
+    (facts.binlog_server_topology, facts.pseudo_gtid_topology) = (binlog_server, pseudo);
+    let live = text(&TopologyRecovery::live(&recovery, &cluster(), "", None, TimeForm::Sqlite, at(0)));
+    assert!(live.ends_with(&format!(r#""RecoveryType":"{expected}"}}"#)), "{live}");
+}
+
 fn recovery_row() -> RecoveryRow {
     RecoveryRow {
         id: 7,

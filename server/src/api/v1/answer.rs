@@ -5,13 +5,15 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::api::compat::{encode, envelope};
-use crate::api::error::{ApiError, ErrorKind};
+use crate::api::error::{ApiError, ErrorKind, Refused};
 
 /// An answer with its status.
 #[derive(Debug)]
 pub struct Answer {
     status: StatusCode,
     body: Body,
+    /// Why the caller may not, for the audit: they are told less.
+    refused: Option<Refused>,
 }
 
 /// What is sent.
@@ -42,19 +44,19 @@ impl Answer {
 
     /// A bare value with a status of its own.
     pub fn with_status<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Self {
-        Self { status, body: Body::Bare(encode(value)) }
+        Self { status, body: Body::Bare(encode(value)), refused: None }
     }
 
     /// Something was done or found.
     pub fn ok<T: Serialize>(message: impl Into<String>, details: T) -> Self {
         let body = Body::Envelope { ok: true, message: message.into(), details: encode(&details) };
-        Self { status: StatusCode::OK, body }
+        Self { status: StatusCode::OK, body, refused: None }
     }
 
     /// Something failed, and there is more to say than the message.
     pub fn failed<T: Serialize>(message: impl Into<String>, details: T) -> Self {
         let body = Body::Envelope { ok: false, message: message.into(), details: encode(&details) };
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, body }
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, body, refused: None }
     }
 
     /// It is an error.
@@ -77,8 +79,11 @@ impl Answer {
 impl From<ApiError> for Answer {
     fn from(error: ApiError) -> Self {
         let unauthorized = matches!(error.kind, ErrorKind::Forbidden | ErrorKind::NotLeader);
-        let message = if unauthorized { "Unauthorized".to_owned() } else { error.message };
-        Self::failed(message, ())
+        if !unauthorized {
+            return Self::failed(error.message, ());
+        }
+        let refused = (error.kind == ErrorKind::Forbidden).then_some(Refused(error.message));
+        Self { refused, ..Self::failed("Unauthorized", ()) }
     }
 }
 
@@ -89,6 +94,10 @@ impl IntoResponse for Answer {
             Body::Bare(encoded) => encoded,
             Body::Envelope { ok, message, details } => envelope(ok, &message, &details),
         };
-        (self.status, headers, body).into_response()
+        let mut response = (self.status, headers, body).into_response();
+        if let Some(refused) = self.refused {
+            response.extensions_mut().insert(refused);
+        }
+        response
     }
 }

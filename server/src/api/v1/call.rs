@@ -27,14 +27,14 @@ pub struct Call {
     pub caller: Caller,
     /// Headers.
     pub headers: HeaderMap,
-    path: String,
+    word: String,
     params: Params,
     query: Vec<(String, String)>,
 }
 
 impl Call {
-    /// A request for a route.
-    pub fn new(services: Arc<Services>, caller: Caller, params: Params, parts: Parts) -> Self {
+    /// A request for a route: `path` is decoded and begins below `/api/`.
+    pub fn new(services: Arc<Services>, caller: Caller, path: &str, params: Params, parts: Parts) -> Self {
         let config = services.config.current();
         let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map(|Query(pairs)| pairs);
         Self {
@@ -42,15 +42,15 @@ impl Call {
             config,
             caller,
             headers: parts.headers,
-            path: parts.uri.path().to_owned(),
+            word: path.split('/').next().unwrap_or_default().to_owned(),
             params,
             query: query.unwrap_or_default(),
         }
     }
 
-    /// The path as it came.
-    pub fn path(&self) -> &str {
-        &self.path
+    /// The first word of the path, which tells synonyms of a route apart.
+    pub fn word(&self) -> &str {
+        &self.word
     }
 
     /// The picture now.

@@ -74,8 +74,13 @@ pub async fn async_discover(operator: Operator, call: Call) -> ApiResult<Answer>
 }
 
 /// `refresh/:host/:port`
-pub async fn refresh(_: Operator, call: Call) -> ApiResult<Answer> {
+pub async fn refresh(operator: Operator, call: Call) -> ApiResult<Answer> {
     let key = call.target().await?;
+    let snapshot = call.snapshot();
+    // A look at what is known changes nothing; one at what is not takes it in.
+    if snapshot.get(&key).is_none() {
+        operator.actor().reaches_server(&snapshot, &key)?;
+    }
     let seen = call.services.discovery.probe_now(&key).await?;
     Ok(Answer::ok(format!("Instance refreshed: {}", seen.key), seen.key.clone()))
 }

@@ -13,6 +13,7 @@ use crate::auth::Operator;
 
 /// `snapshot-topologies`: how long it took is told when it failed as well
 pub async fn snapshot_topologies(operator: Operator, call: Call) -> ApiResult<Answer> {
+    operator.actor().reaches_everything("a picture of all topologies")?;
     let begun = Instant::now();
     let outcome = call.services.store.snapshot_topologies(Utc::now()).await;
     let took = format!("Took {}", go_duration(begun.elapsed()));

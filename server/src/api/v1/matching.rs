@@ -4,7 +4,7 @@ use app::api::{Operation, OperationView};
 
 use super::Answer;
 use super::call::Call;
-use super::moves::{moved, regrouped_below, several, troubles};
+use super::moves::{moved, regrouped_below, troubles};
 use super::operate::run;
 use crate::api::error::{ApiError, ApiResult};
 use crate::auth::Operator;
@@ -37,13 +37,16 @@ pub async fn replicas(operator: Operator, call: Call) -> ApiResult<Answer> {
     Ok(Answer::ok(format!("Matched {} replicas of {server} below {below}", moved(&view).len()), below))
 }
 
-/// `match-up-replicas/:host/:port?pattern=`
+/// `match-up-replicas/:host/:port?pattern=`: the answer is their new source, not they themselves.
 pub async fn up_replicas(operator: Operator, call: Call) -> ApiResult<Answer> {
     let server = call.target().await?;
     let operation = Operation::MatchUpReplicas { server: server.clone(), pattern: call.pattern()? };
     let view = call.services.refactor.run_each(&operation, operator.actor()).await?;
     all_moved(&view)?;
-    several(&call, &view, &format!("Matched up {{}} replicas of {server}"))
+    let source = || call.services.fleet.get(&server).map(|known| known.replication.source.clone());
+    let above = view.plan.moves.first().map(|m| m.to.clone()).or_else(source);
+    let above = above.ok_or_else(|| ApiError::not_found("Source of", &server))?;
+    Ok(Answer::ok(format!("Matched up {} replicas of {server} below {above}", moved(&view).len()), above))
 }
 
 /// `regroup-replicas-pgtid/:host/:port`
@@ -62,8 +65,9 @@ pub async fn regroup(operator: Operator, call: Call) -> ApiResult<Answer> {
 }
 
 /// `last-pseudo-gtid/:host/:port`: the message is the place of the entry.
-pub async fn last(_: Operator, call: Call) -> ApiResult<Answer> {
+pub async fn last(operator: Operator, call: Call) -> ApiResult<Answer> {
     let server = call.target().await?;
+    operator.actor().reaches_server(&call.snapshot(), &server)?;
     let entry = call.services.refactor.last_pseudo_gtid(&server, false).await?;
     Ok(Answer::ok(entry.at.to_string(), entry.text))
 }

@@ -135,8 +135,7 @@ pub async fn no_raft_change(_: Operator, call: Call) -> ApiResult<Answer> {
 
 /// The words of the original, whose prefix is not always the path's own (`spec/api.md` 2.18).
 fn not_in_a_group(call: &Call) -> ApiError {
-    let name = call.path().trim_start_matches("/api/").split('/').next().unwrap_or_default();
-    let prefix = match name {
+    let prefix = match call.word() {
         "raft-peers" => "raft-nodes",
         "raft-health" | "raft-status" | "raft-follower-health-report" => "raft-state",
         "raft-snapshot" => "raft-leader",

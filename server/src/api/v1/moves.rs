@@ -188,7 +188,7 @@ pub async fn can_replicate_from_gtid(_: Viewer, call: Call) -> ApiResult<Answer>
 }
 
 /// The servers moved, with a message that has their number in place of `{}` and tells of those that were not.
-pub(super) fn several(call: &Call, view: &OperationView, message: &str) -> ApiResult<Answer> {
+fn several(call: &Call, view: &OperationView, message: &str) -> ApiResult<Answer> {
     let moved: Vec<_> = moved(view).into_iter().map(|key| call.fresh(key)).collect::<ApiResult<_>>()?;
     let message = message.replacen("{}", &moved.len().to_string(), 1);
     Ok(Answer::ok(format!("{message}{}", troubles(view)), moved))

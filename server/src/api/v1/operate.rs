@@ -216,18 +216,19 @@ pub async fn inject_errant(operator: Operator, call: Call) -> ApiResult<Answer> 
     Ok(Answer::ok(format!("Have injected {count} transactions on cluster master {primary}"), call.fresh(&server)?))
 }
 
-/// `locate-gtid-errant/:host/:port`
-pub async fn locate_errant(_: Viewer, call: Call) -> ApiResult<Answer> {
+/// `locate-gtid-errant/:host/:port`: has the server read its binary logs, so it takes the right to change things
+pub async fn locate_errant(operator: Operator, call: Call) -> ApiResult<Answer> {
     let server = call.target().await?;
+    operator.actor().reaches_server(&call.snapshot(), &server)?;
     let files = call.services.refactor.locate_errant(&server).await?;
     Ok(Answer::ok(format!("Errant GTID found in {} binary logs", files.len()), files))
 }
 
-/// `restart-replica-statements/:host/:port?q=`
+/// `restart-replica-statements/:host/:port?q=`: null where there is nothing to restart and nothing given
 pub async fn restart_statements(_: Viewer, call: Call) -> ApiResult<Answer> {
     let server = call.known().await?;
     let statements = engine::statements::restart_around(&server, call.query("q").unwrap_or_default());
-    Ok(Answer::ok("statements", statements))
+    Ok(Answer::ok("statements", (!statements.is_empty()).then_some(statements)))
 }
 
 pub(super) async fn run(

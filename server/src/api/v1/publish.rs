@@ -22,11 +22,7 @@ pub async fn submit(operator: Operator, call: Call) -> ApiResult<Answer> {
         "" => None,
         _ => Some(call.cluster(Reach::Exact)?),
     };
-    let snapshot = call.snapshot();
-    match &cluster {
-        Some(name) => operator.actor().reaches_cluster(&snapshot, name)?,
-        None => operator.actor().reaches_everything("the primaries of all clusters")?,
-    }
+    call.services.publisher.may_submit(cluster.as_deref(), operator.actor())?;
     let written = call.services.publisher.submit(cluster.as_deref(), operator.actor()).await;
     let written = written.map_err(|error| ApiError::new(ErrorKind::Failed, format!("not all was written: {error}")))?;
     let pairs: Vec<Pair> = written.into_iter().map(|p| Pair { key: p.key, value: p.value }).collect();

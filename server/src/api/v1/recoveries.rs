@@ -18,7 +18,7 @@ use crate::recovery::RecoveryRequest;
 pub async fn recover(operator: Operator, call: Call) -> ApiResult<Answer> {
     let failed = call.target().await?;
     let designated = optional_key(&call, "candidateHost", "candidatePort").await?;
-    let lite = call.path().contains("/recover-lite/") || call.query("skipProcesses") == Some("true");
+    let lite = call.word() == "recover-lite" || call.query("skipProcesses") == Some("true");
     let accept_loss_of = accepted_loss(&call);
     let request = RecoveryRequest::Recover { failed: failed.clone(), designated, accept_loss_of, skip_hooks: lite };
     let recovery = call.services.recovery.run_to_end(&request, operator.actor()).await?;

@@ -22,11 +22,6 @@ pub enum Handler {
     Operate(fn(Operator, Call) -> Reply),
     /// For those who may change the service.
     Administer(fn(Admin, Call) -> Reply),
-    /// Not built yet: an error that says so.
-    NotBuilt {
-        /// The original changes something here.
-        changes: bool,
-    },
 }
 
 impl Handler {
@@ -34,8 +29,8 @@ impl Handler {
     pub fn right(&self) -> &'static str {
         match self {
             Self::Open(_) => "open",
-            Self::View(_) | Self::NotBuilt { changes: false } => "viewer",
-            Self::Operate(_) | Self::NotBuilt { changes: true } => "operator",
+            Self::View(_) => "viewer",
+            Self::Operate(_) => "operator",
             Self::Administer(_) => "admin",
         }
     }

@@ -202,7 +202,7 @@ fn upkeep() -> Vec<Route> {
         operate!("disable-semi-sync-replica/:host/:port" => operate::disable_semi_sync_replica),
         operate!("delay-replication/:host/:port/:seconds" => operate::delay),
         operate!("kill-query/:host/:port/:process" => operate::kill_query),
-        view!("locate-gtid-errant/:host/:port" => operate::locate_errant),
+        guarded!("locate-gtid-errant/:host/:port" => operate::locate_errant),
     ]
 }
 

@@ -5,8 +5,9 @@ use super::*;
 /// All paths of the specification with their right: `W` takes the right to change, `R` none, `R!` changes without one.
 const PATHS: &str = include_str!("paths.txt");
 
-/// A read of the original that here takes the right to change: it has the node open connections to anywhere.
-const STRICTER: [&str; 1] = ["resolve/:host/:port"];
+/// Reads of the original that here take the right to change: one has the node open connections to anywhere, the other has a server
+/// read all its binary logs.
+const STRICTER: [&str; 2] = ["resolve/:host/:port", "locate-gtid-errant/:host/:port"];
 
 /// Reads that the original keeps from those who may only look, and that are open to them here.
 const LOOSER: [&str; 10] = [

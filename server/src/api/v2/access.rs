@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use app::InstanceKey;
 use app::access::{LoginRequest, Me, PasswordRequest, SessionRow, SetupRequest};
-use app::api::{AuditOutcome, ErrorBody, Role};
+use app::api::{ErrorBody, Role};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,9 +15,10 @@ use tower_sessions::Session;
 use super::Rooms;
 use super::body::{Body, Named};
 use crate::accounts::{Grant, Pass};
-use crate::api::error::{ApiError, ApiResult, ErrorKind};
-use crate::audit::Act;
-use crate::auth::{Beginning, Caller, LoginError, Logins, SessionKeeper, Viewer, begin_session, idle_limit};
+use crate::api::error::{ApiError, ApiResult, ErrorKind, Refused};
+use crate::auth::{
+    Beginning, Caller, LoginError, Logins, SessionKeeper, Viewer, begin_session, idle_limit, shown_user,
+};
 use crate::config::{AuthMethod, Config};
 use crate::consensus::Actor;
 use crate::services::Services;
@@ -82,9 +83,7 @@ pub async fn login(
     match checked {
         Ok(user) => open(&services, &door, &session, &user, &caller, &headers).await,
         Err(error) => {
-            if let LoginError::Wrong = error {
-                tell_failed(&services, &request.user, &caller.address, "wrong user or password");
-            }
+            tell_failed(&services, &request.user, &caller, &error);
             Err(refused(error))
         }
     }
@@ -111,12 +110,10 @@ pub async fn set_up(
     Body(request): Body<SetupRequest>,
 ) -> Result<Json<Me>, Response> {
     let session = session_of(&services, session).map_err(IntoResponse::into_response)?;
-    match door.logins.set_up(&request.code, &request.user, &request.password, &caller.address).await {
+    match door.logins.set_up(&request.code, &request.user, &request.password, &anonymous(&caller)).await {
         Ok(user) => open(&services, &door, &session, &user, &caller, &headers).await,
         Err(error) => {
-            if let LoginError::NoSetup = error {
-                tell_failed(&services, &request.user, &caller.address, "wrong set-up code");
-            }
+            tell_failed(&services, &request.user, &caller, &error);
             Err(refused(error))
         }
     }
@@ -150,7 +147,7 @@ async fn open(
         .of(session)
         .await
         .ok_or_else(|| ApiError::internal("a new session is not there").into_response())?;
-    let actor = Actor { address: caller.address.clone(), method: "local".to_owned(), ..Actor::named(&user.name) };
+    let actor = Actor { name: user.name.clone(), ..anonymous(caller) };
     services.audit.record("login", &InstanceKey::default(), "", &actor, &format!("{} logged in", user.name));
     let config = services.config.current();
     Ok(Json(me_of(&config, &signed_in(&config, user, begun, caller), false)))
@@ -173,12 +170,23 @@ fn signed_in(config: &Config, user: &UserRecord, session: SessionRecord, before:
     }
 }
 
-fn tell_failed(services: &Services, user: &str, address: &str, why: &str) {
-    // The name may be a password typed into the wrong field, or anything else: a part of it is enough to be recognised.
-    let shown: String = user.chars().filter(|c| !c.is_control()).take(64).collect();
-    let actor = Actor { address: address.to_owned(), method: "local".to_owned(), ..Actor::named("anonymous") };
-    let act = Act::new("failed-login", &actor, format!("{why}: user {shown:?}"));
-    services.audit.log(act.ended(AuditOutcome::Refused));
+/// Somebody who has not logged in yet, whoever they were before.
+fn anonymous(caller: &Caller) -> Actor {
+    Actor { name: "anonymous".to_owned(), method: "local".to_owned(), ..caller.actor() }
+}
+
+/// Tells the audit of a login that went wrong, and of one that was not even looked at.
+fn tell_failed(services: &Services, user: &str, caller: &Caller, error: &LoginError) {
+    let why = match error {
+        LoginError::Wrong => "wrong user or password".to_owned(),
+        LoginError::NoSetup => "wrong set-up code".to_owned(),
+        LoginError::Wait(wait) => format!("told to wait {} s", wait.seconds),
+        LoginError::TooBusy => "sent away: too many passwords are being checked".to_owned(),
+        // They may have been let in; what they gave cannot be taken, or the service is in trouble.
+        LoginError::Bad(_) | LoginError::Consensus(_) | LoginError::Hash(_) => return,
+    };
+    let user = shown_user(user, services.consensus.accounts().user(user).is_some());
+    services.audit.failed_login(&anonymous(caller), &format!("{why}: user {user}"));
 }
 
 /// The answer to somebody who is not let in.
@@ -242,16 +250,21 @@ pub async fn change_password(
     };
     // Whoever finds a page left open must not be able to keep it.
     if let Err(error) = door.logins.check(&caller.user, &request.old, &caller.address).await {
+        tell_failed(&services, &caller.user, caller, &error);
         return Err(match error {
-            LoginError::Wrong => {
-                tell_failed(&services, &caller.user, &caller.address, "wrong old password");
-                ApiError::forbidden("the old password is wrong").into_response()
-            }
+            LoginError::Wrong => wrong_old_password(),
             other => refused(other),
         });
     }
     door.logins.set_password(&caller.user, &request.new, session, &caller.actor()).await.map_err(refused)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// It is told as a failed login already, and not as something that its user may not do.
+fn wrong_old_password() -> Response {
+    let mut response = ApiError::forbidden("the old password is wrong").into_response();
+    response.extensions_mut().remove::<Refused>();
+    response
 }
 
 /// Sessions: one's own; administrators see all.

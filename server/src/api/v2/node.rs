@@ -33,7 +33,8 @@ pub async fn session(viewer: Viewer, State(services): Rooms) -> Json<Session> {
 pub async fn status(_: Viewer, State(services): Rooms) -> Json<NodeStatus> {
     let snapshot = services.fleet.snapshot();
     let backend = services.journal.state();
-    let kind = match services.config.current().backend.kind() {
+    let config = services.config.current();
+    let kind = match config.backend.kind() {
         BackendKind::Sqlite => "sqlite",
         BackendKind::Mysql => "mysql",
     };
@@ -48,7 +49,9 @@ pub async fn status(_: Viewer, State(services): Rooms) -> Json<NodeStatus> {
         backend_down_since: backend.down_since,
         pending_writes: backend.pending,
         recoveries_enabled: services.consensus.recoveries_enabled(),
-        recovery_block_seconds: services.config.current().recovery.period_block_seconds,
+        recovery_block_seconds: config.recovery.period_block_seconds,
+        web_message: config.general.web_message.clone(),
+        cut_from_names: config.general.remove_text_from_hostname_display.clone(),
         servers: snapshot.instances.len() as u64,
         clusters: lookup::cluster_names(&snapshot).len() as u64,
         tasks: services.tasks.list(),

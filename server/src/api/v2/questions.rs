@@ -148,11 +148,12 @@ pub async fn ask_can_replicate(
     ),
 )]
 pub async fn locate_errant(
-    _: Viewer,
+    operator: Operator,
     State(services): Rooms,
     Named(text): Named<String>,
 ) -> ApiResult<Json<Vec<String>>> {
     let key = known(&services, &text)?;
+    operator.actor().reaches_server(&services.fleet.snapshot(), &key)?;
     Ok(Json(services.refactor.locate_errant(&key).await?))
 }
 
@@ -179,12 +180,13 @@ pub struct HowFar {
     ),
 )]
 pub async fn find_last_entry(
-    _: Viewer,
+    operator: Operator,
     State(services): Rooms,
     Named(text): Named<String>,
     Given(how_far): Given<HowFar>,
 ) -> ApiResult<Json<PseudoGtidEntry>> {
     let key = known(&services, &text)?;
+    operator.actor().reaches_server(&services.fleet.snapshot(), &key)?;
     let entry = services.refactor.last_pseudo_gtid(&key, how_far.all_logs).await?;
     Ok(Json(PseudoGtidEntry { at: entry.at, text: entry.text }))
 }
@@ -227,14 +229,17 @@ pub async fn write_around(
     ),
 )]
 pub async fn check_connection(
-    _: Operator,
+    operator: Operator,
     State(services): Rooms,
     Named(text): Named<String>,
 ) -> ApiResult<Json<InstanceKey>> {
     let given = server_key(&text, &services.config.current())?;
+    // Whoever may connect to anywhere may look around in the network of this node.
+    let reaches = |key: &InstanceKey| operator.actor().reaches_server(&services.fleet.snapshot(), key);
     let resolved = services.discovery.resolver().resolve(&given.hostname).await;
     let hostname = resolved.map_err(|error| ApiError::bad_input(error.to_string()))?;
     let key = InstanceKey::new(hostname, given.port);
+    reaches(&key)?;
     let failed = |why: String| ApiError::new(ErrorKind::Failed, format!("cannot connect to {key}: {why}"));
     let knock = TcpStream::connect((key.hostname.as_str(), key.port));
     match tokio::time::timeout(KNOCK_TIMEOUT, knock).await {

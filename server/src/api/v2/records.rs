@@ -186,6 +186,7 @@ pub async fn publish_primaries(
         None => None,
         Some(text) => Some(cluster_named(&services, text)?),
     };
+    services.publisher.may_submit(cluster.as_deref(), operator.actor())?;
     let written = services.publisher.submit(cluster.as_deref(), operator.actor()).await;
     let written = written.map_err(|error| ApiError::new(ErrorKind::Failed, format!("not all was written: {error}")))?;
     Ok(Json(written.into_iter().map(|p| PublishedPair { key: p.key, value: p.value }).collect()))
@@ -234,6 +235,7 @@ pub async fn take_snapshot(
     operator: Operator,
     State(services): Rooms,
 ) -> ApiResult<(StatusCode, Json<TopologySnapshot>)> {
+    operator.actor().reaches_everything("a picture of all topologies")?;
     let now = Utc::now();
     let at = DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now);
     let servers = services.store.snapshot_topologies(at).await.map_err(|error| match error.is_conflict() {

@@ -14,7 +14,7 @@ use super::access::{in_person, may_see};
 use super::body::{Body, Named};
 use crate::api::error::{ApiError, ApiResult};
 use crate::auth::{Caller, Doorkeeper, Viewer, fresh_token};
-use crate::config::{AuthMethod, Config};
+use crate::config::{AuthMethod, Config, READ_ONLY_USER};
 use crate::consensus::Command;
 use crate::store::TokenRecord;
 
@@ -116,7 +116,9 @@ fn check_maker(config: &Config, caller: &Caller) -> ApiResult<()> {
     let has_makers =
         matches!(method, Ok(AuthMethod::Local | AuthMethod::Basic | AuthMethod::Multi | AuthMethod::Proxy))
             && caller.method == config.auth.authentication_method.to_ascii_lowercase();
-    if has_makers && !caller.user.is_empty() {
+    // With any password: that is not somebody.
+    let is_anybody = method == Ok(AuthMethod::Multi) && caller.user == READ_ONLY_USER;
+    if has_makers && !caller.user.is_empty() && !is_anybody {
         return Ok(());
     }
     Err(ApiError::refused_by(

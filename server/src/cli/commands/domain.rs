@@ -1,9 +1,12 @@
 //! Who writes for a cluster's domain (`spec/cli.md` 10.10, 10.15).
 
+use std::time::Instant;
+
 use chrono::Utc;
 
 use super::read::one_cluster;
 use crate::cli::bench::{Bench, Failure, Outcome};
+use crate::consensus::Actor;
 use crate::lookup;
 
 /// Attributes of this host are of no host in particular.
@@ -31,10 +34,10 @@ pub async fn set(bench: Bench) -> Outcome {
             "expected exactly one writeable primary of cluster {cluster}, found {found}"
         )));
     };
-    let store = &bench.services.store;
+    let (store, actor) = (&bench.services.store, Actor { since: Some(Instant::now()), ..bench.actor() });
     store.set_host_attribute(GENERAL, &domain, &writer.to_string(), Utc::now()).await.map_err(Failure::new)?;
     let message = format!("writer of {domain}");
-    bench.services.audit.record("set-heuristic-domain-instance", writer, &cluster, &bench.actor(), &message);
+    bench.services.audit.record("set-heuristic-domain-instance", writer, &cluster, &actor, &message);
     Ok(format!("{writer}\n"))
 }
 

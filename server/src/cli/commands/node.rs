@@ -1,6 +1,6 @@
 //! Commands about the node, its backend and its configuration (`spec/cli.md` 10.16).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use app::InstanceKey;
 use tokio::net::TcpStream;
@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use crate::auth::make_token;
 use crate::cli::bench::{Bench, Failure, Outcome, lines};
 use crate::config::AuthMethod;
+use crate::consensus::Actor;
 use crate::discovery::{Dns as _, SystemDns};
 
 /// `resolve` waits this long for the server to take a connection.
@@ -21,12 +22,16 @@ pub async fn redeploy(bench: Bench) -> Outcome {
 
 /// `snapshot-topologies`
 pub async fn snapshot_topologies(bench: Bench) -> Outcome {
-    bench.services.store.snapshot_topologies(chrono::Utc::now()).await.map_err(Failure::new)?;
+    let actor = Actor { since: Some(Instant::now()), ..bench.actor() };
+    let servers = bench.services.store.snapshot_topologies(chrono::Utc::now()).await.map_err(Failure::new)?;
+    let message = format!("Topology snapshot of {servers} instances taken");
+    bench.services.audit.record("snapshot-topologies", &InstanceKey::default(), "", &actor, &message);
     Ok(String::new())
 }
 
 /// `access-token`: prints the half that may be shown
 pub async fn access_token(bench: Bench) -> Outcome {
+    let actor = Actor { since: Some(Instant::now()), ..bench.actor() };
     let (auth, owner) = (&bench.config.auth, bench.owner());
     if auth.method() != Ok(AuthMethod::Token) {
         let method = &auth.authentication_method;
@@ -34,7 +39,7 @@ pub async fn access_token(bench: Bench) -> Outcome {
     }
     let public = make_token(&bench.services.store, owner, chrono::Utc::now()).await.map_err(Failure::new)?;
     let message = format!("access token made for {owner}");
-    bench.services.audit.record("access-token", &InstanceKey::default(), "", &bench.actor(), &message);
+    bench.services.audit.record("access-token", &InstanceKey::default(), "", &actor, &message);
     Ok(format!("{public}\n"))
 }
 

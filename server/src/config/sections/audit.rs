@@ -9,9 +9,9 @@ section! {
         "AuditLogFile" => log_file: String = String::new(), Live, InEffect;
         /// Send audit entries to syslog, tag `orchestrator`.
         "AuditToSyslog" => to_syslog: bool = false, Live, InEffect;
-        /// Without effect: audit entries are always written to the backend table `audit`, which the audit page and
-        /// API show.
-        "AuditToBackendDB" => to_backend_db: bool = false, Live, Never;
+        /// Write audit entries to the backend table `audit`, which the audit page and API show. They are unless a file
+        /// says `false`: then they are in file, syslog or log only, and page and API show nothing new.
+        "AuditToBackendDB" => to_backend_db: bool = false, Live, InEffect;
         /// Days to keep rows of `audit`, failure detections, recoveries and recovery steps.
         "AuditPurgeDays" => purge_days: u64 = 7, Live, InEffect;
     }

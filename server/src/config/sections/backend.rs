@@ -32,8 +32,9 @@ section! {
         "MySQLOrchestratorMaxPoolConnections" => max_pool_connections: i64 = 128, Start, InEffect;
         /// Seconds a backend query may take.
         "MySQLOrchestratorReadTimeoutSeconds" => read_timeout_seconds: i64 = 30, Live, InEffect;
-        /// Drop a backend connection that turns out to be read-only, after a failover of the backend.
-        "MySQLOrchestratorRejectReadOnly" => reject_read_only: bool = false, Live, Later;
+        /// Before each use ask whether the server behind a kept backend connection still takes writes, and drop the connection
+        /// if not: after a failover of the backend the next one leads to the new primary.
+        "MySQLOrchestratorRejectReadOnly" => reject_read_only: bool = false, Start, InEffect;
         /// Client packet limit, bytes: -1 driver default (64 MiB), 0 ask the server, positive as given.
         "MySQLOrchestratorMaxAllowedPacket" => max_allowed_packet: i64 = -1, Live, InEffect;
         /// Connect timeout, seconds, for backend and topology connections.

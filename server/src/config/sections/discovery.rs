@@ -35,8 +35,8 @@ section! {
         "DeadInstancePollSecondsMultiplyFactor" => dead_instance_poll_factor: f64 = 1.0, Live, InEffect;
         /// Upper bound of that wait, seconds; not below `InstancePollSeconds`.
         "DeadInstancePollSecondsMax" => dead_instance_poll_seconds_max: u64 = 300, Live, InEffect;
-        /// DEBUG lines about registering/rechecking unreachable servers.
-        "DeadInstanceDiscoveryLogsEnabled" => dead_instance_logs: bool = false, Live, Later;
+        /// DEBUG lines about servers that do not answer: when they are tried again, and when they answer.
+        "DeadInstanceDiscoveryLogsEnabled" => dead_instance_logs: bool = false, Live, InEffect;
         /// Servers never probed by continuous discovery (instance filters).
         "DiscoveryIgnoreHostnameFilters" => ignore_hostname_filters: InstanceFilters = InstanceFilters::null(), Live, InEffect;
         /// Replicas not to be followed when found through their source (instance filters).
@@ -46,7 +46,7 @@ section! {
         /// Regexps on the replication user name: replicas that use it are skipped and not recorded as failing.
         "DiscoveryIgnoreReplicationUsernameFilters" => ignore_replication_username_filters: TextFilters = TextFilters::default(), Live, InEffect;
         /// INFO lines for skips by the filter above (only that filter).
-        "EnableDiscoveryFiltersLogs" => log_filtered: bool = true, Live, Later;
+        "EnableDiscoveryFiltersLogs" => log_filtered: bool = true, Live, InEffect;
         /// Hours after which a server not seen is forgotten; the same span expires aliases and history.
         "UnseenInstanceForgetHours" => unseen_instance_forget_hours: u64 = 240, Live, InEffect;
         /// Hours between automatic topology snapshots; 0 = never.

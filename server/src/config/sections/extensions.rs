@@ -71,6 +71,9 @@ section! {
         /// Addresses and networks of proxies whose headers about the client (`AuthUserHeader`, `X-Forwarded-For`,
         /// `X-Forwarded-Proto`) are believed.
         "TrustedProxies" => trusted_proxies: Networks = Networks::loopback(), Live, InEffect;
+        /// Names by which browsers may know a service that only this machine can connect to and that asks nobody who they are,
+        /// besides addresses, `localhost` and names without a dot: that of a proxy in front, say.
+        "ServedNames" => served_names: Vec<String> = Vec::new(), Live, InEffect;
         /// `local`: a session that is not used for so many minutes ends.
         "SessionIdleMinutes" => session_idle_minutes: u64 = 480, Live, InEffect;
         /// `local`: a session ends so many minutes after its login, used or not.

@@ -23,10 +23,11 @@ section! {
         "ReadOnly" => read_only: bool = false, Live, InEffect;
         /// MySQL port assumed when a host is given without one (CLI, API, pools, seeds).
         "DefaultInstancePort" => default_instance_port: i64 = 3306, Live, InEffect;
-        /// Text shown below the title bar of all web pages.
-        "WebMessage" => web_message: String = String::new(), Live, Later;
-        /// Text cut out of host names on web pages, e.g. `.mydomain.com:3306`. Display only.
-        "RemoveTextFromHostnameDisplay" => remove_text_from_hostname_display: String = String::new(), Live, Later;
+        /// Text shown below the title bar of all web pages, to those who may see anything.
+        "WebMessage" => web_message: String = String::new(), Live, InEffect;
+        /// Text cut once out of names of servers in the trees and lists of the page, e.g. `.mydomain.com:3306`. Display only:
+        /// panels and questions before an action have the full name.
+        "RemoveTextFromHostnameDisplay" => remove_text_from_hostname_display: String = String::new(), Live, InEffect;
         /// Path of the health endpoint. The default stands below `URLPrefix`; any other value is taken
         /// literally.
         "StatusEndpoint" => status_endpoint: String = "/api/status".to_owned(), Start, InEffect;

@@ -34,8 +34,9 @@ section! {
         "MySQLDiscoveryReadTimeoutSeconds" => probe_read_timeout_seconds: i64 = 10, Live, InEffect;
         /// Seconds any other statement on a monitored server may take.
         "MySQLTopologyReadTimeoutSeconds" => read_timeout_seconds: i64 = 600, Live, InEffect;
-        /// How long the finding about a server's TLS is kept: this × `InstancePollSeconds`.
-        "TLSCacheTTLFactor" => tls_cache_ttl_factor: u64 = 100, Live, Later;
+        /// With `MySQLTopologyUseMixedTLS`, a server that demanded TLS is tried without it again after this ×
+        /// `InstancePollSeconds`.
+        "TLSCacheTTLFactor" => tls_cache_ttl_factor: u64 = 100, Live, InEffect;
     }
 }
 
