@@ -228,8 +228,7 @@ fn replicas_are_told_the_name_that_is_registered_for_their_source() {
     assert!(
         told.steps
             .iter()
-            .any(|step| step.action.clone()
-                == Action::ChangeSource { to: key(1), positioning: Positioning::AutoPosition })
+            .any(|step| step.action == Action::ChangeSource { to: key(1), positioning: Positioning::AutoPosition })
     );
 
     for (servers, name, settings) in [
