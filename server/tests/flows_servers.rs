@@ -456,8 +456,8 @@ async fn what_an_old_source_wrote_alone_is_written_down_with_its_events(
 
     sandbox.start_one(old);
     let text = eventually("the file has its events", Duration::from_secs(40), || async {
-        let files = std::fs::read_dir(&folder).ok()?.flatten().map(|entry| entry.path());
-        let file = files.filter(|path| path.extension().is_some_and(|end| end == "txt")).next()?;
+        let mut files = std::fs::read_dir(&folder).ok()?.flatten().map(|entry| entry.path());
+        let file = files.find(|path| path.extension().is_some_and(|end| end == "txt"))?;
         std::fs::read_to_string(file).ok().filter(|text| text.contains("events:"))
     })
     .await;
