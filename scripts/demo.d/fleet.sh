@@ -21,6 +21,11 @@ start_fleet() {
     sandbox start --flavor "$FLAVOR" --owner "$$" "${all[@]}" | sed 's/^/    /' >&2
     describe_cluster "${ORDERS[0]}" orders 1
     describe_cluster "${USERS[0]}" users 0
+    # To end an applier that waits for the rest of a transaction (docs/RECOVERY.md, "A dead source").
+    if [[ "$FLAVOR" == mysql ]]; then
+        sandbox sql --port "${ORDERS[0]}" "GRANT SYSTEM_USER ON *.* TO 'orchestrator'@'%'"
+        sandbox sql --port "${USERS[0]}" "GRANT SYSTEM_USER ON *.* TO 'orchestrator'@'%'"
+    fi
     sandbox replicate --source "${ORDERS[0]}" --port "${ORDERS[1]}" --port "${ORDERS[4]}" --port "${ORDERS[5]}"
     sandbox replicate --source "${ORDERS[1]}" --port "${ORDERS[2]}" --port "${ORDERS[3]}"
     sandbox replicate --source "${USERS[0]}" --port "${USERS[1]}" --port "${USERS[2]}"

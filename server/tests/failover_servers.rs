@@ -86,6 +86,54 @@ async fn writes_that_were_received_but_not_applied_survive(#[values("mariadb", "
     assert_eq!(missing(&sandbox, successor, &acknowledged(&file)), [] as [String; 0], "lost writes");
 }
 
+/// Bytes of relay logs that a server has.
+fn received_bytes(sandbox: &Sandbox, port: u16) -> u64 {
+    let data = std::fs::read_dir(sandbox.folder(port).join("data")).expect("a folder").flatten();
+    let logs = data.filter(|file| file.file_name().to_string_lossy().contains("relay"));
+    logs.filter_map(|log| log.metadata().ok()).map(|log| log.len()).sum()
+}
+
+/// MySQL waits a minute for the rest of a transaction before it stops an applier.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_of_which_half_was_sent_holds_up_nobody(#[values("mariadb", "mysql")] flavor: &'static str) {
+    const ROWS: usize = 150;
+    let sandbox = tree(flavor, 2);
+    let source = sandbox.ports[0];
+    if flavor == "mysql" {
+        sandbox.sql(source, "GRANT SYSTEM_USER ON *.* TO 'orchestrator'@'%'");
+    }
+    sandbox.sql(source, "CREATE TABLE app.large (id INT PRIMARY KEY AUTO_INCREMENT, v LONGBLOB)");
+    let service = Service::start().await;
+    service.discover(source, 3).await;
+    service.settled().await;
+
+    let before = received_bytes(&sandbox, sandbox.ports[1]);
+    let row = "INSERT INTO app.large (v) VALUES (REPEAT('x', 1000000));";
+    std::thread::scope(|scope| {
+        scope.spawn(|| sandbox.try_sql(source, &format!("BEGIN; {} COMMIT", row.repeat(ROWS))));
+        while received_bytes(&sandbox, sandbox.ports[1]) < before + 4_000_000 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        sandbox.signal(source, "KILL");
+    });
+    let killed = std::time::Instant::now();
+    let recovery = service.recovered(source).await;
+    println!("{flavor}: recovered {:?} after the kill", killed.elapsed());
+    assert!(recovery.is_successful() && recovery.lost_replicas.is_empty(), "{:#?}", recovery.story);
+    let successor = recovery.successor.clone().expect("a successor").port;
+    assert!(is_writeable(&sandbox, successor));
+    for port in &sandbox.ports[1..] {
+        assert_eq!(sandbox.sql(*port, "SELECT COUNT(*) FROM app.large"), "0", "it had all of it: {port}");
+    }
+    sandbox.sql(successor, "CREATE TABLE app.after (id INT PRIMARY KEY)");
+    for port in sandbox.ports[1..].iter().filter(|port| **port != successor) {
+        assert_eq!(service.server(*port).replication.source, key(successor));
+        let arrives = || async { sandbox.try_sql(*port, "SELECT COUNT(*) FROM app.after") };
+        eventually("the other one replicates", Duration::from_secs(10), arrives).await;
+    }
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_only_we_cannot_see_is_left_alone(#[values("mariadb", "mysql")] flavor: &'static str) {

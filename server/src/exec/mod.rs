@@ -13,6 +13,7 @@ mod names;
 mod place;
 mod run;
 mod server_hands;
+mod stopping;
 
 pub use gate::Gate;
 pub use hands::{HandError, Hands};

@@ -14,6 +14,7 @@ use tracing::Instrument as _;
 
 use super::gate::Gate;
 use super::hands::{HandError, Hands};
+use super::stopping::LEFT_OFF;
 use crate::metrics::StepMeter;
 
 /// How long undoing one step may take.
@@ -211,7 +212,7 @@ impl Exec {
                     () = observer.wanted(), if is_a_search(&step.action) => Err(HandError::BrokenOff),
                 }
             };
-            let done = tokio::time::timeout(limit, attempt).await;
+            let done = tokio::time::timeout(limit + beyond(&step.action), attempt).await;
             let mut result = StepResult { step: step.id, state: StepState::Done, fresh: None, error_number: None };
             match done {
                 Ok(Ok(fresh)) => result.fresh = fresh.map(Box::new),
@@ -297,7 +298,8 @@ impl Exec {
         for step in chain {
             let mut problem = None;
             for action in &step.undo {
-                let acted = tokio::time::timeout(UNDO_TIMEOUT, self.act(&step.server, action, &[], UNDO_TIMEOUT)).await;
+                let limit = UNDO_TIMEOUT + beyond(action);
+                let acted = tokio::time::timeout(limit, self.act(&step.server, action, &[], UNDO_TIMEOUT)).await;
                 match acted {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => problem = Some(error.to_string()),
@@ -323,6 +325,14 @@ impl Exec {
 /// The receiver stopped with an error that no waiting mends (for example 1236, missing binary logs).
 fn is_final(instance: &Instance) -> bool {
     instance.replication.receiver == app::topology::ThreadState::Stopped
+}
+
+/// So much longer than it says may a step take.
+fn beyond(action: &Action) -> Duration {
+    match action {
+        Action::StopReplication | Action::StopApplier => LEFT_OFF,
+        _ => Duration::ZERO,
+    }
 }
 
 /// Takes its time, changes nothing, and tells how far it has come.

@@ -154,7 +154,17 @@ impl ServerHands {
                 *statement = statements::fill_failing_gtid(statement, &failing);
             }
         }
-        match self.control.execute(key, &statements, limit).await {
+        let done = match action {
+            Action::StopReplication | Action::StopApplier if !instance.is_mariadb() => {
+                self.stop_applier(&instance, &statements, limit).await
+            }
+            _ => {
+                let work = self.control.execute(key, &statements, limit);
+                let late = |_| Err(HandError::Timeout { after: limit });
+                tokio::time::timeout(limit, work).await.map_or_else(late, |done| done.map_err(HandError::from))
+            }
+        };
+        match done {
             // A binlog server whose replication is stopped refuses to stop it.
             Err(error) if instance.is_binlog_server() && is_stopped_already(action, error.number()) => {}
             done => done?,
