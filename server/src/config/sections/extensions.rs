@@ -21,8 +21,8 @@ section! {
         /// Make a failed primary that comes back a replica of the server that replaced it, when it is read-only and holds
         /// nothing that the other one does not.
         "RejoinReturningSource" => rejoin_returning_source: bool = false, Live, InEffect;
-        /// Folder in which the transactions that a failed primary holds alone are written down when it comes back, a file
-        /// each time; empty = nowhere.
+        /// Folder in which the transactions that a failed primary holds alone are written down when it comes back, with
+        /// their events, a file each time; empty = nowhere.
         "ExtraTransactionsDirectory" => extra_transactions_directory: String = String::new(), Live, InEffect;
         /// When a co-primary dies and the other one takes over, leave the dead one configured as its source, as the
         /// original does. Otherwise its replication is reset.
@@ -72,7 +72,8 @@ section! {
         /// `X-Forwarded-Proto`) are believed.
         "TrustedProxies" => trusted_proxies: Networks = Networks::loopback(), Live, InEffect;
         /// Names by which browsers may know a service that only this machine can connect to and that asks nobody who they are,
-        /// besides addresses, `localhost` and names without a dot: that of a proxy in front, say. Without it any name will do where `ListenAddress` is given.
+        /// besides addresses, `localhost` and names without a dot: that of a proxy in front, say. Without
+        /// it any name will do where `ListenAddress` is given.
         "ServedNames" => served_names: Vec<String> = Vec::new(), Live, InEffect;
         /// `local`: a session that is not used for so many minutes ends.
         "SessionIdleMinutes" => session_idle_minutes: u64 = 480, Live, InEffect;
