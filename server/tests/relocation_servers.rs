@@ -169,12 +169,15 @@ async fn back(service: &Service, sandbox: &Sandbox, port: u16) {
 }
 
 async fn is_below(service: &Service, replica: u16, source: u16) {
-    eventually("it replicates from where it should", Duration::from_secs(20), || async {
-        let seen = service.services.discovery.probe_now(&key(replica)).await.ok()?;
-        let channel = &seen.replication;
-        (channel.source == key(source) && channel.is_running()).then_some(())
-    })
-    .await;
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let seen = service.services.discovery.probe_now(&key(replica)).await.map(|seen| seen.replication.clone());
+        if seen.as_ref().is_ok_and(|channel| channel.source == key(source) && channel.is_running()) {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "{replica} does not replicate from {source}: {seen:#?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[rstest]
