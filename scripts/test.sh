@@ -5,7 +5,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/lib-rust.sh"
 
-ALL_PHASES=(servers browser page scripts format lint lint-page build test test-page end2end)
+ALL_PHASES=(servers browser page scripts format lint lint-page test test-page end2end)
 # Parts of phase test, by themselves.
 PART_PHASES=(unit real-servers)
 
@@ -31,16 +31,6 @@ phase_lint_page() {
     local -a target=(--target "$WASM_TARGET")
     rust_has_wasm || target=() # Debian's compiler for WASM brings no clippy: judged as if built for this machine
     cargo clippy --locked --package app --package frontend "${target[@]}" -- -D warnings
-}
-
-# What the next phases run, so that they need not wait for each other's compiler.
-phase_build() {
-    if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run --locked --no-run
-    else
-        cargo test --locked --no-run
-    fi
-    scripts/build.sh --debug
 }
 
 # run_tests ARGUMENT... : by nextest where it is, which runs tests side by side and stops one that hangs.
@@ -90,52 +80,15 @@ fi
 
 phases=("$@")
 ((${#phases[@]})) || phases=("${ALL_PHASES[@]}")
-has_phase() { [[ " ${phases[*]} " == *" $1 "* ]]; }
+results=() failed=()
+all_began="$(now_us)"
 for phase in "${phases[@]}"; do
     [[ " ${ALL_PHASES[*]} ${PART_PHASES[*]} " == *" $phase "* ]] ||
         die "no phase '$phase'; there are: ${ALL_PHASES[*]} ${PART_PHASES[*]}"
-done
-results=() failed=()
-
-# ended PHASE STATUS BEGAN : notes what became of it.
-ended() {
-    local outcome=passed
-    (($2 == 0)) || { outcome=FAILED && failed+=("$1"); }
-    results+=("$(printf '%-12s %-7s %8s s' "$1" "$outcome" "$(seconds_since "$3")")")
-}
-
-# Both wait for servers and browsers more than they compute: the one runs beside the other.
-beside="" beside_began=""
-start_beside() {
-    step "Phase: end2end, beside the next ones"
-    beside_began="$(now_us)"
-    # A process group of its own, so that all of it can be ended.
-    set -m
-    "$0" --phase end2end </dev/null &
-    beside=$!
-    set +m
-}
-stop_beside() {
-    trap '' INT TERM HUP
-    [[ -z "$beside" ]] || { kill -s TERM -- "-$beside" 2>/dev/null && wait "$beside"; }
-    exit 130
-}
-trap stop_beside INT TERM HUP
-
-all_began="$(now_us)"
-for phase in "${phases[@]}"; do
-    status=0
-    if [[ "$phase" == end2end && -n "$beside" ]]; then
-        wait "$beside" || status=$?
-        beside=""
-        ended "$phase" "$status" "$beside_began"
-        continue
-    fi
-    if [[ "$phase" == test ]] && has_phase end2end; then start_beside; fi
     step "Phase: $phase"
     began="$(now_us)"
-    "$0" --phase "$phase" </dev/null || status=$?
-    ended "$phase" "$status" "$began"
+    if "$0" --phase "$phase" </dev/null; then outcome=passed; else outcome=FAILED && failed+=("$phase"); fi
+    results+=("$(printf '%-12s %-7s %8s s' "$phase" "$outcome" "$(seconds_since "$began")")")
 done
 step "All phases, $(seconds_since "$all_began") s"
 printf '    %s\n' "${results[@]}" >&2
