@@ -246,9 +246,9 @@ fn a_statement_that_only_asks_is_answered(#[values("mariadb", "mysql")] flavor: 
     let began = Instant::now();
     let (code, _, err) = sql(slow, &["-duration", "1s"]);
     assert!(code == 1 && began.elapsed() < Duration::from_secs(15), "{code} {err}");
-    let still =
-        "SELECT count(*) FROM information_schema.processlist WHERE user = 'orchestrator' AND info LIKE '%md5(concat%'";
-    assert_eq!(sandbox.sql(port, still), "0");
+    // Not from information_schema: MariaDB 10.11 can crash over the text of a statement that just ends.
+    let sessions = sandbox.sql(port, "SHOW FULL PROCESSLIST");
+    assert!(!sessions.contains("md5(concat"), "{sessions}");
 }
 
 /// Every command of docs/SETUP.md, in their order.
