@@ -93,10 +93,16 @@ fn received_bytes(sandbox: &Sandbox, port: u16) -> u64 {
     logs.filter_map(|log| log.metadata().ok()).map(|log| log.len()).sum()
 }
 
+#[allow(clippy::disallowed_methods, reason = "a moment too late and the whole transaction was sent")]
+fn wait_until_received(sandbox: &Sandbox, port: u16, bytes: u64) {
+    while received_bytes(sandbox, port) < bytes {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// MySQL waits a minute for the rest of a transaction before it stops an applier.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-#[allow(clippy::disallowed_methods, reason = "a moment too late and the whole transaction was sent")]
 async fn a_transaction_of_which_half_was_sent_holds_up_nobody(#[values("mariadb", "mysql")] flavor: &'static str) {
     const ROWS: usize = 150;
     let sandbox = tree(flavor, 2);
@@ -113,9 +119,7 @@ async fn a_transaction_of_which_half_was_sent_holds_up_nobody(#[values("mariadb"
     let row = "INSERT INTO app.large (v) VALUES (REPEAT('x', 1000000));";
     std::thread::scope(|scope| {
         scope.spawn(|| sandbox.try_sql(source, &format!("BEGIN; {} COMMIT", row.repeat(ROWS))));
-        while received_bytes(&sandbox, sandbox.ports[1]) < before + 4_000_000 {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        wait_until_received(&sandbox, sandbox.ports[1], before + 4_000_000);
         sandbox.signal(source, "KILL");
     });
     let killed = std::time::Instant::now();
