@@ -177,16 +177,13 @@ impl Arena {
         assert!(lost.is_empty(), "lost writes: {lost:?}");
 
         let inside: Vec<u16> = sandbox.ports.iter().copied().filter(|p| *p != primary && !left.contains(p)).collect();
-        eventually("everybody replicates the same", HEALED_WITHIN, || async {
-            let rows = rows_of(&sandbox, primary).await;
-            for port in &inside {
-                if !replicates(&sandbox, *port) || rows_of(&sandbox, *port).await != rows {
-                    return None;
-                }
-            }
-            Some(())
-        })
-        .await;
+        let deadline = Instant::now() + HEALED_WITHIN;
+        while let Some(outside) = outside(&sandbox, primary, &inside).await {
+            let known = daemon.json("/api/all-instances");
+            let stories = daemon.json("/api/v2/recoveries");
+            assert!(Instant::now() < deadline, "not everybody replicates the same: {outside}\n{known:#}\n{stories:#}");
+            sleep(Duration::from_millis(50)).await;
+        }
         row.converged = Some(healed.elapsed());
         let errant: usize = inside.iter().map(|port| errant_on(&sandbox, *port, primary)).sum();
         row.errant = Some(errant);
@@ -218,6 +215,19 @@ impl Arena {
         })
         .await
     }
+}
+
+/// The first server that does not replicate, or lacks rows of the primary, and how it stands.
+async fn outside(sandbox: &Sandbox, primary: u16, inside: &[u16]) -> Option<String> {
+    let rows = rows_of(sandbox, primary).await;
+    for port in inside {
+        let own = rows_of(sandbox, *port).await;
+        if !replicates(sandbox, *port) || own != rows {
+            let statement = if sandbox.flavor == "mysql" { "SHOW REPLICA STATUS\\G" } else { "SHOW SLAVE STATUS\\G" };
+            return Some(format!("{port} has {} rows of {}\n{}", own.len(), rows.len(), sandbox.sql(*port, statement)));
+        }
+    }
+    None
 }
 
 async fn rows_of(sandbox: &Sandbox, port: u16) -> BTreeSet<i64> {
